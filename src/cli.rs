@@ -1,0 +1,227 @@
+//! The command line: one file a verb.
+//!
+//! Data goes to standard output, progress and logs to standard error. No secret is ever an argument.
+
+pub mod audit;
+pub mod boot;
+pub mod certificates;
+pub mod check;
+pub mod consent;
+pub mod demo;
+pub mod figures;
+pub mod issuer;
+pub mod partners;
+pub mod pki;
+pub mod policies;
+pub mod serve;
+pub mod story;
+pub mod watch;
+
+use clap::{Args, Parser, Subcommand};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Privacy gateway between those who refer families, the Buurtgezinnen coordinators and the gemeenten.
+#[derive(Debug, Parser)]
+#[command(name = "buurtpoort", version)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make everything fresh, play the story of one referral over mutual TLS, then keep serving.
+    Demo(demo::DemoArgs),
+    /// Run the gateway.
+    Serve(ConfigArgs),
+    /// Bring the database to the schema of this program, and make the keys of a new deployment.
+    Migrate(ConfigArgs),
+    /// Try configuration, database, certificates, keys, policies and ledger; open no port.
+    Check(ConfigArgs),
+    /// Ask a running gateway whether it is ready.
+    Healthcheck(ConfigArgs),
+    /// Print an access token of the development issuer of a demo.
+    Token(issuer::TokenArgs),
+    /// Certificates of a demo's development CA.
+    Cert(certificates::CertArgs),
+    /// Judge consent.
+    #[command(subcommand)]
+    Consent(ConsentVerb),
+    /// Look for burgerservicenummers.
+    #[command(subcommand)]
+    Bsn(BsnVerb),
+    /// The register of partners and territories.
+    #[command(subcommand)]
+    Partner(PartnerVerb),
+    /// Figures for gemeenten.
+    #[command(subcommand)]
+    Statistics(StatisticsVerb),
+    /// The ledger.
+    #[command(subcommand)]
+    Audit(AuditVerb),
+    /// Print the OpenAPI description.
+    Openapi,
+}
+
+/// Where the configuration is.
+#[derive(Args, Clone, Debug)]
+pub struct ConfigArgs {
+    /// Configuration file.
+    #[arg(long)]
+    pub config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConsentVerb {
+    /// Read `{vectors:[{id, input}]}` and print `{results:[{id, decision, reasons, missing}]}`.
+    Evaluate {
+        /// JSON file.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum BsnVerb {
+    /// Read `{vectors:[{text}]}` and print `{results:[bool]}`.
+    Scan {
+        /// JSON file.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum PartnerVerb {
+    /// Bring the register to what a TOML file says.
+    Apply {
+        /// TOML file of partners and territories.
+        file: PathBuf,
+        /// Only check the file.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum StatisticsVerb {
+    /// Publish one gemeente's figures about a year that is over.
+    Publish {
+        /// CBS code, such as GM0268.
+        #[arg(long)]
+        municipality: String,
+        /// Year.
+        #[arg(long)]
+        year: i16,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditVerb {
+    /// Check every entry against the signed head. Exit code 0 ok, 1 tampered, 2 incomplete, 3 usage.
+    Verify(ConfigArgs),
+    /// Print the signed head.
+    Head(ConfigArgs),
+}
+
+/// Why a verb failed, and with which exit code.
+#[derive(Debug)]
+pub struct Failure {
+    /// One line.
+    pub message: String,
+    /// Exit code.
+    pub code: u8,
+}
+
+impl Failure {
+    /// A failure with exit code 1.
+    pub fn new(message: impl ToString) -> Self {
+        Self {
+            message: message.to_string(),
+            code: 1,
+        }
+    }
+
+    /// A wrong call or file, exit code 3.
+    pub fn usage(message: impl ToString) -> Self {
+        Self {
+            message: message.to_string(),
+            code: 3,
+        }
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::new(error)
+    }
+}
+
+/// Runs the verb on the command line.
+pub async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    crate::tls::install_default_provider();
+    match act(cli.verb).await {
+        Ok(code) => code,
+        Err(failure) => {
+            // Standard error may be gone; there is nobody left to tell.
+            let _told = writeln!(std::io::stderr(), "buurtpoort: {}", failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+async fn act(verb: Verb) -> Result<ExitCode, Failure> {
+    match verb {
+        Verb::Demo(args) => return demo::run(&args).await,
+        Verb::Serve(args) => serve::run(&args.config).await?,
+        Verb::Migrate(args) => boot::migrate(&args.config).await?,
+        Verb::Check(args) => check::run(&args.config).await?,
+        Verb::Healthcheck(args) => check::health(&args.config).await?,
+        Verb::Token(args) => print(&issuer::token(&args)?)?,
+        Verb::Cert(args) => print(&certificates::run(&args)?)?,
+        Verb::Consent(ConsentVerb::Evaluate { file }) => {
+            print(&consent::evaluate_json(&read(&file)?).map_err(Failure::usage)?)?;
+        }
+        Verb::Bsn(BsnVerb::Scan { file }) => {
+            print(&consent::scan_json(&read(&file)?).map_err(Failure::usage)?)?;
+        }
+        Verb::Partner(PartnerVerb::Apply {
+            file,
+            dry_run,
+            config,
+        }) => {
+            print(&partners::run(&file, dry_run, &config.config).await?)?;
+        }
+        Verb::Statistics(StatisticsVerb::Publish {
+            municipality,
+            year,
+            config,
+        }) => {
+            print(&figures::publish(&municipality, year, &config.config).await?)?;
+        }
+        Verb::Audit(AuditVerb::Verify(args)) => return audit::verify(&args.config).await,
+        Verb::Audit(AuditVerb::Head(args)) => print(&audit::head(&args.config).await?)?,
+        Verb::Openapi => print(&crate::http::openapi::document().to_string())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints data on standard output.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", text.trim_end())?;
+    Ok(())
+}
+
+fn read(path: &std::path::Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("the file cannot be read: {}", error.kind())))
+}

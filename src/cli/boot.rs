@@ -1,0 +1,201 @@
+//! From a configuration to a gateway that can work: database, keys, policies, register, certificates.
+
+use crate::cli::Failure;
+use crate::cli::policies::{self, Loaded};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::crypto::Entropy;
+use crate::crypto::keyring::{KeyPurpose, Keyring, RootKey, generate};
+use crate::flow::Gateway;
+use crate::http::Api;
+use crate::http::limits::Limits;
+use crate::http::token::Verifier;
+use crate::store::{Pool, Store, Writer, keys, ledger, migrate as schema, partners};
+use crate::tls::Versions;
+use crate::tls::acceptor::Reloadable;
+use crate::tls::reload::{ClientFiles, ListenerFiles};
+use arc_swap::ArcSwap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Name of the file that marks a demo's directory.
+pub const DEMO_STAMP: &str = "DEMO";
+
+/// Opens the database a configuration names.
+///
+/// # Errors
+/// When it cannot be reached or is not durable.
+pub async fn pool(config: &Config) -> Result<Pool, Failure> {
+    let url = config
+        .database
+        .url
+        .as_deref()
+        .ok_or_else(|| Failure::new("database: no url"))?;
+    Ok(Pool::open(url).await?)
+}
+
+/// Reads the root key: 32 bytes in a file nobody else can read.
+///
+/// # Errors
+/// When the file is missing, short, or readable by others.
+pub fn root_key(path: &Path) -> Result<RootKey, Failure> {
+    let bad = |rule: &str| Failure::new(format!("keys.root: {rule}"));
+    let meta = std::fs::metadata(path).map_err(|error| bad(&error.kind().to_string()))?;
+    if meta.permissions().mode() & 0o077 != 0 {
+        return Err(bad("the file must be readable by its owner only (0600)"));
+    }
+    let bytes = zeroize::Zeroizing::new(std::fs::read(path)?);
+    let bytes: [u8; 32] = bytes
+        .as_slice()
+        .try_into()
+        .map_err(|_: std::array::TryFromSliceError| bad("must hold exactly 32 bytes"))?;
+    Ok(RootKey::from_bytes(bytes)?)
+}
+
+/// Opens the key ring.
+///
+/// # Errors
+/// When keys are missing, doubled or wrapped under another root key.
+pub async fn keyring(config: &Config, pool: &Pool) -> Result<Keyring, Failure> {
+    let root = root_key(&config.keys.root)?;
+    Ok(Keyring::open(
+        &root,
+        &config.keys.deployment,
+        keys::load(pool).await?,
+    )?)
+}
+
+/// `buurtpoort migrate`: schema, keys of a new deployment, start of the ledger.
+///
+/// # Errors
+/// When the database cannot be written or is newer than this program.
+pub async fn migrate(path: &Path) -> Result<(), Failure> {
+    let config = Config::read(path)?;
+    let pool = pool(&config).await?;
+    prepare(&config, &pool, &Clock::System).await?;
+    pool.close().await;
+    Ok(())
+}
+
+/// Brings a database to where a gateway can start on it. Safe to run again.
+///
+/// # Errors
+/// As [`migrate`].
+pub async fn prepare(config: &Config, pool: &Pool, clock: &Clock) -> Result<(), Failure> {
+    schema::run(pool).await?;
+    let root = root_key(&config.keys.root)?;
+    let there = keys::load(pool).await?;
+    for purpose in KeyPurpose::ALL {
+        if there.iter().all(|key| key.purpose != purpose) {
+            let now_ms = clock.now().as_millisecond();
+            let deployment = &config.keys.deployment;
+            let key = generate(purpose, 1, &root, &Entropy::system(), deployment, now_ms)?;
+            keys::add(pool, &key).await?;
+        }
+    }
+    let keyring = keyring(config, pool).await?;
+    ledger::start(pool, &config.ledger.origin, &keyring).await?;
+    Ok(())
+}
+
+/// Everything a process needs to serve.
+pub struct Booted {
+    /// The configuration.
+    pub config: Config,
+    /// What the listeners work with.
+    pub api: Arc<Api>,
+    /// Certificate of the portal listener.
+    pub portal_tls: Arc<Reloadable>,
+}
+
+/// Opens everything a configuration names. Opens no port.
+///
+/// # Errors
+/// One line naming what is wrong.
+pub async fn boot(config: Config, clock: Clock) -> Result<Booted, Failure> {
+    let tls = Reloadable::open(&api_files(&config), versions(&config))?;
+    let portal_tls = Reloadable::open(&portal_files(&config), versions(&config))?;
+    let pool = pool(&config).await?;
+    schema::check(&pool).await?;
+    let keyring = Arc::new(keyring(&config, &pool).await?);
+    let gateway = Arc::new(gateway(&config, pool, Arc::clone(&keyring), clock).await?);
+    let tokens = Verifier::new(&config.tokens.audience, &config.tokens.issuer, keyring);
+    let limits = Limits::new(config.limits.requests_per_second);
+    Ok(Booted {
+        api: Arc::new(Api {
+            gateway,
+            tls,
+            tokens,
+            limits,
+        }),
+        portal_tls,
+        config,
+    })
+}
+
+async fn gateway(
+    config: &Config,
+    pool: Pool,
+    keyring: Arc<Keyring>,
+    clock: Clock,
+) -> Result<Gateway, Failure> {
+    let Loaded {
+        engine,
+        consent,
+        disclosure,
+    } = policies::load(config.policies.directory.as_deref())?;
+    let entropy = Entropy::system();
+    let register = partners::load(&pool).await?;
+    let head = ledger::head(&pool).await?;
+    if head.log != config.ledger.origin {
+        return Err(Failure::new(
+            "ledger.origin: the database holds another log",
+        ));
+    }
+    let writer = Writer::start(pool.clone(), Arc::clone(&keyring), entropy.array()?);
+    Ok(Gateway {
+        store: Store {
+            pool,
+            writer: Arc::new(writer),
+        },
+        keyring,
+        entropy,
+        clock,
+        engine: ArcSwap::from_pointee(engine),
+        consent: ArcSwap::from_pointee(consent),
+        disclosure,
+        register: ArcSwap::from_pointee(register),
+    })
+}
+
+const fn versions(config: &Config) -> Versions {
+    if config.tls.allow_tls12 {
+        Versions::Tls12Too
+    } else {
+        Versions::Tls13
+    }
+}
+
+/// Files of the API listener.
+#[must_use]
+pub fn api_files(config: &Config) -> ListenerFiles {
+    let clients = ClientFiles {
+        authorities: config.tls.client_authorities.clone(),
+        revocations: config.tls.revocations.clone(),
+    };
+    ListenerFiles {
+        clients: Some(clients),
+        ..portal_files(config)
+    }
+}
+
+/// Files of the portal listener, which asks for no certificate.
+#[must_use]
+pub fn portal_files(config: &Config) -> ListenerFiles {
+    ListenerFiles {
+        certificate: config.tls.certificate.clone(),
+        key: config.tls.key.clone(),
+        clients: None,
+    }
+}

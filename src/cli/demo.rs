@@ -1,0 +1,428 @@
+//! `buurtpoort demo`: everything fresh, the story of one referral, then a gateway to try things on.
+//!
+//! The directory is marked [`DEMO_STAMP`], which `serve` refuses. Listeners bind the loopback address.
+
+use crate::cli::boot::{self, DEMO_STAMP};
+use crate::cli::issuer::DevIssuer;
+use crate::cli::partners::{self as register, PartnerFile, RegisterFile, TerritoryFile};
+use crate::cli::pki::{DevPki, LeafKind};
+use crate::cli::policies::COMPILED_IN;
+use crate::cli::story::{self, Scene};
+use crate::cli::{Failure, print, serve};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::crypto::Entropy;
+use crate::domain::municipality::Municipality;
+use crate::domain::partner_number::PartnerNumber;
+use crate::domain::period::Year;
+use crate::domain::referral::Source;
+use crate::flow::{Gateway, figures};
+use crate::http::server::Sockets;
+use crate::store::figures::{FiguresKey, SourceCount, put_history};
+use crate::store::{Pool, partners};
+use crate::telemetry;
+use clap::Args;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// `buurtpoort demo`
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// Where everything goes; an earlier demo there is replaced.
+    #[arg(long, default_value = "demo-data")]
+    pub dir: PathBuf,
+    /// Port of the API listener.
+    #[arg(long, default_value_t = 8443)]
+    pub api_port: u16,
+    /// Port of the portal listener.
+    #[arg(long, default_value_t = 8444)]
+    pub portal_port: u16,
+    /// Port of the admin listener.
+    #[arg(long, default_value_t = 9090)]
+    pub admin_port: u16,
+    /// `postgres://…` of an empty database; an SQLite file in the directory where it is not given.
+    #[arg(long)]
+    pub database: Option<String>,
+    /// Also replace an earlier demo in that PostgreSQL database.
+    #[arg(long)]
+    pub reset: bool,
+    /// End after the story; exit code 0 only if every answer was as promised.
+    #[arg(long)]
+    pub exit_after_story: bool,
+}
+
+/// A partner of the demo: name, OIN, kind, sources, gemeenten.
+type Cast = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+/// The partners of the seed programmes. The numbers are in a range that Logius does not give out.
+const CAST: &[Cast] = &[
+    (
+        "wijkteam-nijmegen",
+        "00000099000000001000",
+        "referrer",
+        &["wijkteam"],
+        &["GM0268"],
+    ),
+    (
+        "poh-j-nijmegen",
+        "00000099000000002000",
+        "referrer",
+        &["poh-j"],
+        &["GM0268"],
+    ),
+    (
+        "regieteam-nijmegen",
+        "00000099000000003000",
+        "referrer",
+        &["regieteam"],
+        &["GM0268"],
+    ),
+    (
+        "doorbraak-nijmegen",
+        "00000099000000004000",
+        "referrer",
+        &["doorbraakcoach"],
+        &["GM0268"],
+    ),
+    (
+        "website-buurtgezinnen",
+        "00000099000000005000",
+        "referrer",
+        &["self", "other"],
+        &[],
+    ),
+    (
+        "buurtgezinnen",
+        "00000099000000006000",
+        "coordination",
+        &[],
+        &["GM0268", "GM0225", "GM0252", "GM1945", "GM0119", "GM0118"],
+    ),
+    (
+        "gemeente-nijmegen",
+        "00000099000000007000",
+        "municipality",
+        &[],
+        &["GM0268"],
+    ),
+    (
+        "gemeente-druten",
+        "00000099000000008000",
+        "municipality",
+        &[],
+        &["GM0225"],
+    ),
+    (
+        "gemeente-heumen",
+        "00000099000000009000",
+        "municipality",
+        &[],
+        &["GM0252"],
+    ),
+    (
+        "gemeente-berg-en-dal",
+        "00000099000000010000",
+        "municipality",
+        &[],
+        &["GM1945"],
+    ),
+    (
+        "gemeente-meppel",
+        "00000099000000011000",
+        "municipality",
+        &[],
+        &["GM0119"],
+    ),
+    (
+        "gemeente-hoogeveen",
+        "00000099000000012000",
+        "municipality",
+        &[],
+        &["GM0118"],
+    ),
+    ("toezicht", "00000099000000013000", "oversight", &[], &[]),
+    ("beheer", "00000099000000014000", "operations", &[], &[]),
+];
+
+/// Gemeente, coordinator, and whether cases go there by themselves: in Nijmegen lea assigns.
+const TERRITORIES: &[(&str, &str, bool)] = &[
+    ("GM0268", "anna", false),
+    ("GM0225", "bert", true),
+    ("GM0252", "bert", true),
+    ("GM1945", "bert", true),
+    ("GM0119", "carla", true),
+    ("GM0118", "dirk", true),
+];
+
+/// Invented counts of the two years before, by source: wijkteam, poh-j, regieteam, self, other.
+const HISTORY: &[(&str, [u32; 5], [u32; 5])] = &[
+    ("GM0268", [41, 28, 12, 7, 3], [52, 33, 17, 14, 4]),
+    ("GM0119", [18, 11, 2, 6, 0], [21, 16, 3, 12, 1]),
+    ("GM0225", [4, 1, 0, 1, 0], [5, 2, 0, 2, 0]),
+    ("GM0252", [3, 2, 0, 0, 0], [4, 1, 0, 1, 0]),
+    ("GM1945", [6, 3, 1, 2, 0], [7, 2, 1, 2, 0]),
+    ("GM0118", [9, 5, 0, 4, 0], [11, 8, 1, 5, 1]),
+];
+
+/// Sources of the columns of [`HISTORY`].
+const HISTORY_SOURCES: [Source; 5] = [
+    Source::Wijkteam,
+    Source::PohJ,
+    Source::Regieteam,
+    Source::SelfRegistered,
+    Source::Other,
+];
+
+/// Makes, plays, serves.
+///
+/// # Errors
+/// When something cannot be made; a step that differs is told in the exit code.
+pub async fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
+    telemetry::init(&std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned()));
+    let metrics = telemetry::metrics().map_err(Failure::new)?;
+    let clock = Clock::System;
+    let sockets = sockets(args)?;
+    print(
+        "Buurtpoort demo: invented people only. Making a development CA, keys, database and partners …",
+    )?;
+    let config = make(args, &sockets, &clock).await?;
+    let booted = Arc::new(boot::boot(config, clock.clone()).await?);
+    publish_history(&booted.api.gateway, &clock).await?;
+    let api = sockets.api.local_addr()?;
+    let servers = serve::start(&booted, sockets, &metrics)?;
+    let scene = Scene::new(&args.dir, api, &booted.config, clock)?;
+    let told = async {
+        let as_promised = story::play(&scene, &booted).await?;
+        if !args.exit_after_story {
+            print(&invitation(args, api)?)?;
+        }
+        Ok::<_, Failure>(as_promised)
+    };
+    if args.exit_after_story {
+        let handles = [
+            servers.api.handle(),
+            servers.portal.handle(),
+            servers.admin.handle(),
+        ];
+        tokio::spawn(async { tokio::try_join!(servers.api, servers.portal, servers.admin) });
+        let as_promised = told.await?;
+        for handle in handles {
+            handle.stop(true).await;
+        }
+        return Ok(if as_promised {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
+    }
+    let serving = serve::until_stopped(&booted, servers);
+    let (as_promised, served) = tokio::join!(told, serving);
+    served?;
+    Ok(if as_promised? {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn sockets(args: &DemoArgs) -> Result<Sockets, Failure> {
+    let bind = |port: u16| {
+        TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+            .map_err(|error| Failure::new(format!("port {port}: {}", error.kind())))
+    };
+    Ok(Sockets {
+        api: bind(args.api_port)?,
+        portal: bind(args.portal_port)?,
+        admin: bind(args.admin_port)?,
+    })
+}
+
+/// Makes the directory and everything in it; prepares the database.
+async fn make(args: &DemoArgs, sockets: &Sockets, clock: &Clock) -> Result<Config, Failure> {
+    let dir = &args.dir;
+    clear(dir)?;
+    private_directory(dir)?;
+    fs::write(
+        dir.join(DEMO_STAMP),
+        "A demo of Buurtpoort. Invented people, throw-away keys.\n",
+    )?;
+    for sub in ["keys", "policies", "checkpoints"] {
+        private_directory(&dir.join(sub))?;
+    }
+    for (name, text) in COMPILED_IN {
+        fs::write(dir.join("policies").join(name), text)?;
+    }
+    let root: [u8; 32] = Entropy::system().array()?;
+    private_file(&dir.join("keys").join("root.key"), &root)?;
+    let issuer = DevIssuer::create(dir)?;
+    let register = register_file(dir, &issuer, clock)?;
+    fs::write(
+        dir.join("partners.toml"),
+        toml::to_string_pretty(&register)?,
+    )?;
+    let text = config_text(args, sockets)?;
+    private_file(&dir.join("buurtpoort.toml"), text.as_bytes())?;
+    let config = Config::read(&dir.join("buurtpoort.toml"))?;
+    let pool = boot::pool(&config).await?;
+    if args.reset {
+        crate::store::migrate::wipe(&pool).await?;
+    }
+    boot::prepare(&config, &pool, clock).await?;
+    let (partners, territories) = register::parse(&toml::to_string(&register)?)?;
+    apply(&pool, &partners, &territories).await?;
+    pool.close().await;
+    Ok(config)
+}
+
+async fn apply(
+    pool: &Pool,
+    partners: &[crate::domain::partner::Partner],
+    territories: &[crate::domain::partner::Territory],
+) -> Result<(), Failure> {
+    if !partners::load(pool).await?.partners().next().is_none() {
+        return Err(Failure::new(
+            "the database holds an earlier deployment; --reset replaces it",
+        ));
+    }
+    Ok(partners::apply(pool, partners, territories).await?)
+}
+
+/// Removes an earlier demo; anything else in the way is left alone.
+fn clear(dir: &Path) -> Result<(), Failure> {
+    if !dir.exists() {
+        return Ok(());
+    }
+    let empty = fs::read_dir(dir)?.next().is_none();
+    if empty || dir.join(DEMO_STAMP).exists() {
+        return Ok(fs::remove_dir_all(dir)?);
+    }
+    Err(Failure::usage(
+        "the directory holds something that is not a demo; choose another with --dir",
+    ))
+}
+
+fn private_directory(path: &Path) -> Result<(), Failure> {
+    Ok(fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)?)
+}
+
+fn private_file(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let mut file = fs::File::options()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)?;
+    Ok(std::io::Write::write_all(&mut file, content)?)
+}
+
+fn register_file(dir: &Path, issuer: &DevIssuer, clock: &Clock) -> Result<RegisterFile, Failure> {
+    let mut pki = DevPki::create(&dir.join("pki"), clock.now())?;
+    let mut register = RegisterFile::default();
+    for (name, number, kind, sources, municipalities) in CAST {
+        let peer = pki.issue(name, &PartnerNumber::parse(number)?, LeafKind::Client)?;
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        register.partner.push(PartnerFile {
+            name: (*name).to_owned(),
+            number: (*number).to_owned(),
+            kind: (*kind).to_owned(),
+            status: "active".to_owned(),
+            pins: vec![peer.pin().to_string()],
+            issuers: vec![issuer.registered(name)],
+            sources: owned(sources),
+            municipalities: owned(municipalities),
+        });
+    }
+    for (municipality, coordinator, automatic) in TERRITORIES {
+        register.territory.push(TerritoryFile {
+            municipality: (*municipality).to_owned(),
+            district: None,
+            organisation: "buurtgezinnen".to_owned(),
+            coordinator: (*coordinator).to_owned(),
+            automatic: *automatic,
+        });
+    }
+    Ok(register)
+}
+
+fn config_text(args: &DemoArgs, sockets: &Sockets) -> Result<String, Failure> {
+    let api = sockets.api.local_addr()?;
+    let portal = sockets.portal.local_addr()?;
+    let admin = sockets.admin.local_addr()?;
+    let database = match &args.database {
+        // The URL may hold a password, and a password belongs in a file of its own.
+        Some(url) => {
+            private_file(&args.dir.join("keys").join("database.url"), url.as_bytes())?;
+            "url-file = \"keys/database.url\""
+        }
+        None => "url = \"sqlite:buurtpoort.sqlite\"",
+    };
+    let at = format!("https://localhost:{}", api.port());
+    Ok(format!(
+        "# Made by `buurtpoort demo`.\n\
+         [database]\n{database}\n\n\
+         [listen]\napi = \"{api}\"\nportal = \"{portal}\"\nadmin = \"{admin}\"\n\n\
+         [tls]\ncertificate = \"pki/server/cert.pem\"\nkey = \"pki/server/key.pem\"\n\
+         client-authorities = \"pki/ca.pem\"\nrevocations = \"pki/ca.crl.pem\"\n\n\
+         [keys]\nroot = \"keys/root.key\"\ndeployment = \"demo\"\n\n\
+         [tokens]\naudience = \"{at}\"\nissuer = \"{at}\"\n\n\
+         [ledger]\norigin = \"localhost/audit/1\"\n\n\
+         [policies]\ndirectory = \"policies\"\n"
+    ))
+}
+
+/// Two closed years of invented history, published the way any year is.
+async fn publish_history(gateway: &Arc<Gateway>, clock: &Clock) -> Result<(), Failure> {
+    let this = Year::of(clock.now())?.number();
+    for (code, earlier, later) in HISTORY {
+        let municipality = Municipality::parse(code)?;
+        for (back, counts) in [(2, earlier), (1, later)] {
+            let key = FiguresKey {
+                municipality,
+                year: Year::parse(this - back)?,
+            };
+            let counts: Vec<SourceCount> = HISTORY_SOURCES
+                .iter()
+                .zip(counts)
+                .map(|(source, families)| SourceCount {
+                    source: *source,
+                    families: *families,
+                })
+                .collect();
+            put_history(&gateway.store.pool, key, &counts).await?;
+            figures::publish(gateway, key).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What to try next: a call that works when pasted.
+fn invitation(args: &DemoArgs, api: SocketAddr) -> Result<String, Failure> {
+    let program = std::env::current_exe()?;
+    let program = program.display();
+    let dir = fs::canonicalize(&args.dir)?;
+    let dir = dir.display();
+    let body = format!("{dir}/referral-wijkteam.json");
+    fs::write(&body, story::WIJKTEAM)?;
+    let port = api.port();
+    Ok(format!(
+        "\nStill serving on https://localhost:{port} (Ctrl-C ends it). Try it:\n\n\
+         curl --cacert {dir}/pki/ca.pem \\\n\
+         \x20 --cert {dir}/pki/wijkteam-nijmegen/cert.pem --key {dir}/pki/wijkteam-nijmegen/key.pem \\\n\
+         \x20 -H \"Authorization: Bearer $({program} token --dir {dir} --partner wijkteam-nijmegen --person wijkteam-1 --role referrer)\" \\\n\
+         \x20 -H \"Idempotency-Key: try-$(date +%s)\" -H 'Content-Type: application/json' \\\n\
+         \x20 --data @{body} \\\n\
+         \x20 https://localhost:{port}/v1/referrals\n"
+    ))
+}

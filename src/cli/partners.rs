@@ -1,0 +1,165 @@
+//! `buurtpoort partner apply`: the register as a TOML file.
+
+use crate::cli::{Failure, boot};
+use crate::config::Config;
+use crate::domain::municipality::{District, Municipality};
+use crate::domain::partner::{Issuer, Partner, PartnerKind, PartnerStatus, Slug, Territory};
+use crate::domain::partner_number::PartnerNumber;
+use crate::domain::referral::Source;
+use crate::ids::PartnerId;
+use crate::store::partners;
+use crate::tls::peer::SpkiPin;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// A register as it stands in a file.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterFile {
+    /// Partners.
+    #[serde(default)]
+    pub partner: Vec<PartnerFile>,
+    /// Territories; they replace all that were there.
+    #[serde(default)]
+    pub territory: Vec<TerritoryFile>,
+}
+
+/// One partner.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartnerFile {
+    /// Short name.
+    pub name: String,
+    /// OIN (20 digits) or URA (8 digits).
+    pub number: String,
+    /// `referrer`, `coordination`, `municipality`, `oversight` or `operations`.
+    pub kind: String,
+    /// `active` or `suspended`.
+    #[serde(default = "active")]
+    pub status: String,
+    /// SHA-256 of each public key, base64url.
+    pub pins: Vec<String>,
+    /// Who signs tokens for its people.
+    #[serde(default)]
+    pub issuers: Vec<IssuerFile>,
+    /// In which capacity it may refer.
+    #[serde(default)]
+    pub sources: Vec<String>,
+    /// CBS codes of the gemeenten it is or works for.
+    #[serde(default)]
+    pub municipalities: Vec<String>,
+}
+
+fn active() -> String {
+    "active".to_owned()
+}
+
+/// An issuer.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerFile {
+    /// The exact `iss`.
+    pub iss: String,
+    /// RFC 7517 key set, as JSON text.
+    pub jwks: String,
+}
+
+/// A territory.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TerritoryFile {
+    /// CBS code of the gemeente.
+    pub municipality: String,
+    /// CBS code of a wijk; all of the gemeente where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub district: Option<String>,
+    /// Short name of the organisation.
+    pub organisation: String,
+    /// Account name of the coordinator.
+    pub coordinator: String,
+    /// Whether new cases go to the coordinator by themselves.
+    #[serde(default)]
+    pub automatic: bool,
+}
+
+/// Reads a register; every value is checked.
+///
+/// # Errors
+/// One line naming the partner and the rule.
+pub fn parse(text: &str) -> Result<(Vec<Partner>, Vec<Territory>), Failure> {
+    let file: RegisterFile =
+        toml::from_str(text).map_err(|error| Failure::usage(error.message()))?;
+    let partners: Vec<Partner> = file.partner.iter().map(partner).collect::<Result<_, _>>()?;
+    let territories = file
+        .territory
+        .iter()
+        .map(|t| territory(t, &partners))
+        .collect::<Result<_, _>>()?;
+    Ok((partners, territories))
+}
+
+fn partner(file: &PartnerFile) -> Result<Partner, Failure> {
+    let bad = |rule: String| Failure::usage(format!("partner {}: {rule}", file.name));
+    let pin = |text: &String| {
+        SpkiPin::parse(text)
+            .map(|pin| pin.0)
+            .map_err(|e| bad(e.to_string()))
+    };
+    let source = |text: &String| Source::parse(text).map_err(|e| bad(format!("sources: {e}")));
+    let place = |text: &String| Municipality::parse(text).map_err(|e| bad(e.to_string()));
+    let issuer = |file: &IssuerFile| Issuer {
+        iss: file.iss.clone(),
+        jwks: file.jwks.clone(),
+    };
+    Ok(Partner {
+        id: PartnerId::new(),
+        name: Slug::parse(&file.name).map_err(|e| bad(format!("name: {e}")))?,
+        number: PartnerNumber::parse(&file.number).map_err(|e| bad(format!("number: {e}")))?,
+        kind: PartnerKind::parse(&file.kind).map_err(|e| bad(format!("kind: {e}")))?,
+        status: PartnerStatus::parse(&file.status).map_err(|e| bad(format!("status: {e}")))?,
+        pins: file.pins.iter().map(pin).collect::<Result<_, _>>()?,
+        issuers: file.issuers.iter().map(issuer).collect(),
+        sources: file.sources.iter().map(source).collect::<Result<_, _>>()?,
+        municipalities: file
+            .municipalities
+            .iter()
+            .map(place)
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+fn territory(file: &TerritoryFile, partners: &[Partner]) -> Result<Territory, Failure> {
+    let bad = |rule: String| Failure::usage(format!("territory {}: {rule}", file.municipality));
+    let organisation = partners
+        .iter()
+        .find(|partner| partner.name.as_str() == file.organisation)
+        .ok_or_else(|| bad("the organisation must be a partner of the same file".to_owned()))?;
+    let district = file.district.as_deref().map(District::parse).transpose();
+    Ok(Territory {
+        organisation: organisation.id,
+        municipality: Municipality::parse(&file.municipality).map_err(|e| bad(e.to_string()))?,
+        district: district.map_err(|e| bad(e.to_string()))?,
+        coordinator: Slug::parse(&file.coordinator).map_err(|e| bad(e.to_string()))?,
+        automatic: file.automatic,
+    })
+}
+
+/// Brings the register to what a file says.
+///
+/// # Errors
+/// When the file or the database refuses; nothing is changed then.
+pub async fn run(file: &Path, dry_run: bool, config: &Path) -> Result<String, Failure> {
+    let (partners, territories) = parse(&crate::cli::read(file)?)?;
+    let told = format!(
+        "{} partners, {} territories",
+        partners.len(),
+        territories.len()
+    );
+    if dry_run {
+        return Ok(format!("{told}: the file is in order, nothing was changed"));
+    }
+    let config = Config::read(config).map_err(Failure::usage)?;
+    let pool = boot::pool(&config).await?;
+    partners::apply(&pool, &partners, &territories).await?;
+    Ok(format!("{told}: applied"))
+}

@@ -1,0 +1,181 @@
+//! Policies: read from a directory, or those compiled in.
+
+use crate::cli::Failure;
+use crate::domain::consent::{Purpose, Recipient, Switches};
+use crate::domain::municipality::Municipality;
+use crate::flow::ConsentRules;
+use crate::policy::Engine;
+use crate::policy::engine::{PolicyFile, actions_without_permit};
+use crate::statistics::protect::Rules;
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::path::Path;
+
+macro_rules! compiled_in {
+    ($($name:literal),+) => {
+        /// The files of `policies/` as they were when the program was built.
+        pub const COMPILED_IN: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../../policies/", $name)))),+];
+    };
+}
+compiled_in!(
+    "schema.cedarschema",
+    "coordinator.cedar",
+    "guardrails.cedar",
+    "municipality.cedar",
+    "oversight.cedar",
+    "referrer.cedar",
+    "consent.toml",
+    "disclosure.toml"
+);
+
+/// Everything `policies/` says.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Who may do what.
+    pub engine: Engine,
+    /// Consent.
+    pub consent: ConsentRules,
+    /// Figures.
+    pub disclosure: Rules,
+}
+
+/// Loads a directory, or what is compiled in.
+///
+/// # Errors
+/// One line naming the file and the rule; nothing is loaded then.
+pub fn load(directory: Option<&Path>) -> Result<Loaded, Failure> {
+    let files: HashMap<String, String> = match directory {
+        Some(directory) => read(directory)?,
+        None => COMPILED_IN
+            .iter()
+            .map(|(n, t)| ((*n).to_owned(), (*t).to_owned()))
+            .collect(),
+    };
+    let file = |name: &str| {
+        files
+            .get(name)
+            .ok_or_else(|| Failure::new(format!("policies: {name} is missing")))
+    };
+    let cedar: Vec<PolicyFile> = files
+        .iter()
+        .filter(|(name, _)| name.ends_with(".cedar"))
+        .map(|(name, text)| PolicyFile {
+            name: name.clone(),
+            text: text.clone(),
+        })
+        .collect();
+    let engine = Engine::load(file("schema.cedarschema")?, &cedar)?;
+    if let Some(action) = actions_without_permit(&engine).first() {
+        return Err(Failure::new(format!(
+            "policies: nobody is permitted {action}"
+        )));
+    }
+    Ok(Loaded {
+        engine,
+        consent: consent(file("consent.toml")?)?,
+        disclosure: disclosure(file("disclosure.toml")?)?,
+    })
+}
+
+fn read(directory: &Path) -> Result<HashMap<String, String>, Failure> {
+    let mut files = HashMap::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default()
+            .to_owned();
+        if [".cedar", ".cedarschema", ".toml"]
+            .iter()
+            .any(|kind| name.ends_with(kind))
+        {
+            files.insert(name, std::fs::read_to_string(&path)?);
+        }
+    }
+    Ok(files)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConsentFile {
+    release: HashMap<String, String>,
+    switches: SwitchesFile,
+    recipients: HashMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct SwitchesFile {
+    one_parent_presumption: bool,
+    default_term_months: u8,
+}
+
+fn consent(text: &str) -> Result<ConsentRules, Failure> {
+    let bad = |rule: &str| Failure::new(format!("policies: consent.toml: {rule}"));
+    let file: ConsentFile = toml::from_str(text).map_err(|error| bad(error.message()))?;
+    let mut release = HashMap::new();
+    for purpose in crate::domain::case::ReleasePurpose::ALL {
+        let rests_on = file.release.get(purpose.as_str());
+        let rests_on = rests_on.and_then(|text| Purpose::parse(text).ok());
+        let rests_on =
+            rests_on.ok_or_else(|| bad("each release purpose needs a purpose of consent"))?;
+        release.insert(purpose.as_str(), rests_on);
+    }
+    let mut recipients = HashMap::new();
+    for (code, recipient) in &file.recipients {
+        let code = Municipality::parse(code).map_err(|error| bad(&error.to_string()))?;
+        let recipient = Recipient::parse(recipient).map_err(|error| bad(&error.to_string()))?;
+        recipients.insert(code, recipient);
+    }
+    let switches = Switches {
+        one_parent_presumption: file.switches.one_parent_presumption,
+        default_term_months: file.switches.default_term_months,
+    };
+    Ok(ConsentRules {
+        release,
+        switches,
+        recipients,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DisclosureFile {
+    threshold: ThresholdFile,
+    table: Vec<TableFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ThresholdFile {
+    minimum: u32,
+    rounding: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TableFile {
+    id: String,
+    unit: String,
+    dimension: String,
+}
+
+fn disclosure(text: &str) -> Result<Rules, Failure> {
+    let bad = |rule: &str| Failure::new(format!("policies: disclosure.toml: {rule}"));
+    let file: DisclosureFile = toml::from_str(text).map_err(|error| bad(error.message()))?;
+    let known = |table: &TableFile| {
+        (
+            table.id.as_str(),
+            table.unit.as_str(),
+            table.dimension.as_str(),
+        ) == (crate::statistics::publish::TABLE, "family", "source")
+    };
+    if !(file.table.len() == 1 && file.table.iter().all(known)) {
+        return Err(bad(
+            "the one table this program can publish is year.referrals.source",
+        ));
+    }
+    Rules::new(file.threshold.minimum, file.threshold.rounding).map_err(|e| bad(&e.to_string()))
+}

@@ -1,0 +1,80 @@
+//! What changes while the gateway runs: the register, the revocation list, and on SIGHUP certificates
+//! and policies. What is invalid is not taken; the old one stays.
+
+use crate::cli::boot::{Booted, api_files, portal_files};
+use crate::cli::policies;
+use crate::store::partners;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// How often the register and the revocation list are looked at.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Looks after the register and the revocation list, for ever.
+pub async fn changes(booted: Arc<Booted>) {
+    let mut seen = modified(&booted);
+    let mut ticks = tokio::time::interval(PERIOD);
+    loop {
+        ticks.tick().await;
+        let now = modified(&booted);
+        if now != seen {
+            seen = now;
+            reload_certificates(&booted);
+        }
+        refresh_register(&booted).await;
+    }
+}
+
+fn modified(booted: &Booted) -> Option<SystemTime> {
+    std::fs::metadata(&booted.config.tls.revocations)
+        .and_then(|meta| meta.modified())
+        .ok()
+}
+
+/// Reads the register again when it has moved.
+pub async fn refresh_register(booted: &Booted) {
+    let gateway = &booted.api.gateway;
+    let known = gateway.register.load().version;
+    match partners::version(&gateway.store.pool).await {
+        Ok(version) if version == known => {}
+        Ok(version) => match partners::load(&gateway.store.pool).await {
+            Ok(register) => {
+                gateway.register.store(Arc::new(register));
+                booted.api.tokens.forget();
+                tracing::info!(register = version, "register read again");
+            }
+            Err(error) => tracing::error!(error = %error, "register kept as it was"),
+        },
+        Err(error) => tracing::warn!(error = %error, "register not looked at"),
+    }
+}
+
+/// Takes certificates, authorities and revocation lists anew.
+pub fn reload_certificates(booted: &Booted) {
+    let now = booted.api.gateway.clock.now();
+    let api = booted.api.tls.reload(&api_files(&booted.config), now);
+    let portal = booted.portal_tls.reload(&portal_files(&booted.config), now);
+    booted.api.tokens.forget();
+    match api.and(portal) {
+        Ok(()) => tracing::info!("certificates and revocation list taken anew"),
+        Err(error) => {
+            metrics::counter!("reload_failures_total", "what" => "certificates").increment(1);
+            tracing::error!(error = %error, "certificates kept as they were");
+        }
+    }
+}
+
+/// Takes policies anew, if the whole set is valid.
+pub fn reload_policies(booted: &Booted) {
+    match policies::load(booted.config.policies.directory.as_deref()) {
+        Ok(loaded) => {
+            booted.api.gateway.engine.store(Arc::new(loaded.engine));
+            booted.api.gateway.consent.store(Arc::new(loaded.consent));
+            tracing::info!("policies taken anew");
+        }
+        Err(failure) => {
+            metrics::counter!("reload_failures_total", "what" => "policies").increment(1);
+            tracing::error!(error = %failure.message, "policies kept as they were");
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Configuration: one TOML file, typos refused, secrets only by the path of a file.
+//!
+//! Paths are relative to the directory of the file. Every field is described in
+//! `docs/operations.md`; `buurtpoort check --config FILE` tries all of it and opens no port.
+
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// Where rows live.
+    pub database: Database,
+    /// Addresses.
+    #[serde(default)]
+    pub listen: Listen,
+    /// Certificates.
+    pub tls: Tls,
+    /// Keys.
+    pub keys: Keys,
+    /// Access tokens.
+    pub tokens: Tokens,
+    /// Ledger.
+    pub ledger: Ledger,
+    /// Policies.
+    #[serde(default)]
+    pub policies: Policies,
+    /// Limits.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Logs.
+    #[serde(default)]
+    pub log: Log,
+}
+
+/// `[database]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Database {
+    /// `sqlite:PATH`, or `postgres://…` without a password.
+    pub url: Option<String>,
+    /// A file that holds the URL, for one with a password in it.
+    pub url_file: Option<PathBuf>,
+}
+
+/// `[listen]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Listen {
+    /// API listener, mutual TLS.
+    pub api: SocketAddr,
+    /// Portal listener, TLS.
+    pub portal: SocketAddr,
+    /// Admin listener, plain HTTP: a loopback address.
+    pub admin: SocketAddr,
+    /// Threads that serve the API.
+    pub workers: usize,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let any = |port| SocketAddr::from(([0, 0, 0, 0], port));
+        Self {
+            api: any(8443),
+            portal: any(8444),
+            admin: SocketAddr::from(([127, 0, 0, 1], 9090)),
+            workers: 2,
+        }
+    }
+}
+
+/// `[tls]`: PEM files.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Tls {
+    /// Certificate of the gateway, leaf first.
+    pub certificate: PathBuf,
+    /// Its key, mode 0600.
+    pub key: PathBuf,
+    /// Authorities that issue the partners' certificates.
+    pub client_authorities: PathBuf,
+    /// Their revocation lists.
+    pub revocations: PathBuf,
+    /// Also speak TLS 1.2.
+    #[serde(default)]
+    pub allow_tls12: bool,
+}
+
+/// `[keys]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Keys {
+    /// File of 32 bytes, mode 0600: the root key. In no backup of the database.
+    pub root: PathBuf,
+    /// Name of this deployment; bound into every wrapped key.
+    pub deployment: String,
+}
+
+/// `[tokens]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Tokens {
+    /// The exact `aud` of accepted tokens.
+    pub audience: String,
+    /// The gateway's own issuer.
+    pub issuer: String,
+}
+
+/// `[ledger]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Ledger {
+    /// Origin of the log, such as `buurtpoort.example.nl/audit/1`.
+    pub origin: String,
+}
+
+/// `[policies]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Policies {
+    /// Directory of policy files; those compiled in where it is not given.
+    pub directory: Option<PathBuf>,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Limits {
+    /// Requests a second of one partner, on average; twice as many at once.
+    pub requests_per_second: NonZeroU32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            requests_per_second: NonZeroU32::new(2_000).unwrap_or(NonZeroU32::MIN),
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Log {
+    /// As `RUST_LOG` has it.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            filter: "info".to_owned(),
+        }
+    }
+}
+
+/// The configuration is not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not readable.
+    #[error("the configuration file cannot be read: {0}")]
+    Unreadable(std::io::ErrorKind),
+    /// Not as it must be.
+    #[error("the configuration is not as it must be: {0}")]
+    Form(String),
+    /// A rule across fields.
+    #[error("{0}")]
+    Rule(&'static str),
+}
+
+impl Config {
+    /// Reads a file; its paths become relative to its directory.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming what is wrong.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable(error.kind()))?;
+        let mut config = Self::parse(&text)?;
+        config.rebase(path.parent().unwrap_or(Path::new(".")))?;
+        Ok(config)
+    }
+
+    /// Reads text.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming what is wrong.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let config: Self =
+            toml::from_str(text).map_err(|error| ConfigError::Form(error.message().to_owned()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let rule = |holds: bool, rule| {
+            if holds {
+                Ok(())
+            } else {
+                Err(ConfigError::Rule(rule))
+            }
+        };
+        let sources = [
+            self.database.url.is_some(),
+            self.database.url_file.is_some(),
+        ];
+        rule(
+            sources.iter().filter(|given| **given).count() == 1,
+            "database: exactly one of url and url-file must be given",
+        )?;
+        let in_the_open = self.database.url.as_deref().is_some_and(has_password);
+        rule(
+            !in_the_open,
+            "database.url: a password belongs in a file, see url-file",
+        )?;
+        rule(
+            self.listen.admin.ip().is_loopback(),
+            "listen.admin: must be a loopback address",
+        )?;
+        rule(
+            (1..=64).contains(&self.listen.workers),
+            "listen.workers: must be 1 to 64",
+        )?;
+        rule(
+            !self.keys.deployment.is_empty(),
+            "keys.deployment: must be given",
+        )?;
+        rule(
+            self.tokens.issuer.starts_with("https://"),
+            "tokens.issuer: must be an https URL",
+        )
+    }
+
+    fn rebase(&mut self, base: &Path) -> Result<(), ConfigError> {
+        if let Some(file) = &self.database.url_file {
+            let text = std::fs::read_to_string(base.join(file))
+                .map_err(|error| ConfigError::Unreadable(error.kind()))?;
+            self.database.url = Some(text.trim().to_owned());
+        }
+        if let Some(path) = self
+            .database
+            .url
+            .as_deref()
+            .and_then(|u| u.strip_prefix("sqlite:"))
+        {
+            self.database.url = Some(format!("sqlite:{}", base.join(path).display()));
+        }
+        let tls = &mut self.tls;
+        let paths = [
+            &mut tls.certificate,
+            &mut tls.key,
+            &mut tls.client_authorities,
+            &mut tls.revocations,
+            &mut self.keys.root,
+        ];
+        for path in paths {
+            *path = base.join(&*path);
+        }
+        if let Some(directory) = &mut self.policies.directory {
+            *directory = base.join(&*directory);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a URL carries a password between `:` and `@`.
+fn has_password(url: &str) -> bool {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    rest.split_once('@')
+        .is_some_and(|(user, _)| user.contains(':'))
+        || rest.contains("password=")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALLEST: &str = r#"
+        [database]
+        url = "sqlite:buurtpoort.sqlite"
+        [tls]
+        certificate = "cert.pem"
+        key = "key.pem"
+        client-authorities = "ca.pem"
+        revocations = "ca.crl.pem"
+        [keys]
+        root = "root.key"
+        deployment = "test"
+        [tokens]
+        audience = "https://localhost:8443"
+        issuer = "https://localhost:8443"
+        [ledger]
+        origin = "localhost/audit/1"
+    "#;
+
+    #[test]
+    fn the_smallest_file_is_enough() {
+        let config = Config::parse(SMALLEST).unwrap();
+        assert_eq!(config.listen.api.port(), 8443);
+        assert!(!config.tls.allow_tls12);
+    }
+
+    #[test]
+    fn unsafe_and_mistyped_files_are_refused() {
+        let changed = |from: &str, to: &str| {
+            assert!(SMALLEST.contains(from));
+            Config::parse(&SMALLEST.replace(from, to))
+        };
+        assert!(changed("deployment = \"test\"", "deploymnt = \"test\"").is_err());
+        assert!(changed("deployment = \"test\"", "deployment = \"\"").is_err());
+        assert!(changed("[ledger]", "[listen]\nadmin = \"0.0.0.0:9090\"\n[ledger]").is_err());
+        assert!(changed("[ledger]", "[listen]\nadmin = \"127.0.0.1:9090\"\n[ledger]").is_ok());
+        assert!(changed("issuer = \"https:", "issuer = \"http:").is_err());
+        assert!(changed("sqlite:buurtpoort.sqlite", "postgres://u:p@localhost/x").is_err());
+        assert!(changed("sqlite:buurtpoort.sqlite", "postgres://u@localhost/x").is_ok());
+    }
+}

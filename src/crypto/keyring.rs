@@ -1,0 +1,485 @@
+//! All purpose keys of one deployment, opened and checked.
+//!
+//! For the flows, made once at start-up. Invariant: every purpose has exactly one active key, no
+//! two keys share their bytes, and none can be read out. Signing and sealing happen in here or in
+//! the sibling modules. Absent: the database rows' storage and the schedule of rotation.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use ring::{digest, hmac};
+use zeroize::Zeroizing;
+
+use super::{CryptoError, wrap};
+
+pub use super::wrap::{KeyPurpose, KeyState, RootKey, WrappedKey, generate};
+
+/// Seals after which a key should be rotated: random 96-bit nonces stay far from colliding.
+pub const SEAL_ALARM: u64 = 1 << 30;
+
+/// Seals after which a key refuses (NIST SP 800-38D, random nonces: 2^32).
+pub const SEAL_LIMIT: u64 = 1 << 32;
+
+/// Length of ring's PKCS#8 document for a P-256 key; it ends in the uncompressed public point.
+const P256_PKCS8_LEN: usize = 138;
+const P256_POINT_LEN: usize = 65;
+
+/// The opened keys. Neither printable nor copyable; dropping it wipes the key bytes.
+pub struct Keyring {
+    pub(super) deployment: Box<str>,
+    keys: Vec<Key>,
+    pub(super) idempotency: hmac::Key,
+    /// Derived HMAC keys by framed name; bounded by `crypto::pseudonymise`.
+    pub(super) derived: Mutex<HashMap<Vec<u8>, Arc<hmac::Key>>>,
+}
+
+impl Keyring {
+    /// Opens every row that is not destroyed.
+    ///
+    /// # Errors
+    /// Refuses a missing purpose, none or two active versions of one, a version or key bytes that
+    /// occur twice, a destroyed row that still has bytes, and rows that are truncated, altered, or
+    /// wrapped under another root key or for another deployment.
+    pub fn open(
+        root: &RootKey,
+        deployment: &str,
+        rows: impl IntoIterator<Item = WrappedKey>,
+    ) -> Result<Self, CryptoError> {
+        wrap::check_deployment(deployment)?;
+        let mut keys = Vec::new();
+        let mut versions = HashSet::new();
+        let mut fingerprints = HashSet::new();
+        for row in rows {
+            if !versions.insert((row.purpose, row.version)) {
+                return Err(CryptoError::DuplicateVersion(row.purpose));
+            }
+            if row.state == KeyState::Destroyed {
+                if !row.wrapped.is_empty() {
+                    return Err(CryptoError::DestroyedKeyHasBytes(row.purpose));
+                }
+                continue;
+            }
+            let key = Key::open(root, deployment, &row)?;
+            if !fingerprints.insert(key.fingerprint()) {
+                return Err(CryptoError::DuplicateMaterial(row.purpose));
+            }
+            keys.push(key);
+        }
+        keys.sort_by_key(|key| (key.purpose, key.version));
+        for purpose in KeyPurpose::ALL {
+            check_active(&keys, purpose)?;
+        }
+        let idempotency = find_active(&keys, KeyPurpose::Idempotency)?.mac();
+        Ok(Self {
+            deployment: deployment.into(),
+            keys,
+            idempotency,
+            derived: Mutex::default(),
+        })
+    }
+
+    /// Version of the active key of a purpose, to be stored beside what it makes.
+    ///
+    /// # Errors
+    /// [`CryptoError::NoActiveKey`], which an opened keyring never gives.
+    pub fn active_version(&self, purpose: KeyPurpose) -> Result<i32, CryptoError> {
+        self.active(purpose).map(|key| key.version)
+    }
+
+    /// Signs a ledger checkpoint with the active Ed25519 key. Also says which version signed.
+    ///
+    /// # Errors
+    /// [`CryptoError::Signing`] when the key refuses.
+    pub fn sign_ledger(&self, message: &[u8]) -> Result<([u8; 64], i32), CryptoError> {
+        self.sign_ed25519(KeyPurpose::LedgerSigning, message)
+    }
+
+    /// Public halves of all ledger keys that are not destroyed, oldest version first.
+    ///
+    /// Destroying a ledger key's row also forgets its public half: retire it as verify-only.
+    #[must_use]
+    pub fn ledger_public_keys(&self) -> Vec<VerifyingKey> {
+        self.ed25519_public_keys(KeyPurpose::LedgerSigning)
+    }
+
+    /// Signs a delivery to a receiver with the active Ed25519 key. Also says which version signed.
+    ///
+    /// # Errors
+    /// [`CryptoError::Signing`] when the key refuses.
+    pub fn sign_delivery(&self, message: &[u8]) -> Result<([u8; 64], i32), CryptoError> {
+        self.sign_ed25519(KeyPurpose::DeliverySigning, message)
+    }
+
+    /// Public halves of all delivery keys that are not destroyed, oldest version first.
+    #[must_use]
+    pub fn delivery_public_keys(&self) -> Vec<VerifyingKey> {
+        self.ed25519_public_keys(KeyPurpose::DeliverySigning)
+    }
+
+    /// How many seals each sealing key has made since start-up or since the count was resumed.
+    #[must_use]
+    pub fn seal_counts(&self) -> Vec<SealCount> {
+        let sealing = |key: &&Key| matches!(key.purpose, KeyPurpose::Kek | KeyPurpose::Cursor);
+        self.keys
+            .iter()
+            .filter(sealing)
+            .map(Key::seal_count)
+            .collect()
+    }
+
+    /// Adds seals counted before this process started, as the store remembers them.
+    ///
+    /// # Errors
+    /// [`CryptoError::UnknownKey`] when the key is not here.
+    pub fn resume_seal_count(
+        &self,
+        purpose: KeyPurpose,
+        version: i32,
+        seals: u64,
+    ) -> Result<(), CryptoError> {
+        self.key(purpose, version)?
+            .seals
+            .fetch_add(seals, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(super) fn active(&self, purpose: KeyPurpose) -> Result<&Key, CryptoError> {
+        find_active(&self.keys, purpose)
+    }
+
+    pub(super) fn key(&self, purpose: KeyPurpose, version: i32) -> Result<&Key, CryptoError> {
+        self.of(purpose)
+            .find(|key| key.version == version)
+            .ok_or(CryptoError::UnknownKey(purpose))
+    }
+
+    pub(super) fn of(&self, purpose: KeyPurpose) -> impl Iterator<Item = &Key> {
+        self.keys.iter().filter(move |key| key.purpose == purpose)
+    }
+
+    fn sign_ed25519(
+        &self,
+        purpose: KeyPurpose,
+        message: &[u8],
+    ) -> Result<([u8; 64], i32), CryptoError> {
+        let key = self.active(purpose)?;
+        let pair = Ed25519KeyPair::from_pkcs8(&key.material)
+            .ok()
+            .ok_or(CryptoError::Signing(purpose))?;
+        let signature = pair.sign(message);
+        let bytes = signature
+            .as_ref()
+            .first_chunk::<64>()
+            .ok_or(CryptoError::Signing(purpose))?;
+        Ok((*bytes, key.version))
+    }
+
+    fn ed25519_public_keys(&self, purpose: KeyPurpose) -> Vec<VerifyingKey> {
+        self.of(purpose)
+            .filter_map(|key| {
+                let bytes = <[u8; 32]>::try_from(key.public.as_slice()).ok()?;
+                Some(VerifyingKey {
+                    version: key.version,
+                    bytes,
+                })
+            })
+            .collect()
+    }
+}
+
+/// The public half of an Ed25519 key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct VerifyingKey {
+    /// Version of the key pair.
+    pub version: i32,
+    /// The 32 bytes of RFC 8032.
+    pub bytes: [u8; 32],
+}
+
+impl VerifyingKey {
+    /// # Errors
+    /// [`CryptoError::Signature`] unless `signature` is this key's over exactly `message`.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+        UnparsedPublicKey::new(&ED25519, &self.bytes)
+            .verify(message, signature)
+            .map_err(|ring::error::Unspecified| CryptoError::Signature)
+    }
+}
+
+/// The number of seals one key has made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SealCount {
+    /// What the key is for.
+    pub purpose: KeyPurpose,
+    /// Its version.
+    pub version: i32,
+    /// Seals counted.
+    pub seals: u64,
+    /// Whether [`SEAL_ALARM`] is reached and the key should be rotated.
+    pub alarm: bool,
+}
+
+/// One opened key.
+pub(super) struct Key {
+    pub(super) purpose: KeyPurpose,
+    pub(super) version: i32,
+    state: KeyState,
+    pub(super) material: Zeroizing<Vec<u8>>,
+    /// Ed25519: 32 bytes. P-256: the uncompressed point. Empty for the symmetric purposes.
+    pub(super) public: Vec<u8>,
+    seals: AtomicU64,
+}
+
+impl Key {
+    fn open(root: &RootKey, deployment: &str, row: &WrappedKey) -> Result<Self, CryptoError> {
+        let material = wrap::unwrap(root, deployment, row)?;
+        let public =
+            public_half(row.purpose, &material).ok_or(CryptoError::KeyForm(row.purpose))?;
+        Ok(Self {
+            purpose: row.purpose,
+            version: row.version,
+            state: row.state,
+            material,
+            public,
+            seals: AtomicU64::new(0),
+        })
+    }
+
+    /// The 32 bytes of a symmetric key.
+    pub(super) fn symmetric(&self) -> Result<&[u8; 32], CryptoError> {
+        self.material
+            .as_slice()
+            .try_into()
+            .ok()
+            .ok_or(CryptoError::KeyForm(self.purpose))
+    }
+
+    pub(super) fn mac(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, &self.material)
+    }
+
+    /// Counts one seal before it is made.
+    pub(super) fn count_seal(&self) -> Result<(), CryptoError> {
+        if self.seals.fetch_add(1, Ordering::Relaxed) >= SEAL_LIMIT {
+            return Err(CryptoError::KeyExhausted(self.purpose));
+        }
+        Ok(())
+    }
+
+    fn seal_count(&self) -> SealCount {
+        let seals = self.seals.load(Ordering::Relaxed);
+        SealCount {
+            purpose: self.purpose,
+            version: self.version,
+            seals,
+            alarm: seals >= SEAL_ALARM,
+        }
+    }
+
+    // A digest, so that the check for doubles holds no second copy of the keys.
+    fn fingerprint(&self) -> Vec<u8> {
+        digest::digest(&digest::SHA256, &self.material)
+            .as_ref()
+            .to_vec()
+    }
+}
+
+fn public_half(purpose: KeyPurpose, material: &[u8]) -> Option<Vec<u8>> {
+    match purpose {
+        KeyPurpose::LedgerSigning | KeyPurpose::DeliverySigning => {
+            let pair = Ed25519KeyPair::from_pkcs8(material).ok()?;
+            Some(pair.public_key().as_ref().to_vec())
+        }
+        KeyPurpose::Tokens => {
+            let point = material.last_chunk::<P256_POINT_LEN>()?;
+            (material.len() == P256_PKCS8_LEN && point.starts_with(&[4])).then(|| point.to_vec())
+        }
+        _ => (material.len() == 32).then(Vec::new),
+    }
+}
+
+fn find_active(keys: &[Key], purpose: KeyPurpose) -> Result<&Key, CryptoError> {
+    keys.iter()
+        .find(|key| key.purpose == purpose && key.state == KeyState::Active)
+        .ok_or(CryptoError::NoActiveKey(purpose))
+}
+
+fn check_active(keys: &[Key], purpose: KeyPurpose) -> Result<(), CryptoError> {
+    let mut states = keys
+        .iter()
+        .filter(|key| key.purpose == purpose)
+        .map(|key| key.state);
+    let Some(first) = states.next() else {
+        return Err(CryptoError::MissingKey(purpose));
+    };
+    let active = std::iter::once(first)
+        .chain(states)
+        .filter(|s| *s == KeyState::Active)
+        .count();
+    match active {
+        0 => Err(CryptoError::NoActiveKey(purpose)),
+        1 => Ok(()),
+        _ => Err(CryptoError::SeveralActiveKeys(purpose)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Entropy;
+    use crate::crypto::testing::{keyring, root, rows};
+
+    fn refusal(rows: Vec<WrappedKey>) -> Option<CryptoError> {
+        Keyring::open(&root(1), "test", rows).err()
+    }
+
+    #[test]
+    fn a_complete_set_opens() {
+        assert_eq!(refusal(rows(1, "test")), None);
+    }
+
+    #[test]
+    fn every_missing_purpose_is_named() {
+        for purpose in KeyPurpose::ALL {
+            let mut rows = rows(1, "test");
+            rows.retain(|row| row.purpose != purpose);
+            assert_eq!(refusal(rows), Some(CryptoError::MissingKey(purpose)));
+        }
+    }
+
+    #[test]
+    fn exactly_one_version_is_active() {
+        for purpose in KeyPurpose::ALL {
+            let mut none = rows(1, "test");
+            for row in none.iter_mut().filter(|row| row.purpose == purpose) {
+                row.state = KeyState::VerifyOnly;
+            }
+            assert_eq!(refusal(none), Some(CryptoError::NoActiveKey(purpose)));
+            let second = generate(purpose, 2, &root(1), &Entropy::system(), "test", 1).unwrap();
+            let mut two = rows(1, "test");
+            two.push(second.clone());
+            assert_eq!(refusal(two), Some(CryptoError::SeveralActiveKeys(purpose)));
+            let mut retired = rows(1, "test");
+            retired.push(WrappedKey {
+                state: KeyState::VerifyOnly,
+                ..second
+            });
+            assert_eq!(refusal(retired), None);
+        }
+    }
+
+    #[test]
+    fn doubles_are_refused() {
+        let mut twice = rows(1, "test");
+        twice.push(twice[0].clone());
+        assert_eq!(
+            refusal(twice),
+            Some(CryptoError::DuplicateVersion(KeyPurpose::Kek))
+        );
+        // The same bytes under another purpose: unwrapped and wrapped again by hand.
+        let mut shared = rows(1, "test");
+        let material = wrap::unwrap(&root(1), "test", &shared[0]).unwrap();
+        shared[1] = crate::crypto::testing::wrapped(KeyPurpose::Pseudonym, &material, "test");
+        assert_eq!(
+            refusal(shared),
+            Some(CryptoError::DuplicateMaterial(KeyPurpose::Pseudonym))
+        );
+        let mut fresh = rows(1, "test");
+        fresh[1] = crate::crypto::testing::wrapped(KeyPurpose::Pseudonym, &[9; 32], "test");
+        assert_eq!(refusal(fresh), None);
+    }
+
+    #[test]
+    fn cry_06_another_root_or_deployment_is_refused() {
+        let other_root = Keyring::open(&root(2), "test", rows(1, "test")).err();
+        assert_eq!(other_root, Some(CryptoError::Unwrap(KeyPurpose::Kek)));
+        let other_place = Keyring::open(&root(1), "production", rows(1, "test")).err();
+        assert_eq!(other_place, Some(CryptoError::Unwrap(KeyPurpose::Kek)));
+        let nameless = Keyring::open(&root(1), "", rows(1, "test")).err();
+        assert_eq!(nameless, Some(CryptoError::Deployment));
+    }
+
+    #[test]
+    fn material_of_the_wrong_form_is_refused() {
+        for (at, purpose) in KeyPurpose::ALL.into_iter().enumerate() {
+            let mut rows = rows(1, "test");
+            rows[at] = crate::crypto::testing::wrapped(purpose, &[9; 33], "test");
+            assert_eq!(refusal(rows), Some(CryptoError::KeyForm(purpose)));
+        }
+        let mut short = rows(1, "test");
+        short[0].wrapped.truncate(60);
+        assert_eq!(
+            refusal(short),
+            Some(CryptoError::TruncatedKey(KeyPurpose::Kek))
+        );
+    }
+
+    #[test]
+    fn destroyed_rows_are_skipped_and_must_be_empty() {
+        let gone = generate(KeyPurpose::Kek, 2, &root(1), &Entropy::system(), "test", 1).unwrap();
+        let mut kept = rows(1, "test");
+        kept.push(WrappedKey {
+            state: KeyState::Destroyed,
+            ..gone.clone()
+        });
+        assert_eq!(
+            refusal(kept),
+            Some(CryptoError::DestroyedKeyHasBytes(KeyPurpose::Kek))
+        );
+        let mut clean = rows(1, "test");
+        clean.push(gone.destroyed());
+        let ring = Keyring::open(&root(1), "test", clean).ok().unwrap();
+        assert!(ring.key(KeyPurpose::Kek, 2).is_err());
+        assert!(ring.key(KeyPurpose::Kek, 1).is_ok());
+    }
+
+    #[test]
+    fn signatures_belong_to_their_message_and_purpose() {
+        let ring = keyring();
+        let (signature, version) = ring.sign_ledger(b"head").unwrap();
+        let keys = ring.ledger_public_keys();
+        assert_eq!((keys.len(), version, keys[0].version), (1, 1, 1));
+        assert_eq!(keys[0].verify(b"head", &signature), Ok(()));
+        assert_eq!(
+            keys[0].verify(b"heap", &signature),
+            Err(CryptoError::Signature)
+        );
+        let (delivery, _) = ring.sign_delivery(b"head").unwrap();
+        assert_eq!(
+            ring.delivery_public_keys()[0].verify(b"head", &delivery),
+            Ok(())
+        );
+        assert_eq!(
+            keys[0].verify(b"head", &delivery),
+            Err(CryptoError::Signature)
+        );
+    }
+
+    #[test]
+    fn seals_are_counted_up_to_the_limit() {
+        let ring = keyring();
+        let kek = ring.active(KeyPurpose::Kek).unwrap();
+        let count = || {
+            ring.seal_counts()
+                .into_iter()
+                .find(|c| c.purpose == KeyPurpose::Kek)
+        };
+        kek.count_seal().unwrap();
+        assert_eq!(count().map(|c| (c.seals, c.alarm)), Some((1, false)));
+        ring.resume_seal_count(KeyPurpose::Kek, 1, SEAL_ALARM - 2)
+            .unwrap();
+        assert_eq!(count().map(|c| c.alarm), Some(false));
+        kek.count_seal().unwrap();
+        assert_eq!(count().map(|c| c.alarm), Some(true));
+        ring.resume_seal_count(KeyPurpose::Kek, 1, SEAL_LIMIT - SEAL_ALARM - 1)
+            .unwrap();
+        assert_eq!(kek.count_seal(), Ok(()));
+        assert_eq!(
+            kek.count_seal(),
+            Err(CryptoError::KeyExhausted(KeyPurpose::Kek))
+        );
+        assert!(ring.resume_seal_count(KeyPurpose::Kek, 7, 1).is_err());
+    }
+}

@@ -1,0 +1,200 @@
+//! A decision about consent comes in: a signature, a refusal, a withdrawal. It counts from its commit.
+
+use crate::audit::entry::Event;
+use crate::domain::case::{CaseState, Stage};
+use crate::domain::consent::{Consent, Signature, SignatureDecision};
+use crate::domain::referral::ReferralStatus;
+use crate::flow::on_case::{OpenCase, Which, Wish, on_case, standing_of};
+use crate::flow::standing::Standing;
+use crate::flow::transition::tell_referrer;
+use crate::flow::{Done, FlowError, Gateway, Once};
+use crate::ids::{CaseId, DeliveryId, ReferralId};
+use crate::policy::Allowed;
+use crate::policy::action::{DecideCaseConsent, DecideReferralConsent};
+use crate::policy::facts::Circumstance;
+use crate::policy::verdict::Note;
+use crate::store::StoreError;
+use crate::store::cases::{CaseChange, FactsRow};
+use crate::store::effect::Rows;
+use crate::store::facts::{self, CaseMemory};
+use crate::store::referrals::{OutboxRow, ReferralChange};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// What came of a decision.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// What the consent covers now: `full`, `contact` or nothing.
+    pub stage: Option<Stage>,
+    /// Who still has to sign.
+    pub missing: Vec<crate::domain::consent::SubjectRef>,
+    /// Whether this repeats an earlier answer.
+    pub replayed: bool,
+}
+
+/// A decision handed over by the coordinator who holds the case.
+///
+/// # Errors
+/// [`FlowError::NotFound`] when it is not the caller's; [`FlowError::KeyReused`].
+pub async fn on_case_consent(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<DecideCaseConsent>,
+    case: CaseId,
+    signature: Signature,
+    once: Once,
+) -> Result<Done<Decided>, FlowError> {
+    let nothing = |_: &OpenCase<'_>| Circumstance::None;
+    let wish = wish(gateway, signature, once);
+    let (_, done) = on_case(
+        gateway,
+        allowed,
+        case,
+        Which::Case(case),
+        Some(once),
+        nothing,
+        wish,
+    )
+    .await?;
+    Ok(done)
+}
+
+/// A decision handed over by the partner that referred.
+///
+/// # Errors
+/// As [`on_case_consent`].
+pub async fn on_referral_consent(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<DecideReferralConsent>,
+    referral: ReferralId,
+    signature: Signature,
+    once: Once,
+) -> Result<Done<Decided>, FlowError> {
+    let nothing = |_: &OpenCase<'_>| Circumstance::None;
+    let wish = wish(gateway, signature, once);
+    let which = Which::Referral(referral);
+    let (_, done) = on_case(gateway, allowed, referral, which, Some(once), nothing, wish).await?;
+    Ok(done)
+}
+
+fn wish(
+    gateway: &Arc<Gateway>,
+    signature: Signature,
+    once: Once,
+) -> impl Fn(&OpenCase<'_>, Timestamp) -> Wish<Decided> + Send + 'static {
+    let gateway = Arc::clone(gateway);
+    move |found, now| Wish {
+        granted: event(signature.decision),
+        note: Note {
+            basis: crate::flow::on_case::basis(found.row),
+            ..Note::default()
+        },
+        outcome: record(&gateway, found, &signature, once, now),
+    }
+}
+
+const fn event(decision: SignatureDecision) -> Event {
+    match decision {
+        SignatureDecision::Given => Event::ConsentGiven,
+        SignatureDecision::Refused => Event::ConsentRefused,
+        SignatureDecision::Withdrawn => Event::ConsentWithdrawn,
+    }
+}
+
+fn record(
+    gateway: &Gateway,
+    found: &OpenCase<'_>,
+    signature: &Signature,
+    once: Once,
+    now: Timestamp,
+) -> Result<(Rows, Decided), FlowError> {
+    if found.remembered.is_some() {
+        return Ok((Rows::default(), decided(found.standing, true)));
+    }
+    let memory = with_signature(found.memory, signature)?;
+    let standing = standing_of(&gateway.consent.load(), found.row, &memory, now);
+    let version = found.row.facts_version.saturating_add(1);
+    let case = found.row.id;
+    let sealed = facts::seal(&gateway.entropy, found.key, case, version, &memory)?;
+    let at_ms = now.as_millisecond();
+    let mut rows = Rows {
+        facts: Some(FactsRow {
+            case,
+            version,
+            sealed,
+        }),
+        idempotency: Some(once.row(201, case.uuid(), at_ms)),
+        ..Rows::default()
+    };
+    follow(found, &standing, at_ms, &mut rows);
+    Ok((rows, decided(&standing, false)))
+}
+
+/// The memory with one more decision in its consent.
+fn with_signature(memory: &CaseMemory, signature: &Signature) -> Result<CaseMemory, FlowError> {
+    let consent = memory
+        .consent
+        .as_ref()
+        .ok_or(StoreError::Corrupt("consent"))?;
+    let mut signatures = consent.signatures.clone();
+    signatures.push(signature.clone());
+    Ok(CaseMemory {
+        audit_reference: memory.audit_reference,
+        family: memory.family,
+        subjects: memory.subjects.clone(),
+        applicant: memory.applicant.clone(),
+        consent: Some(Consent {
+            signatures,
+            ..consent.clone()
+        }),
+        plan_participants: memory.plan_participants.clone(),
+        tells_health: memory.tells_health,
+        view: crate::domain::identity::Secret::new(memory.view.reveal().to_owned()),
+    })
+}
+
+/// What follows from the new standing: a case whose consent is gone waits, one whose signatures are
+/// complete goes on, and coordinator and referrer are told that something changed, by id.
+fn follow(found: &OpenCase<'_>, standing: &Standing, at_ms: i64, rows: &mut Rows) {
+    let row = found.row;
+    let (before, after) = (found.standing.stage, standing.stage);
+    let status = match (before, after) {
+        (Some(_), None) => ReferralStatus::OnHold,
+        (Some(Stage::Contact), Some(Stage::Full)) if row.assignee.is_some() => {
+            ReferralStatus::Assigned
+        }
+        (Some(Stage::Contact), Some(Stage::Full)) => ReferralStatus::Received,
+        _ => return,
+    };
+    rows.referral = Some(ReferralChange {
+        id: row.referral,
+        status,
+        at_ms,
+    });
+    if after.is_none() && row.state.is_open() {
+        rows.case = Some(CaseChange {
+            id: row.id,
+            state: CaseState::OnHold,
+            assignee: row.assignee.clone(),
+            at_ms,
+        });
+    }
+    rows.outbox.push(OutboxRow {
+        id: DeliveryId::new(),
+        partner: row.organisation,
+        kind: "nl.buurtpoort.casus-gewijzigd",
+        object: row.id.uuid(),
+        created_ms: at_ms,
+    });
+    if let Some(referral) = found.referral {
+        rows.outbox
+            .push(tell_referrer(referral.partner, referral.id, at_ms));
+    }
+}
+
+fn decided(standing: &Standing, replayed: bool) -> Decided {
+    Decided {
+        stage: standing.stage,
+        missing: standing.referral.missing.clone(),
+        replayed,
+    }
+}

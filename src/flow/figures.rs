@@ -1,0 +1,148 @@
+//! Figures for gemeenten: published once, served ever after.
+
+use crate::audit::entry::{Code, Entry, Event, Object as LedgerObject, Outcome};
+use crate::crypto::digest::sha256;
+use crate::domain::age::midnight_in_amsterdam;
+use crate::domain::municipality::Municipality;
+use crate::domain::period::Year;
+use crate::flow::{Done, FlowError, Gateway, plain};
+use crate::ids::{RequestId, StatisticsReleaseId};
+use crate::policy::Allowed;
+use crate::policy::action::{ListStatistics, ReadDefinitions, ReadStatistics};
+use crate::policy::facts::Facts;
+use crate::statistics::protect::Rules;
+use crate::statistics::publish::body;
+use crate::statistics::tabulate::ReferralsBySource;
+use crate::store::StoreError;
+use crate::store::effect::{Effect, Rows};
+use crate::store::figures::{self, FiguresKey, FiguresRow};
+use crate::store::writer::{Found, Question};
+use std::sync::Arc;
+
+/// Publishes one gemeente's figures about a year that is over. A second time returns what was
+/// published the first time, and draws nothing anew.
+///
+/// # Errors
+/// [`FlowError::State`] when the year is not over.
+pub async fn publish(gateway: &Arc<Gateway>, key: FiguresKey) -> Result<FiguresRow, FlowError> {
+    let now = gateway.clock.now();
+    if !key.year.is_over(now) {
+        return Err(FlowError::State {
+            allowed: Vec::new(),
+        });
+    }
+    let pool = &gateway.store.pool;
+    let (from, until) = bounds(key.year)?;
+    let counted = figures::count(pool, key, from, until).await?;
+    let counts = ReferralsBySource::new(counted.iter().map(|c| (c.source, c.families)));
+    let body = body(key.municipality, key.year, &counts, gateway.disclosure);
+    let row = FiguresRow {
+        id: StatisticsReleaseId::new(),
+        key,
+        sha256: sha256(body.as_bytes()),
+        body,
+        sealed_ms: now.as_millisecond(),
+    };
+    let request = RequestId::new();
+    let decide = move |found: &Found| {
+        if found.published {
+            return (Effect::nothing(request), ());
+        }
+        let mut entry = Entry::new(Event::StatsPublished, Outcome::Allow);
+        entry.object = figures_object();
+        let rows = Rows {
+            figures: Some(row.clone()),
+            ..Rows::default()
+        };
+        (Effect::new(request, entry, rows), ())
+    };
+    let question = Question {
+        figures: Some(key),
+        ..Question::default()
+    };
+    gateway.store.writer.write(question, now, decide).await?;
+    let releases = figures::list(pool, key.municipality).await?;
+    let published = releases.into_iter().find(|release| release.key == key);
+    Ok(published.ok_or(StoreError::Corrupt("statistics_release"))?)
+}
+
+fn bounds(year: Year) -> Result<(i64, i64), FlowError> {
+    let start = |year: i16| {
+        let instant = midnight_in_amsterdam(year, 1, 1).ok_or(StoreError::Corrupt("year"));
+        instant.map(jiff::Timestamp::as_millisecond)
+    };
+    Ok((
+        start(year.number())?,
+        start(year.number().saturating_add(1))?,
+    ))
+}
+
+fn figures_object() -> LedgerObject {
+    LedgerObject {
+        kind: Code::parse("figures").unwrap_or_default(),
+        reference: None,
+    }
+}
+
+/// Lists the releases about the caller's own gemeenten.
+///
+/// # Errors
+/// [`FlowError::NotFound`] when the policies refuse.
+pub async fn list(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<ListStatistics>,
+) -> Result<Done<Vec<FiguresRow>>, FlowError> {
+    let subject = Arc::clone(allowed.subject());
+    let (_, committed) = plain::settle(
+        gateway,
+        &allowed,
+        subject.partner,
+        &Facts::Bare,
+        Event::StatsRead,
+    )
+    .await?;
+    let mut value = Vec::new();
+    for municipality in &subject.municipalities {
+        value.extend(figures::list(&gateway.store.pool, *municipality).await?);
+    }
+    Ok(Done { value, committed })
+}
+
+/// Reads one release.
+///
+/// # Errors
+/// [`FlowError::NotFound`] when it is not there or about another gemeente.
+pub async fn read(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<ReadStatistics>,
+    id: StatisticsReleaseId,
+) -> Result<Done<FiguresRow>, FlowError> {
+    let row = figures::find(&gateway.store.pool, id).await?;
+    // An absent release is decided about too, so that the refusal is on record like any other.
+    let nowhere = Municipality::parse("GM0000").or(Err(StoreError::Corrupt("gemeente")))?;
+    let (object, facts) = row.as_ref().map_or((nowhere, Facts::Absent), |row| {
+        (row.key.municipality, Facts::Bare)
+    });
+    let (_, committed) = plain::settle(gateway, &allowed, object, &facts, Event::StatsRead).await?;
+    Ok(Done {
+        value: row.ok_or(FlowError::NotFound)?,
+        committed,
+    })
+}
+
+/// The rules by which figures are protected, for those who read them.
+///
+/// # Errors
+/// [`FlowError::NotFound`] when the policies refuse.
+pub async fn definitions(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<ReadDefinitions>,
+) -> Result<Done<Rules>, FlowError> {
+    let partner = allowed.subject().partner;
+    let (_, committed) =
+        plain::settle(gateway, &allowed, partner, &Facts::Bare, Event::StatsRead).await?;
+    Ok(Done {
+        value: gateway.disclosure,
+        committed,
+    })
+}

@@ -1,0 +1,230 @@
+//! What every verb on a case has in common: read, open the facts, judge consent, decide, write.
+
+use crate::audit::entry::{Code, Event, Object as LedgerObject, Outcome};
+use crate::crypto::seal::CaseKey;
+use crate::flow::standing::{Basis, ConsentRules, Standing};
+use crate::flow::{Done, FlowError, Gateway, Once};
+use crate::ids::{AuditReference, CaseId, ReferralId};
+use crate::policy::action::Action;
+use crate::policy::facts::{CaseFacts, Circumstance, Facts};
+use crate::policy::verdict::Note;
+use crate::policy::{Allowed, Permit, Verdict};
+use crate::store::cases::CaseRow;
+use crate::store::effect::{Effect, Rows};
+use crate::store::facts::{self, CaseMemory};
+use crate::store::idempotency::Remembered;
+use crate::store::referrals::ReferralRow;
+use crate::store::writer::{Found, Question};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// A case as it was found inside the deciding transaction.
+pub(super) struct OpenCase<'a> {
+    pub(super) row: &'a CaseRow,
+    pub(super) key: &'a CaseKey,
+    pub(super) memory: &'a CaseMemory,
+    pub(super) standing: &'a Standing,
+    pub(super) remembered: Option<&'a Remembered>,
+    pub(super) referral: Option<&'a ReferralRow>,
+}
+
+/// What a verb says about a case that was found: what to write if the verdict is yes.
+pub(super) struct Wish<T> {
+    pub(super) granted: Event,
+    pub(super) note: Note,
+    /// Rows and result, or why the state of things does not allow it.
+    pub(super) outcome: Result<(Rows, T), FlowError>,
+}
+
+/// Which case, by its own id or by that of its referral.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Which {
+    Case(CaseId),
+    Referral(ReferralId),
+}
+
+impl Which {
+    fn question(self, once: Option<Once>) -> Question {
+        let idempotency = once.map(|once| once.scope);
+        match self {
+            Self::Case(id) => Question {
+                case: Some(id),
+                idempotency,
+                ..Question::default()
+            },
+            Self::Referral(id) => Question {
+                referral: Some(id),
+                idempotency,
+                ..Question::default()
+            },
+        }
+    }
+}
+
+/// Reads a case inside the transaction, lets `circumstance` and `wish` speak, decides, writes.
+///
+/// The order is: there at all and allowed (else 404), key not used otherwise, then the wish's own
+/// refusal. Whatever the outcome, one ledger entry is written.
+pub(super) async fn on_case<A, T>(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<A>,
+    object: A::Object,
+    which: Which,
+    once: Option<Once>,
+    circumstance: impl Fn(&OpenCase<'_>) -> Circumstance + Send + 'static,
+    wish: impl Fn(&OpenCase<'_>, Timestamp) -> Wish<T> + Send + 'static,
+) -> Result<(Permit<A>, Done<T>), FlowError>
+where
+    A: Action,
+    T: Send + 'static,
+{
+    let now = gateway.clock.now();
+    let own = Arc::clone(gateway);
+    let decide = move |found: &Found| {
+        decided(
+            &own,
+            &allowed,
+            object,
+            once,
+            found,
+            now,
+            &circumstance,
+            &wish,
+        )
+    };
+    let (answer, committed) = gateway
+        .store
+        .writer
+        .write(which.question(once), now, decide)
+        .await?;
+    let (verdict, outcome) = answer;
+    let permit = verdict.settle(&committed)?;
+    let value = outcome.unwrap_or(Err(FlowError::NotFound))?;
+    Ok((permit, Done { value, committed }))
+}
+
+type Answer<A, T> = (Verdict<A>, Option<Result<T, FlowError>>);
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the one place where a request, its object and its rules meet"
+)]
+fn decided<A: Action, T>(
+    gateway: &Gateway,
+    allowed: &Allowed<A>,
+    object: A::Object,
+    once: Option<Once>,
+    found: &Found,
+    now: Timestamp,
+    circumstance: &impl Fn(&OpenCase<'_>) -> Circumstance,
+    wish: &impl Fn(&OpenCase<'_>, Timestamp) -> Wish<T>,
+) -> (Effect, Answer<A, T>) {
+    let request = allowed.subject().request;
+    let opened = found
+        .case
+        .as_ref()
+        .map(|row| (row, facts::open(&gateway.keyring, row)));
+    let Some((row, Ok(Some((key, memory))))) = &opened else {
+        let verdict = allowed.decide(object, &Facts::Absent, &Circumstance::None);
+        let corrupt = matches!(opened, Some((_, Err(_))));
+        let note = Note {
+            why: corrupt.then_some("corrupt").into_iter().collect(),
+            ..Note::default()
+        };
+        let entry = verdict.entry(Event::AccessDenied, &note);
+        return (
+            Effect::new(request, entry, Rows::default()),
+            (verdict, None),
+        );
+    };
+    let standing = standing_of(&gateway.consent.load(), row, memory, now);
+    let case = OpenCase {
+        row,
+        key,
+        memory,
+        standing: &standing,
+        remembered: found.remembered.as_ref(),
+        referral: found.referral.as_ref(),
+    };
+    let facts = facts_for::<A>(&case);
+    let verdict = allowed.decide(object, &facts, &circumstance(&case));
+    let Wish {
+        granted,
+        note,
+        outcome,
+    } = wish(&case, now);
+    let outcome = reused(once, &case).map_or(outcome, Err);
+    let note = Note {
+        object: ledger_object("case", memory.audit_reference),
+        ..note
+    };
+    let mut entry = verdict.entry(granted, &note);
+    match outcome {
+        Ok((rows, value)) => {
+            let rows = verdict.when_allowed(|| rows);
+            (
+                Effect::new(request, entry, rows),
+                (verdict, Some(Ok(value))),
+            )
+        }
+        Err(error) => {
+            verdict.when_allowed(|| entry.outcome = Outcome::Error);
+            (
+                Effect::new(request, entry, Rows::default()),
+                (verdict, Some(Err(error))),
+            )
+        }
+    }
+}
+
+fn reused(once: Option<Once>, case: &OpenCase<'_>) -> Option<FlowError> {
+    let other = case.remembered?.body != once?.body;
+    other.then_some(FlowError::KeyReused)
+}
+
+/// Facts in the shape the action's object asks for: a referral for its referrer, else the case.
+fn facts_for<A: Action>(case: &OpenCase<'_>) -> Facts {
+    match case.referral {
+        Some(referral) => Facts::Referral {
+            partner: referral.partner,
+        },
+        None => Facts::Case(CaseFacts {
+            organisation: case.row.organisation,
+            assignee: case.row.assignee.clone(),
+            open: case.row.state.is_open(),
+            consented: case.standing.consented.clone(),
+        }),
+    }
+}
+
+pub(super) fn standing_of(
+    rules: &ConsentRules,
+    row: &CaseRow,
+    memory: &CaseMemory,
+    now: Timestamp,
+) -> Standing {
+    rules.standing(
+        Basis {
+            subjects: &memory.subjects,
+            applicant: memory.applicant.as_ref(),
+            consent: memory.consent.as_ref(),
+            tells_health: memory.tells_health,
+            source: row.source,
+            municipality: row.profile.municipality,
+        },
+        now,
+    )
+}
+
+/// The ledger's name for something about a case.
+pub(super) fn ledger_object(kind: &str, reference: AuditReference) -> LedgerObject {
+    LedgerObject {
+        kind: Code::parse(kind).unwrap_or_default(),
+        reference: Some(reference.uuid().into_bytes()),
+    }
+}
+
+/// The consent version a permission rests on.
+pub(super) fn basis(row: &CaseRow) -> String {
+    format!("consent:{}", row.facts_version)
+}

@@ -1,0 +1,310 @@
+//! An identity is released: to the assigned coordinator, for a consented purpose, after the ledger says
+//! so and never before.
+
+use crate::audit::entry::{Event, Outcome};
+use crate::crypto::seal::{self, Place};
+use crate::domain::case::{ReleasePurpose, Stage};
+use crate::domain::identity::{Disclosure, FieldGroup, Secret};
+use crate::flow::on_case::{OpenCase, Which, Wish, basis, on_case};
+use crate::flow::{Done, FlowError, Gateway, Once};
+use crate::ids::{CaseId, ReleaseId};
+use crate::policy::action::ReleaseIdentity;
+use crate::policy::facts::Circumstance;
+use crate::policy::verdict::{Note, entry_of};
+use crate::policy::{Allowed, fields};
+use crate::store::cases::ReleaseRow;
+use crate::store::effect::{Effect, Rows};
+use crate::store::writer::Question;
+use crate::store::{StoreError, identities};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// What a coordinator asks.
+#[derive(Debug)]
+pub struct Asked {
+    /// For what.
+    pub purpose: ReleasePurpose,
+    /// Why, in the coordinator's words. Kept sealed.
+    pub reason: Secret,
+    /// The version of the case the caller has seen, if it said.
+    pub expected: Option<i32>,
+}
+
+/// What a coordinator gets.
+#[derive(Debug)]
+pub struct Released {
+    /// Id of the release.
+    pub id: ReleaseId,
+    /// When.
+    pub at: Timestamp,
+    /// For what.
+    pub purpose: ReleasePurpose,
+    /// How much consent covered.
+    pub stage: Stage,
+    /// The groups, opened.
+    pub disclosures: Vec<Disclosure>,
+    /// Whether the key was used before: the identity was opened again, and recorded again.
+    pub replayed: bool,
+}
+
+/// Opens the identity behind a case. Facts are read, the verdict is given and `release.intent` is
+/// committed in one transaction; only then is anything opened. A crash in between leaves an intent
+/// without an outcome: more is recorded than happened, never less.
+///
+/// # Errors
+/// [`FlowError::NotFound`] when the case is not the caller's; [`FlowError::Consent`] when it is, and
+/// consent does not cover the purpose at this instant; [`FlowError::State`] when it is closed or on
+/// hold.
+pub async fn release(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<ReleaseIdentity>,
+    case: CaseId,
+    asked: Asked,
+    once: Once,
+) -> Result<Done<Released>, FlowError> {
+    let subject = Arc::clone(allowed.subject());
+    let role = allowed.role();
+    let id = ReleaseId::new();
+    let purpose = asked.purpose;
+    let (own, person) = (Arc::clone(gateway), subject.person.clone());
+    let caller = (subject.partner, subject.person.clone());
+    let wish = move |found: &OpenCase<'_>, now: Timestamp| {
+        let holds =
+            found.row.organisation == caller.0 && found.row.assignee.as_ref() == Some(&caller.1);
+        intent(&own, found, &asked, id, &person, once, holds, now)
+    };
+    let circumstance = move |_: &OpenCase<'_>| Circumstance::Purpose(purpose.as_str());
+    let asked = on_case(
+        gateway,
+        allowed,
+        case,
+        Which::Case(case),
+        Some(once),
+        circumstance,
+        wish,
+    );
+    let (
+        permit,
+        Done {
+            value: intent,
+            committed,
+        },
+    ) = match asked.await {
+        Err(FlowError::NotFound) => return Err(explain(gateway, &subject, case, purpose).await),
+        other => other?,
+    };
+    let opened = identities::open(
+        &gateway.store.pool,
+        &gateway.keyring,
+        &permit,
+        &intent.groups,
+    )
+    .await;
+    let event = if opened.is_ok() {
+        Event::ReleaseDone
+    } else {
+        Event::ReleaseAborted
+    };
+    let mut entry = entry_of(&subject, role, event, Outcome::Allow);
+    entry.object = intent.object.clone();
+    conclude(gateway, entry, subject.request);
+    let value = Released {
+        id: intent.id,
+        at: intent.at,
+        purpose,
+        stage: intent.stage,
+        disclosures: opened?,
+        replayed: intent.replayed,
+    };
+    Ok(Done { value, committed })
+}
+
+/// What is about to be opened, as it was committed.
+struct Intent {
+    id: ReleaseId,
+    at: Timestamp,
+    stage: Stage,
+    groups: Vec<FieldGroup>,
+    object: crate::audit::entry::Object,
+    replayed: bool,
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "everything the intent's row and entry hold"
+)]
+fn intent(
+    gateway: &Gateway,
+    found: &OpenCase<'_>,
+    asked: &Asked,
+    id: ReleaseId,
+    person: &crate::domain::partner::Slug,
+    once: Once,
+    holds: bool,
+    now: Timestamp,
+) -> Wish<Intent> {
+    let stage = found.standing.stage.unwrap_or(Stage::Contact);
+    let groups = groups(found, stage);
+    let names: Vec<&'static str> = groups.iter().map(|group| group.as_str()).collect();
+    let object = crate::flow::on_case::ledger_object("case", found.memory.audit_reference);
+    let note = Note {
+        purpose: Some(asked.purpose.as_str()),
+        refused_as: Some(Event::ReleaseIntent),
+        basis: basis(found.row),
+        fields: names.clone(),
+        why: found
+            .standing
+            .referral
+            .reasons
+            .first()
+            .map(|r| r.as_str())
+            .into_iter()
+            .collect(),
+        object: object.clone(),
+    };
+    let outcome = (|| {
+        if holds
+            && asked
+                .expected
+                .is_some_and(|version| version != found.row.version)
+        {
+            return Err(FlowError::Stale);
+        }
+        let reason = seal_reason(gateway, found, id, &asked.reason)?;
+        let release = ReleaseRow {
+            id,
+            case: found.row.id,
+            person: person.clone(),
+            purpose: asked.purpose.as_str(),
+            stage: stage.as_str(),
+            field_groups: names.join(" "),
+            reason,
+            at_ms: now.as_millisecond(),
+        };
+        let replayed = found.remembered.is_some();
+        let remember = (!replayed).then(|| once.row(201, id.uuid(), now.as_millisecond()));
+        let rows = Rows {
+            release: Some(release),
+            idempotency: remember,
+            ..Rows::default()
+        };
+        let first = found
+            .remembered
+            .map_or(id, |r| ReleaseId::from_uuid(r.resource));
+        Ok((
+            rows,
+            Intent {
+                id: first,
+                at: now,
+                stage,
+                groups,
+                object,
+                replayed,
+            },
+        ))
+    })();
+    Wish {
+        granted: Event::ReleaseIntent,
+        note,
+        outcome,
+    }
+}
+
+/// The groups this consent and stage allow.
+fn groups(found: &OpenCase<'_>, stage: Stage) -> Vec<FieldGroup> {
+    let consented = found.memory.consent.as_ref();
+    let categories: Vec<_> = consented
+        .iter()
+        .flat_map(|consent| consent.categories.iter().copied())
+        .collect();
+    fields::to_release(stage, &categories)
+}
+
+fn seal_reason(
+    gateway: &Gateway,
+    found: &OpenCase<'_>,
+    id: ReleaseId,
+    reason: &Secret,
+) -> Result<Vec<u8>, FlowError> {
+    let name = id.to_string();
+    let place = reason_place(found.row.id, &name);
+    let sealed = seal::seal(
+        &gateway.entropy,
+        found.key,
+        &place,
+        reason.reveal().as_bytes(),
+    );
+    Ok(sealed.or(Err(StoreError::Unavailable("seal")))?)
+}
+
+/// A reason is bound to its case and its release.
+pub(super) const fn reason_place(case: CaseId, release: &str) -> Place<'_> {
+    Place {
+        table: "identity_release",
+        case: case.uuid(),
+        group: release,
+        version: 1,
+    }
+}
+
+/// Tells the coordinator who holds the case why it stayed shut; everybody else learns nothing.
+async fn explain(
+    gateway: &Gateway,
+    subject: &crate::policy::Subject,
+    case: CaseId,
+    purpose: ReleasePurpose,
+) -> FlowError {
+    let found = crate::store::cases::find(&gateway.store.pool, case).await;
+    let Ok(Some(row)) = found else {
+        return FlowError::NotFound;
+    };
+    let holds =
+        row.organisation == subject.partner && row.assignee.as_ref() == Some(&subject.person);
+    let Ok(Some((_, memory))) = crate::store::facts::open(&gateway.keyring, &row) else {
+        return FlowError::NotFound;
+    };
+    if !holds {
+        return FlowError::NotFound;
+    }
+    let rules = gateway.consent.load();
+    let standing = crate::flow::on_case::standing_of(&rules, &row, &memory, gateway.clock.now());
+    if standing.consented.contains(&purpose.as_str()) {
+        FlowError::State {
+            allowed: row
+                .state
+                .next()
+                .iter()
+                .map(|state| state.as_str())
+                .collect(),
+        }
+    } else if standing.referral.is_allowed() {
+        FlowError::Consent {
+            reasons: vec![crate::domain::consent::Reason::PurposeNotCovered],
+            missing: Vec::new(),
+        }
+    } else {
+        standing.referral.into()
+    }
+}
+
+/// Writes the outcome behind the answer's back: it shares the next commit.
+fn conclude(
+    gateway: &Arc<Gateway>,
+    entry: crate::audit::entry::Entry,
+    request: crate::ids::RequestId,
+) {
+    let gateway = Arc::clone(gateway);
+    let now = gateway.clock.now();
+    tokio::spawn(async move {
+        let decide = move |_: &_| (Effect::new(request, entry.clone(), Rows::default()), ());
+        let written = gateway
+            .store
+            .writer
+            .write(Question::default(), now, decide)
+            .await;
+        if written.is_err() {
+            // The intent stands without an outcome; `audit reconcile` shows it.
+            tracing::error!(request_id = %request, "outcome of a release not recorded");
+        }
+    });
+}

@@ -1,0 +1,112 @@
+//! A coordinator moves a case along its states.
+
+use crate::audit::entry::Event;
+use crate::domain::case::CaseState;
+use crate::domain::referral::ReferralStatus;
+use crate::flow::on_case::{OpenCase, Which, Wish, on_case};
+use crate::flow::{Done, FlowError, Gateway};
+use crate::ids::{CaseId, DeliveryId};
+use crate::policy::Allowed;
+use crate::policy::action::TransitionCase;
+use crate::policy::facts::Circumstance;
+use crate::policy::verdict::Note;
+use crate::store::cases::CaseChange;
+use crate::store::effect::Rows;
+use crate::store::referrals::{OutboxRow, ReferralChange};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// Moves a case to `to`.
+///
+/// # Errors
+/// [`FlowError::NotFound`] when it is not the caller's; [`FlowError::State`] naming the states it can
+/// go to; [`FlowError::Stale`].
+pub async fn transition(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<TransitionCase>,
+    case: CaseId,
+    to: CaseState,
+    expected: Option<i32>,
+) -> Result<Done<CaseState>, FlowError> {
+    let nothing = |_: &OpenCase<'_>| Circumstance::None;
+    let wish = move |found: &OpenCase<'_>, now: Timestamp| Wish {
+        granted: Event::CaseTransition,
+        note: Note {
+            why: vec![to.as_str()],
+            ..Note::default()
+        },
+        outcome: step(found, to, expected, now),
+    };
+    let (_, done) = on_case(
+        gateway,
+        allowed,
+        case,
+        Which::Case(case),
+        None,
+        nothing,
+        wish,
+    )
+    .await?;
+    Ok(done)
+}
+
+fn step(
+    found: &OpenCase<'_>,
+    to: CaseState,
+    expected: Option<i32>,
+    now: Timestamp,
+) -> Result<(Rows, CaseState), FlowError> {
+    if expected.is_some_and(|version| version != found.row.version) {
+        return Err(FlowError::Stale);
+    }
+    let next = found.row.state.next();
+    if !next.contains(&to) {
+        return Err(FlowError::State {
+            allowed: next.iter().map(|s| s.as_str()).collect(),
+        });
+    }
+    let at_ms = now.as_millisecond();
+    let case = CaseChange {
+        id: found.row.id,
+        state: to,
+        assignee: found.row.assignee.clone(),
+        at_ms,
+    };
+    let status = referral_status(to);
+    let referral = status.map(|status| ReferralChange {
+        id: found.row.referral,
+        status,
+        at_ms,
+    });
+    let rows = Rows {
+        case: Some(case),
+        referral,
+        ..Rows::default()
+    };
+    Ok((rows, to))
+}
+
+/// What the referrer sees of a state of the case.
+pub(super) const fn referral_status(state: CaseState) -> Option<ReferralStatus> {
+    match state {
+        CaseState::Intake | CaseState::Searching => Some(ReferralStatus::InContact),
+        CaseState::OnHold => Some(ReferralStatus::OnHold),
+        CaseState::Closed => Some(ReferralStatus::NotPaired),
+        _ => None,
+    }
+}
+
+/// Tells the referrer, by id alone, that something changed.
+pub(super) fn tell_referrer(
+    partner: crate::ids::PartnerId,
+    referral: crate::ids::ReferralId,
+    at_ms: i64,
+) -> OutboxRow {
+    OutboxRow {
+        id: DeliveryId::new(),
+        partner,
+        kind: "nl.buurtpoort.aanmelding-gewijzigd",
+        object: referral.uuid(),
+        created_ms: at_ms,
+    }
+}

@@ -1,0 +1,50 @@
+//! Floor 4: the API listener: wire shapes, handlers, problems.
+//!
+//! One folder a resource, one file a verb; an endpoint file holds the wire shapes, the handler and its
+//! description, nothing else. HTTP types stop here.
+//!
+//! # Invariants
+//! * A route takes only handlers whose first argument is [`Allowed`](crate::policy::Allowed) (see
+//!   [`router`]); the few public ones are registered through a door of another name.
+//! * No answer repeats what was sent ([`problem`], [`wire`]).
+//! * Certificate, pin, revocation and partner are looked at on every request, not once a connection
+//!   ([`edge`]).
+
+use crate::flow::Gateway;
+use crate::http::limits::Limits;
+use crate::http::token::Verifier;
+use crate::tls::acceptor::Reloadable;
+use std::sync::Arc;
+
+pub mod admin;
+mod allowed;
+pub mod audit;
+pub mod body;
+pub mod cases;
+pub mod consent;
+pub mod edge;
+pub mod limits;
+pub mod oauth;
+pub mod openapi;
+mod page;
+pub mod problem;
+pub mod referrals;
+mod reply;
+pub mod router;
+pub mod routes;
+pub mod server;
+pub mod statistics;
+pub mod token;
+pub mod wire;
+
+/// What the API listener works with.
+pub struct Api {
+    /// The verbs.
+    pub gateway: Arc<Gateway>,
+    /// Certificates and revocation.
+    pub tls: Arc<Reloadable>,
+    /// Tokens.
+    pub tokens: Verifier,
+    /// How much a partner may ask.
+    pub limits: Limits,
+}

@@ -1,0 +1,30 @@
+//! Proof of authorisation as the first argument of a handler.
+//!
+//! Never waits: actix polls the arguments of a handler side by side, so an argument that waited would
+//! let the body parser answer a stranger.
+
+use crate::http::Api;
+use crate::http::problem::Problem;
+use crate::policy::{Action, Allowed, Subject};
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+impl<A: Action> FromRequest for Allowed<A> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(ask(request))
+    }
+}
+
+fn ask<A: Action>(request: &HttpRequest) -> Result<Allowed<A>, Problem> {
+    let subject = request.extensions().get::<Arc<Subject>>().cloned();
+    let subject = subject.ok_or(Problem::Unauthenticated { error: None })?;
+    let api = request.app_data::<Data<Api>>().ok_or(Problem::Internal)?;
+    let engine = api.gateway.engine.load_full();
+    Allowed::ask(subject, engine).ok_or(Problem::Forbidden)
+}

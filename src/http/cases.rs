@@ -1,0 +1,6 @@
+//! `/v1/cases`: what coordinators and assigners work with.
+
+pub mod assign;
+pub mod read;
+pub mod release;
+pub mod transition;

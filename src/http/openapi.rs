@@ -1,0 +1,145 @@
+//! The description of the API, generated from the handlers and their wire shapes.
+//!
+//! Served without authentication on the portal listener at `/v1/openapi.json`, and printed by
+//! `buurtpoort openapi`.
+
+use crate::http::edge::API_VERSION;
+use crate::http::{audit, cases, consent, referrals, statistics};
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi;
+
+#[derive(OpenApi)]
+#[openapi(paths(
+    referrals::submit::submit_referral,
+    referrals::follow::list_referrals,
+    referrals::follow::read_referral,
+    referrals::follow::withdraw_referral,
+    consent::decide_referral_consent,
+    consent::decide_case_consent,
+    cases::read::list_cases,
+    cases::read::read_case,
+    cases::release::release_identity,
+    cases::release::list_releases,
+    cases::assign::assign_case,
+    cases::assign::list_assignments,
+    cases::transition::transition_case,
+    statistics::list_statistics,
+    statistics::read_statistics,
+    statistics::read_definitions,
+    audit::read_checkpoint,
+))]
+struct Described;
+
+/// The whole description, OpenAPI 3.1.
+#[must_use]
+pub fn document() -> Value {
+    let mut document = serde_json::to_value(Described::openapi()).unwrap_or_default();
+    document["info"] = info();
+    document["servers"] =
+        json!([{"url": "https://localhost:8443", "description": "The API listener of a demo"}]);
+    document["security"] = json!([{"boundToken": []}]);
+    document["components"]["securitySchemes"] = json!({
+        "boundToken": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "RFC 9068 access token bound to the client certificate (RFC 8705) of a mutual TLS connection.",
+        },
+    });
+    without_null_defaults(&mut document["components"]["schemas"]);
+    document["components"]["schemas"]["Problem"] = problem();
+    if let Some(paths) = document["paths"].as_object_mut() {
+        for operation in paths
+            .values_mut()
+            .filter_map(Value::as_object_mut)
+            .flat_map(Map::values_mut)
+        {
+            describe(operation);
+        }
+    }
+    document
+}
+
+/// A missing field has no default; the shapes only have one for the parser's sake.
+fn without_null_defaults(value: &mut Value) {
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|key, inner| !(key == "default" && inner.is_null()));
+        fields.values_mut().for_each(without_null_defaults);
+    }
+}
+
+fn info() -> Value {
+    json!({
+        "title": "Buurtpoort",
+        "version": API_VERSION,
+        "description": "Privacy gateway between those who refer families, the Buurtgezinnen coordinators and the gemeenten. Mutual TLS; see docs/api.md.",
+        "contact": {"name": "Operators of this gateway", "email": "beheer@example.nl", "url": "https://buurtpoort.example.nl/contact"},
+        "license": {"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
+    })
+}
+
+/// Headers of every answer, and the problems every operation can give.
+fn describe(operation: &mut Value) {
+    let problems = [
+        ("400", "The request breaks rules; all are listed"),
+        ("401", "No valid token bound to this connection"),
+        (
+            "403",
+            "This role may never do this, or consent does not suffice",
+        ),
+        ("404", "Not there, or not yours"),
+        ("406", "No acceptable form"),
+        ("409", "The state or an earlier request does not allow it"),
+        ("429", "Too many requests"),
+        (
+            "503",
+            "The ledger cannot be written, or too much is waiting",
+        ),
+    ];
+    for (status, text) in problems {
+        operation["responses"][status] = json!({
+            "description": text,
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        });
+    }
+    let answers = operation["responses"].as_object_mut();
+    for answer in answers.into_iter().flat_map(Map::values_mut) {
+        answer["headers"] = headers();
+    }
+}
+
+fn headers() -> Value {
+    let text =
+        |description: &str| json!({"description": description, "schema": {"type": "string"}});
+    json!({
+        "API-Version": text("Version of the API"),
+        "Audit-Checkpoint": text("base64url of the signed tree head that covers this request"),
+        "Cache-Control": text("no-store"),
+        "Content-Security-Policy": text("Nothing may be loaded or framed"),
+        "Request-Id": text("Quote it when asking about this request"),
+        "Strict-Transport-Security": text("HTTPS only"),
+        "X-Content-Type-Options": text("nosniff"),
+        "X-Frame-Options": text("DENY"),
+        "traceparent": text("W3C trace context"),
+    })
+}
+
+fn problem() -> Value {
+    let text = json!({"type": "string"});
+    json!({
+        "type": "object",
+        "description": "RFC 9457 problem document. It names rules and codes, never a value.",
+        "required": ["type", "title", "status", "detail", "instance"],
+        "properties": {
+            "type": {"type": "string", "format": "uri"},
+            "title": text,
+            "status": {"type": "integer"},
+            "detail": text,
+            "instance": {"type": "string", "description": "The route, as a template"},
+            "errors": {"type": "array", "items": {"type": "object", "properties": {"pointer": text, "code": text, "detail": text}}},
+            "reasons": {"type": "array", "items": text},
+            "missing": {"type": "array", "items": text},
+            "allowed": {"type": "array", "items": text},
+        },
+    })
+}

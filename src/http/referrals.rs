@@ -1,0 +1,10 @@
+//! `/v1/referrals`: professionals and families submit, and follow what became of it.
+
+pub mod follow;
+pub mod shape;
+pub mod submit;
+
+pub(crate) use read::instant;
+
+mod read;
+mod seal;

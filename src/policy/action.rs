@@ -1,0 +1,114 @@
+//! Every action of `policies/schema.cedarschema`, one zero-sized type each.
+//!
+//! The engine refuses to start when this list and the schema differ.
+
+use crate::domain::municipality::Municipality;
+use crate::ids::{CaseId, PartnerId, ReferralId};
+use std::fmt;
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// Something a caller can ask for. Sealed: an action exists here and in the schema, or not at all.
+pub trait Action: sealed::Sealed + Send + Sync + 'static {
+    /// What the action is done to.
+    type Object: Object;
+    /// Name in the schema.
+    const NAME: &'static str;
+    /// The purpose a ledger entry gives for it, by role of `tests/data/access-matrix.json`.
+    const PURPOSE: &'static str;
+}
+
+/// What an action is done to. Its key stands in the permit; it is not written to the ledger, which
+/// knows cases by their audit reference.
+pub trait Object: Copy + fmt::Debug + Eq + Send + Sync + 'static {
+    /// Entity type in the schema.
+    const ENTITY: &'static str;
+    /// Entity id in the schema.
+    fn key(&self) -> String;
+}
+
+impl Object for CaseId {
+    const ENTITY: &'static str = "Buurtpoort::Case";
+    fn key(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Object for ReferralId {
+    const ENTITY: &'static str = "Buurtpoort::Referral";
+    fn key(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Object for PartnerId {
+    const ENTITY: &'static str = "Buurtpoort::Partner";
+    fn key(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Object for Municipality {
+    const ENTITY: &'static str = "Buurtpoort::Gemeente";
+    fn key(&self) -> String {
+        self.to_string()
+    }
+}
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident on $object:ty = $text:literal for $purpose:literal;)+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug)]
+            pub struct $name;
+            impl sealed::Sealed for $name {}
+            impl Action for $name {
+                type Object = $object;
+                const NAME: &'static str = $text;
+                const PURPOSE: &'static str = $purpose;
+            }
+        )+
+
+        /// Names of all actions, as in the schema.
+        pub const NAMES: &[&str] = &[$($text),+];
+    };
+}
+
+actions! {
+    /// A referrer submits a referral.
+    SubmitReferral on PartnerId = "submitReferral" for "referral";
+    /// A referrer lists its own referrals.
+    ListReferrals on PartnerId = "listReferrals" for "referral";
+    /// A referrer reads the status of one of its referrals.
+    ReadReferral on ReferralId = "readReferral" for "feedback";
+    /// A referrer passes on a signature, a refusal or a withdrawal of consent.
+    DecideReferralConsent on ReferralId = "decideReferralConsent" for "referral";
+    /// A referrer takes a referral back.
+    WithdrawReferral on ReferralId = "withdrawReferral" for "referral";
+    /// A coordinator lists her cases, or an assigner the unassigned ones.
+    ListCases on PartnerId = "listCases" for "intake";
+    /// A coordinator reads a case, without names.
+    ReadCase on CaseId = "readCase" for "intake";
+    /// A coordinator opens the identity behind a case.
+    ReleaseIdentity on CaseId = "releaseIdentity" for "intake";
+    /// Who opened the identity, when and why.
+    ListReleases on CaseId = "listReleases" for "audit";
+    /// A coordinator passes on a decision about consent.
+    DecideCaseConsent on CaseId = "decideCaseConsent" for "intake";
+    /// A coordinator moves a case along.
+    TransitionCase on CaseId = "transitionCase" for "intake";
+    /// An assigner hands a case to a coordinator.
+    AssignCase on CaseId = "assignCase" for "assignment";
+    /// An assigner sees to whom a case was handed.
+    ListAssignments on CaseId = "listAssignments" for "assignment";
+    /// A gemeente lists the releases of figures about itself.
+    ListStatistics on PartnerId = "listStatistics" for "statistics";
+    /// A gemeente reads what the figures mean.
+    ReadDefinitions on PartnerId = "readDefinitions" for "statistics";
+    /// A gemeente reads one release of figures.
+    ReadStatistics on Municipality = "readStatistics" for "statistics";
+    /// A partner takes the signed head of the ledger.
+    ReadCheckpoint on PartnerId = "readCheckpoint" for "audit";
+}

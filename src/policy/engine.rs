@@ -1,0 +1,403 @@
+//! The Cedar engine: loads and validates the policy set, and answers questions from facts alone.
+//!
+//! Policies are sliced per action when the set is loaded, because the cost of a decision is linear in
+//! the policies looked at.
+
+use crate::crypto::digest::{hex, sha256};
+use crate::domain::partner::Role;
+use crate::policy::action::{Action, NAMES, Object};
+use crate::policy::facts::{CaseFacts, Circumstance, Facts};
+use crate::policy::subject::{Subject, account_key};
+use cedar_policy::{
+    ActionConstraint, Authorizer, Context, Decision, Effect, Entities, Entity, EntityId,
+    EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Request, RestrictedExpression, Schema,
+    ValidationMode, Validator,
+};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::str::FromStr;
+
+/// Why a policy set was not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// The schema does not parse.
+    #[error("the schema does not parse: {0}")]
+    Schema(String),
+    /// A policy file does not parse.
+    #[error("{file}: {reason}")]
+    Syntax {
+        /// The file.
+        file: String,
+        /// What the parser said.
+        reason: String,
+    },
+    /// Two policies bear one `@id`, or one bears none.
+    #[error("{0}: every policy needs an @id of its own")]
+    Id(String),
+    /// The set does not validate against the schema.
+    #[error("the policies do not validate: {0}")]
+    Invalid(String),
+    /// Schema and program know different actions.
+    #[error("the schema and the program differ in the action {0}")]
+    UnknownAction(String),
+    /// An action applies to a role the program does not know.
+    #[error("the schema names a role the program does not know")]
+    UnknownRole,
+}
+
+/// The text of one policy file.
+#[derive(Clone, Debug)]
+pub struct PolicyFile {
+    /// File name, for messages.
+    pub name: String,
+    /// Its content.
+    pub text: String,
+}
+
+/// The answer of the engine, before it is sealed into a verdict.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Decided {
+    pub(super) allow: bool,
+    pub(super) rules: Vec<String>,
+}
+
+struct Slice {
+    policies: PolicySet,
+    roles: Vec<Role>,
+    uid: EntityUid,
+}
+
+/// A validated policy set, ready to answer.
+pub struct Engine {
+    slices: HashMap<&'static str, Slice>,
+    hash: [u8; 32],
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Engine({})", hex(&self.hash))
+    }
+}
+
+impl Engine {
+    /// Loads `schema` and `files`, validates strictly, and checks that schema and program know the
+    /// same actions.
+    ///
+    /// # Errors
+    /// [`PolicyError`]; nothing is loaded then.
+    pub fn load(schema: &str, files: &[PolicyFile]) -> Result<Self, PolicyError> {
+        let (parsed, _) = Schema::from_cedarschema_str(schema)
+            .map_err(|error| PolicyError::Schema(error.to_string()))?;
+        check_actions(&parsed)?;
+        let policies = named_policies(files)?;
+        let set = PolicySet::from_policies(policies.iter().cloned())
+            .map_err(|error| PolicyError::Id(error.to_string()))?;
+        validate(&parsed, &set)?;
+        let mut slices = HashMap::new();
+        for name in NAMES {
+            slices.insert(*name, slice(name, &parsed, &policies)?);
+        }
+        Ok(Self {
+            slices,
+            hash: hash(schema, files),
+        })
+    }
+
+    /// SHA-256 of schema and policies: stands in every ledger entry.
+    #[must_use]
+    pub const fn hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
+    /// The role in which `subject` may ask for `A` at all, if any.
+    #[must_use]
+    pub fn role_for<A: Action>(&self, subject: &Subject) -> Option<Role> {
+        let roles = &self.slices.get(A::NAME)?.roles;
+        subject
+            .roles
+            .iter()
+            .copied()
+            .find(|role| roles.contains(role))
+    }
+
+    /// Whether `subject` holds `role` and the role may ask for `A`.
+    pub(super) fn may_ask<A: Action>(&self, subject: &Subject, role: Role) -> bool {
+        let slice = self.slices.get(A::NAME);
+        subject.roles.contains(&role) && slice.is_some_and(|slice| slice.roles.contains(&role))
+    }
+
+    pub(super) fn decide<A: Action>(
+        &self,
+        subject: &Subject,
+        role: Role,
+        object: A::Object,
+        facts: &Facts,
+        circumstance: &Circumstance,
+    ) -> Decided {
+        let refused = Decided {
+            allow: false,
+            rules: Vec::new(),
+        };
+        if matches!(facts, Facts::Absent) {
+            return refused;
+        }
+        let Some(slice) = self.slices.get(A::NAME) else {
+            return refused;
+        };
+        let Some((request, entities)) =
+            question::<A>(slice, subject, role, object, facts, circumstance)
+        else {
+            return refused;
+        };
+        let answer = Authorizer::new().is_authorized(&request, &slice.policies, &entities);
+        let failed = answer.diagnostics().errors().next().is_some();
+        let mut rules: Vec<String> = answer
+            .diagnostics()
+            .reason()
+            .map(|id| AsRef::<str>::as_ref(id).to_owned())
+            .collect();
+        rules.sort_unstable();
+        Decided {
+            allow: answer.decision() == Decision::Allow && !failed,
+            rules,
+        }
+    }
+}
+
+fn question<A: Action>(
+    slice: &Slice,
+    subject: &Subject,
+    role: Role,
+    object: A::Object,
+    facts: &Facts,
+    circumstance: &Circumstance,
+) -> Option<(Request, Entities)> {
+    let principal = uid(entity_type(role), &subject.key())?;
+    let resource = uid(A::Object::ENTITY, &object.key())?;
+    let asked = [
+        Entity::new(
+            principal.clone(),
+            principal_facts(subject, role)?,
+            HashSet::new(),
+        )
+        .ok()?,
+        Entity::new(resource.clone(), resource_facts(facts)?, HashSet::new()).ok()?,
+    ];
+    let entities = Entities::from_entities(asked, None).ok()?;
+    let request = Request::new(
+        principal,
+        slice.uid.clone(),
+        resource,
+        context(circumstance)?,
+        None,
+    )
+    .ok()?;
+    Some((request, entities))
+}
+
+fn principal_facts(subject: &Subject, role: Role) -> Option<HashMap<String, RestrictedExpression>> {
+    let partner = uid("Buurtpoort::Partner", &subject.partner.to_string())?;
+    let mut facts = HashMap::from([
+        (
+            "partner".to_owned(),
+            RestrictedExpression::new_entity_uid(partner),
+        ),
+        (
+            "bound".to_owned(),
+            RestrictedExpression::new_bool(subject.bound),
+        ),
+    ]);
+    if role == Role::Municipality {
+        let gemeenten = subject
+            .municipalities
+            .iter()
+            .filter_map(|gm| uid("Buurtpoort::Gemeente", gm.as_str()))
+            .map(RestrictedExpression::new_entity_uid);
+        facts.insert(
+            "gemeenten".to_owned(),
+            RestrictedExpression::new_set(gemeenten),
+        );
+    }
+    Some(facts)
+}
+
+fn resource_facts(facts: &Facts) -> Option<HashMap<String, RestrictedExpression>> {
+    match facts {
+        Facts::Absent => None,
+        Facts::Bare => Some(HashMap::new()),
+        Facts::Referral { partner } => {
+            let partner = uid("Buurtpoort::Partner", &partner.to_string())?;
+            let partner = RestrictedExpression::new_entity_uid(partner);
+            Some(HashMap::from([("partner".to_owned(), partner)]))
+        }
+        Facts::Case(case) => case_facts(case),
+    }
+}
+
+fn case_facts(case: &CaseFacts) -> Option<HashMap<String, RestrictedExpression>> {
+    let organisation = uid("Buurtpoort::Partner", &case.organisation.to_string())?;
+    let consented = case
+        .consented
+        .iter()
+        .map(|p| RestrictedExpression::new_string((*p).to_owned()));
+    let mut facts = HashMap::from([
+        (
+            "organisation".to_owned(),
+            RestrictedExpression::new_entity_uid(organisation),
+        ),
+        ("open".to_owned(), RestrictedExpression::new_bool(case.open)),
+        (
+            "consented".to_owned(),
+            RestrictedExpression::new_set(consented),
+        ),
+    ]);
+    if let Some(assignee) = &case.assignee {
+        let key = account_key(case.organisation, assignee);
+        let assignee = uid(entity_type(Role::Coordinator), &key)?;
+        facts.insert(
+            "assignee".to_owned(),
+            RestrictedExpression::new_entity_uid(assignee),
+        );
+    }
+    Some(facts)
+}
+
+fn context(circumstance: &Circumstance) -> Option<Context> {
+    let pair = match circumstance {
+        Circumstance::None => return Some(Context::empty()),
+        Circumstance::Purpose(purpose) => ("purpose", text(purpose)),
+        Circumstance::Consent(found) => ("consent", text(found)),
+        Circumstance::Eligible(yes) => ("eligible", RestrictedExpression::new_bool(*yes)),
+    };
+    Context::from_pairs([(pair.0.to_owned(), pair.1)]).ok()
+}
+
+fn text(text: &str) -> RestrictedExpression {
+    RestrictedExpression::new_string(text.to_owned())
+}
+
+fn uid(entity: &str, key: &str) -> Option<EntityUid> {
+    let name = EntityTypeName::from_str(entity).ok()?;
+    Some(EntityUid::from_type_name_and_id(name, EntityId::new(key)))
+}
+
+/// The entity type that stands for a role in the schema.
+const fn entity_type(role: Role) -> &'static str {
+    match role {
+        Role::Referrer => "Buurtpoort::Referrer",
+        Role::CaseManager => "Buurtpoort::CaseManager",
+        Role::Assigner => "Buurtpoort::Assigner",
+        Role::Coordinator => "Buurtpoort::Coordinator",
+        Role::Municipality => "Buurtpoort::Municipality",
+        Role::PrivacyOfficer => "Buurtpoort::PrivacyOfficer",
+        Role::Operator => "Buurtpoort::Operator",
+    }
+}
+
+fn action_uid(name: &str) -> Result<EntityUid, PolicyError> {
+    uid("Buurtpoort::Action", name).ok_or_else(|| PolicyError::UnknownAction(name.to_owned()))
+}
+
+fn check_actions(schema: &Schema) -> Result<(), PolicyError> {
+    let declared: BTreeSet<String> = schema
+        .actions()
+        .map(|uid| uid.id().unescaped().to_owned())
+        .collect();
+    let known: BTreeSet<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
+    match declared.symmetric_difference(&known).next() {
+        Some(name) => Err(PolicyError::UnknownAction(name.clone())),
+        None => Ok(()),
+    }
+}
+
+fn named_policies(files: &[PolicyFile]) -> Result<Vec<Policy>, PolicyError> {
+    let mut named = Vec::new();
+    let mut seen = HashSet::new();
+    for file in files {
+        let set = PolicySet::from_str(&file.text).map_err(|error| PolicyError::Syntax {
+            file: file.name.clone(),
+            reason: error.to_string(),
+        })?;
+        for policy in set.policies() {
+            let id = policy.annotation("id").unwrap_or_default().to_owned();
+            if id.is_empty() || !seen.insert(id.clone()) {
+                return Err(PolicyError::Id(file.name.clone()));
+            }
+            named.push(policy.new_id(PolicyId::new(id)));
+        }
+    }
+    Ok(named)
+}
+
+fn validate(schema: &Schema, set: &PolicySet) -> Result<(), PolicyError> {
+    let result = Validator::new(schema.clone()).validate(set, ValidationMode::Strict);
+    if result.validation_passed_without_warnings() {
+        return Ok(());
+    }
+    let errors = result.validation_errors().map(ToString::to_string);
+    let warnings = result.validation_warnings().map(ToString::to_string);
+    Err(PolicyError::Invalid(
+        errors.chain(warnings).collect::<Vec<_>>().join("; "),
+    ))
+}
+
+fn slice(name: &'static str, schema: &Schema, all: &[Policy]) -> Result<Slice, PolicyError> {
+    let action = action_uid(name)?;
+    let applies = |policy: &&Policy| match policy.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(uid) => uid == action,
+        ActionConstraint::In(uids) => uids.contains(&action),
+    };
+    let relevant: Vec<Policy> = all.iter().filter(applies).cloned().collect();
+    let principals: Vec<String> = schema
+        .principals_for_action(&action)
+        .into_iter()
+        .flatten()
+        .map(ToString::to_string)
+        .collect();
+    let roles: Vec<Role> = Role::ALL
+        .iter()
+        .copied()
+        .filter(|role| principals.iter().any(|p| p == entity_type(*role)))
+        .collect();
+    if roles.len() != principals.iter().collect::<BTreeSet<_>>().len() {
+        return Err(PolicyError::UnknownRole);
+    }
+    let policies =
+        PolicySet::from_policies(relevant).map_err(|error| PolicyError::Id(error.to_string()))?;
+    Ok(Slice {
+        policies,
+        roles,
+        uid: action,
+    })
+}
+
+fn hash(schema: &str, files: &[PolicyFile]) -> [u8; 32] {
+    let mut sorted: Vec<&PolicyFile> = files.iter().collect();
+    sorted.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut text = format!("{}\n{schema}", schema.len());
+    for file in sorted {
+        text.push_str(&format!(
+            "{}\n{}\n{}",
+            file.name,
+            file.text.len(),
+            file.text
+        ));
+    }
+    sha256(text.as_bytes())
+}
+
+/// Whether a set holds at least one permit for each action: an action nobody may do is a mistake.
+#[must_use]
+pub fn actions_without_permit(engine: &Engine) -> Vec<&'static str> {
+    let permitted = |slice: &Slice| {
+        slice
+            .policies
+            .policies()
+            .any(|p| p.effect() == Effect::Permit)
+    };
+    NAMES
+        .iter()
+        .copied()
+        .filter(|name| !engine.slices.get(name).is_some_and(permitted))
+        .collect()
+}

@@ -1,0 +1,47 @@
+//! Facts about an object, read by the store inside the deciding transaction and handed to the engine.
+
+use crate::domain::partner::Slug;
+use crate::ids::PartnerId;
+
+/// What the policies may know about a case.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CaseFacts {
+    /// The organisation the case belongs to.
+    pub organisation: PartnerId,
+    /// The coordinator who holds it.
+    pub assignee: Option<Slug>,
+    /// Whether the case is neither closed nor on hold.
+    pub open: bool,
+    /// Release purposes that the consent found at this instant covers.
+    pub consented: Vec<&'static str>,
+}
+
+/// Facts about the object of one question.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Facts {
+    /// The object is not there. Every question about it is refused, as if it were another's.
+    Absent,
+    /// A case.
+    Case(CaseFacts),
+    /// A referral, by the partner that sent it.
+    Referral {
+        /// The partner that sent it.
+        partner: PartnerId,
+    },
+    /// An object about which nothing but its key is known: a partner, a gemeente.
+    Bare,
+}
+
+/// What the caller adds to a question.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Circumstance {
+    /// Nothing.
+    #[default]
+    None,
+    /// For what the identity is to be opened.
+    Purpose(&'static str),
+    /// What `consent::evaluate` found: `full`, `contact` or `none`.
+    Consent(&'static str),
+    /// Whether the person named may be given the case.
+    Eligible(bool),
+}

@@ -1,0 +1,67 @@
+//! What one decision writes: its ledger entries and its rows, together or not at all.
+
+use crate::audit::entry::Entry;
+use crate::ids::RequestId;
+use crate::store::cases::{AssignmentRow, CaseChange, FactsRow, ReleaseRow};
+use crate::store::figures::FiguresRow;
+use crate::store::idempotency::IdempotencyRow;
+use crate::store::identities::IdentityRow;
+use crate::store::referrals::{AcceptedReferral, OutboxRow, ReferralChange};
+
+/// Entries and rows of one decision.
+#[derive(Debug)]
+pub struct Effect {
+    /// The request they belong to.
+    pub request: RequestId,
+    /// Ledger entries, in order.
+    pub entries: Vec<Entry>,
+    /// Rows.
+    pub rows: Rows,
+}
+
+impl Effect {
+    /// Nothing is written: a replay of what was written before.
+    #[must_use]
+    pub fn nothing(request: RequestId) -> Self {
+        Self {
+            request,
+            entries: Vec::new(),
+            rows: Rows::default(),
+        }
+    }
+
+    /// One entry and the rows that go with it.
+    #[must_use]
+    pub fn new(request: RequestId, entry: Entry, rows: Rows) -> Self {
+        Self {
+            request,
+            entries: vec![entry],
+            rows,
+        }
+    }
+}
+
+/// Rows to write. Each field is a row of one table, or a change of one.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// A referral with its case, keys and identity.
+    pub accepted: Option<Box<AcceptedReferral>>,
+    /// A new version of what decisions about a case rest on.
+    pub facts: Option<FactsRow>,
+    /// A new version of the identity behind a case.
+    pub identity: Option<IdentityRow>,
+    /// A new state or assignee of a case.
+    pub case: Option<CaseChange>,
+    /// A new status of a referral.
+    pub referral: Option<ReferralChange>,
+    /// An assignment.
+    pub assignment: Option<AssignmentRow>,
+    /// A release of an identity, about to happen.
+    pub release: Option<ReleaseRow>,
+    /// The memory of a request that creates.
+    pub idempotency: Option<IdempotencyRow>,
+    /// Messages to deliver.
+    pub outbox: Vec<OutboxRow>,
+    /// Published figures.
+    pub figures: Option<FiguresRow>,
+}

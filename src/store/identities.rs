@@ -1,0 +1,166 @@
+//! The identity behind a case: one sealed blob per field group, side by side in one row.
+//!
+//! Layout of `identity.field_groups`: for each group, the length of its name (1 byte), its name, the
+//! length of its blob (4 bytes, big-endian), its blob. Each blob is sealed by itself, bound to the
+//! table, the case, the group and the row's version: a release opens the groups it may show and
+//! leaves the others shut.
+//!
+//! # Invariants
+//! * [`open`] takes a permit and no id: which case is in the permit.
+//! * Nothing joins this table to another.
+
+use crate::crypto::Entropy;
+use crate::crypto::keyring::Keyring;
+use crate::crypto::seal::{self, CaseKey, Place, WrappedCaseKey};
+use crate::domain::identity::{Disclosure, FieldGroup, Secret};
+use crate::ids::CaseId;
+use crate::policy::Permit;
+use crate::policy::action::ReleaseIdentity;
+use crate::store::pool::{Conn, on_conn, on_db};
+use crate::store::{Pool, StoreError};
+use sqlx::Row;
+
+/// A new version of a whole identity.
+#[derive(Debug)]
+pub struct IdentityRow {
+    /// Which case.
+    pub case: CaseId,
+    /// The version, one higher than the last.
+    pub version: i32,
+    /// As [`pack`] made it.
+    pub field_groups: Vec<u8>,
+}
+
+/// Seals each group by itself and puts them side by side.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] when there is no randomness or the key has made its last seal.
+pub fn pack(
+    entropy: &Entropy,
+    key: &CaseKey,
+    case: CaseId,
+    version: i32,
+    disclosures: &[Disclosure],
+) -> Result<Vec<u8>, StoreError> {
+    let mut packed = Vec::new();
+    for disclosure in disclosures {
+        let group = disclosure.group.as_str();
+        let sealed = seal::seal(
+            entropy,
+            key,
+            &place(case, group, version),
+            disclosure.content.reveal().as_bytes(),
+        )
+        .or(Err(StoreError::Unavailable("seal")))?;
+        packed.push(u8::try_from(group.len()).or(Err(StoreError::Corrupt("group name")))?);
+        packed.extend_from_slice(group.as_bytes());
+        let length = u32::try_from(sealed.len()).or(Err(StoreError::Corrupt("group length")))?;
+        packed.extend_from_slice(&length.to_be_bytes());
+        packed.extend_from_slice(&sealed);
+    }
+    Ok(packed)
+}
+
+const fn place(case: CaseId, group: &str, version: i32) -> Place<'_> {
+    Place {
+        table: "identity",
+        case: case.uuid(),
+        group,
+        version,
+    }
+}
+
+/// Opens the groups asked for, of the case the permit is about. Groups that were never sent are left
+/// out.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when a seal does not fit its row.
+pub async fn open(
+    pool: &Pool,
+    keyring: &Keyring,
+    permit: &Permit<ReleaseIdentity>,
+    groups: &[FieldGroup],
+) -> Result<Vec<Disclosure>, StoreError> {
+    const SQL: &str = "SELECT i.version, i.field_groups, k.kek_version, k.wrapped FROM identity i \
+        JOIN case_key k ON k.case_id = i.case_id WHERE i.case_id = $1";
+    let case = permit.object();
+    let (version, packed, key) = on_db!(pool, |db| {
+        let row = sqlx::query(SQL).bind(case.uuid()).fetch_one(db).await?;
+        let key = WrappedCaseKey {
+            kek_version: row.try_get("kek_version")?,
+            wrapped: row.try_get("wrapped")?,
+        };
+        let version: i32 = row.try_get("version")?;
+        let packed: Vec<u8> = row.try_get("field_groups")?;
+        (version, packed, key)
+    });
+    let key = keyring
+        .open_case_key(case.uuid(), &key)
+        .or(Err(StoreError::Corrupt("case_key")))?;
+    let mut opened = Vec::new();
+    for (name, sealed) in unpack(&packed)? {
+        let Some(group) = groups.iter().copied().find(|group| group.as_str() == name) else {
+            continue;
+        };
+        let text = seal::open(&key, &place(case, name, version), sealed)
+            .or(Err(StoreError::Corrupt("identity seal")))?;
+        let text = str::from_utf8(&text).or(Err(StoreError::Corrupt("identity text")))?;
+        opened.push(Disclosure {
+            group,
+            content: Secret::new(text.to_owned()),
+        });
+    }
+    Ok(opened)
+}
+
+/// The groups of a row, by name, still sealed.
+fn unpack(packed: &[u8]) -> Result<Vec<(&str, &[u8])>, StoreError> {
+    const SHORT: StoreError = StoreError::Corrupt("identity layout");
+    let mut rest = packed;
+    let mut groups = Vec::new();
+    while let Some((length, tail)) = rest.split_first() {
+        let (name, tail) = tail.split_at_checked(usize::from(*length)).ok_or(SHORT)?;
+        let (length, tail) = tail.split_first_chunk::<4>().ok_or(SHORT)?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).or(Err(SHORT))?;
+        let (sealed, tail) = tail.split_at_checked(length).ok_or(SHORT)?;
+        groups.push((str::from_utf8(name).or(Err(SHORT))?, sealed));
+        rest = tail;
+    }
+    Ok(groups)
+}
+
+pub(super) async fn replace(conn: &mut Conn<'_>, row: &IdentityRow) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE identity SET version = $2, field_groups = $3 \
+        WHERE case_id = $1 AND version = $2 - 1";
+    let changed = on_conn!(conn, |db| sqlx::query(SQL)
+        .bind(row.case.uuid())
+        .bind(row.version)
+        .bind(row.field_groups.as_slice())
+        .execute(&mut **db)
+        .await?
+        .rows_affected());
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::Constraint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_truncated_row_does_not_unpack() {
+        let mut packed = vec![5];
+        packed.extend_from_slice(b"names");
+        packed.extend_from_slice(&3_u32.to_be_bytes());
+        packed.extend_from_slice(b"abc");
+        let groups = unpack(&packed).unwrap();
+        assert_eq!(groups, [("names", b"abc".as_slice())]);
+        for cut in 1..packed.len() {
+            let cut = packed.get(..cut).unwrap_or_default();
+            assert!(unpack(cut).is_err());
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Rows of the ledger. Appending happens inside the writer's transaction, under the lock of the head
+//! row, so that several gateways stay gapless.
+
+use crate::audit::checkpoint::Checkpoint;
+use crate::audit::committed::SignedHead;
+use crate::audit::entry::{Code, Entry, Leaf, Position};
+use crate::audit::tree::Peaks;
+use crate::audit::verify::StoredLeaf;
+use crate::crypto::keyring::Keyring;
+use crate::store::pool::{Conn, on_conn, on_db};
+use crate::store::{Pool, StoreError};
+use sqlx::Row;
+
+/// The ledger's head, as the lock holder knows it.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// Origin of the log.
+    pub log: String,
+    /// Compact range over all entries.
+    pub peaks: Peaks,
+    /// Hash of the last leaf; zeros before the first.
+    pub last_hash: [u8; 32],
+    /// The signed note over size and root.
+    pub note: String,
+}
+
+impl Head {
+    /// The head as partners see it.
+    #[must_use]
+    pub fn signed(&self) -> SignedHead {
+        SignedHead {
+            size: self.peaks.size(),
+            root: self.peaks.root(),
+            note: self.note.clone(),
+        }
+    }
+}
+
+/// An entry that found its place.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub(super) seq: u64,
+    pub(super) at_us: i64,
+    pub(super) leaf: Leaf,
+    pub(super) event: &'static str,
+    pub(super) outcome: &'static str,
+    pub(super) object: Option<String>,
+}
+
+/// Gives each entry its place behind `head`, and moves `head` along.
+pub(super) fn place(
+    head: &mut Head,
+    entries: &[Entry],
+    boot: [u8; 8],
+    at_us: i64,
+) -> Result<Vec<Placed>, StoreError> {
+    entries
+        .iter()
+        .map(|entry| {
+            let position = Position {
+                log: Code::parse(&head.log).or(Err(StoreError::Corrupt("audit_head.log")))?,
+                seq: head.peaks.size(),
+                prev: head.last_hash,
+                ts_us: at_us,
+                boot,
+            };
+            let leaf = entry
+                .encode(&position)
+                .or(Err(StoreError::Corrupt("ledger entry")))?;
+            let columns = entry.columns();
+            head.peaks.push(leaf.hash);
+            head.last_hash = leaf.hash;
+            Ok(Placed {
+                seq: position.seq,
+                at_us,
+                leaf,
+                event: columns.event,
+                outcome: columns.outcome,
+                object: columns.object,
+            })
+        })
+        .collect()
+}
+
+/// Signs the head as it stands.
+pub(super) fn sign(head: &mut Head, keyring: &Keyring) -> Result<(), StoreError> {
+    let checkpoint = Checkpoint {
+        origin: head.log.clone(),
+        size: head.peaks.size(),
+        root: head.peaks.root(),
+    };
+    head.note = checkpoint
+        .sign(keyring)
+        .or(Err(StoreError::Unavailable("signing key")))?;
+    Ok(())
+}
+
+/// Starts the ledger of a new deployment under `log`. Does nothing where there is one.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be written.
+pub async fn start(pool: &Pool, log: &str, keyring: &Keyring) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO audit_head (id, log, size, root, peaks, last_hash, checkpoint) \
+        VALUES (1, $1, 0, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING";
+    let mut head = Head {
+        log: log.to_owned(),
+        peaks: Peaks::default(),
+        last_hash: [0; 32],
+        note: String::new(),
+    };
+    sign(&mut head, keyring)?;
+    let root = head.peaks.root();
+    let (peaks, last) = (head.peaks.to_bytes(), head.last_hash);
+    match pool {
+        Pool::Sqlite { write: db, .. } => {
+            sqlx::query(SQL)
+                .bind(log)
+                .bind(root.as_slice())
+                .bind(peaks)
+                .bind(last.as_slice())
+                .bind(&head.note)
+                .execute(db)
+                .await?;
+        }
+        Pool::Postgres(db) => {
+            sqlx::query(SQL)
+                .bind(log)
+                .bind(root.as_slice())
+                .bind(peaks)
+                .bind(last.as_slice())
+                .bind(&head.note)
+                .execute(db)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// Locks the head row for this transaction and reads it.
+pub(super) async fn lock_head(conn: &mut Conn<'_>) -> Result<Head, StoreError> {
+    // SQLite's lock is the transaction itself (BEGIN IMMEDIATE).
+    const SQLITE: &str =
+        "SELECT log, size, peaks, last_hash, checkpoint FROM audit_head WHERE id = 1";
+    const POSTGRES: &str =
+        "SELECT log, size, peaks, last_hash, checkpoint FROM audit_head WHERE id = 1 FOR UPDATE";
+    match conn {
+        Conn::Sqlite(db) => head_of(&sqlx::query(SQLITE).fetch_one(&mut **db).await?),
+        Conn::Postgres(db) => head_of(&sqlx::query(POSTGRES).fetch_one(&mut **db).await?),
+    }
+}
+
+/// Reads the head.
+///
+/// # Errors
+/// [`StoreError`] when there is none or it cannot be read.
+pub async fn head(pool: &Pool) -> Result<Head, StoreError> {
+    const SQL: &str = "SELECT log, size, peaks, last_hash, checkpoint FROM audit_head WHERE id = 1";
+    on_db!(pool, |db| head_of(&sqlx::query(SQL).fetch_one(db).await?))
+}
+
+fn head_of<R: Row>(row: &R) -> Result<Head, StoreError>
+where
+    for<'a> &'a str: sqlx::ColumnIndex<R>,
+    for<'a> String: sqlx::Decode<'a, R::Database> + sqlx::Type<R::Database>,
+    for<'a> i64: sqlx::Decode<'a, R::Database> + sqlx::Type<R::Database>,
+    for<'a> Vec<u8>: sqlx::Decode<'a, R::Database> + sqlx::Type<R::Database>,
+{
+    let peaks: Vec<u8> = row.try_get("peaks")?;
+    let last: Vec<u8> = row.try_get("last_hash")?;
+    let size: i64 = row.try_get("size")?;
+    let peaks = Peaks::from_bytes(&peaks).or(Err(StoreError::Corrupt("audit_head.peaks")))?;
+    if i64::try_from(peaks.size()) != Ok(size) {
+        return Err(StoreError::Corrupt("audit_head.size"));
+    }
+    Ok(Head {
+        log: row.try_get("log")?,
+        peaks,
+        last_hash: last
+            .try_into()
+            .or(Err(StoreError::Corrupt("audit_head.last_hash")))?,
+        note: row.try_get("checkpoint")?,
+    })
+}
+
+/// Writes the placed entries and the new head.
+pub(super) async fn append(
+    conn: &mut Conn<'_>,
+    placed: &[Placed],
+    head: &Head,
+) -> Result<(), StoreError> {
+    insert(conn, placed).await?;
+    const SQL: &str = "UPDATE audit_head SET size = $1, root = $2, peaks = $3, last_hash = $4, \
+        checkpoint = $5 WHERE id = 1";
+    let size = signed_size(head.peaks.size())?;
+    let root = head.peaks.root();
+    let changed = on_conn!(conn, |db| sqlx::query(SQL)
+        .bind(size)
+        .bind(root.as_slice())
+        .bind(head.peaks.to_bytes())
+        .bind(head.last_hash.as_slice())
+        .bind(&head.note)
+        .execute(&mut **db)
+        .await?
+        .rows_affected());
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::Corrupt("audit_head"))
+    }
+}
+
+async fn insert(conn: &mut Conn<'_>, placed: &[Placed]) -> Result<(), StoreError> {
+    const SQLITE: &str = "INSERT INTO audit_entry (seq, leaf, leaf_hash, at_us, event, outcome, object) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    const POSTGRES: &str = "INSERT INTO audit_entry (seq, leaf, leaf_hash, at_us, event, outcome, object) \
+        SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bytea[], $4::bigint[], $5::text[], $6::text[], $7::text[])";
+    match conn {
+        Conn::Sqlite(db) => {
+            for entry in placed {
+                sqlx::query(SQLITE)
+                    .bind(signed_size(entry.seq)?)
+                    .bind(entry.leaf.bytes.as_slice())
+                    .bind(entry.leaf.hash.as_slice())
+                    .bind(entry.at_us)
+                    .bind(entry.event)
+                    .bind(entry.outcome)
+                    .bind(entry.object.as_deref())
+                    .execute(&mut **db)
+                    .await?;
+            }
+        }
+        Conn::Postgres(db) => {
+            let seqs: Vec<i64> = placed
+                .iter()
+                .map(|p| signed_size(p.seq))
+                .collect::<Result<_, _>>()?;
+            sqlx::query(POSTGRES)
+                .bind(seqs)
+                .bind(
+                    placed
+                        .iter()
+                        .map(|p| p.leaf.bytes.as_slice())
+                        .collect::<Vec<_>>(),
+                )
+                .bind(
+                    placed
+                        .iter()
+                        .map(|p| p.leaf.hash.as_slice())
+                        .collect::<Vec<_>>(),
+                )
+                .bind(placed.iter().map(|p| p.at_us).collect::<Vec<_>>())
+                .bind(placed.iter().map(|p| p.event).collect::<Vec<_>>())
+                .bind(placed.iter().map(|p| p.outcome).collect::<Vec<_>>())
+                .bind(
+                    placed
+                        .iter()
+                        .map(|p| p.object.as_deref())
+                        .collect::<Vec<_>>(),
+                )
+                .execute(&mut **db)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// A page of entries from `from` on, in order: what a verifier reads.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn page(pool: &Pool, from: u64, limit: u32) -> Result<Vec<StoredLeaf>, StoreError> {
+    const SQL: &str = "SELECT seq, leaf, leaf_hash, event, outcome, object FROM audit_entry \
+        WHERE seq >= $1 ORDER BY seq LIMIT $2";
+    let from = signed_size(from)?;
+    on_db!(pool, |db| sqlx::query(SQL)
+        .bind(from)
+        .bind(i64::from(limit))
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(|row| {
+            let seq: i64 = row.try_get("seq")?;
+            let hash: Vec<u8> = row.try_get("leaf_hash")?;
+            Ok(StoredLeaf {
+                seq: u64::try_from(seq).or(Err(StoreError::Corrupt("audit_entry.seq")))?,
+                leaf: row.try_get("leaf")?,
+                leaf_hash: hash
+                    .try_into()
+                    .or(Err(StoreError::Corrupt("audit_entry.leaf_hash")))?,
+                event: row.try_get("event")?,
+                outcome: row.try_get("outcome")?,
+                object: row.try_get("object")?,
+            })
+        })
+        .collect())
+}
+
+fn signed_size(size: u64) -> Result<i64, StoreError> {
+    i64::try_from(size).or(Err(StoreError::Corrupt("ledger size")))
+}
