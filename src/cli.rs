@@ -139,19 +139,13 @@ pub struct Failure {
 
 impl Failure {
     /// A failure with exit code 1.
-    pub fn new(message: impl ToString) -> Self {
-        Self {
-            message: message.to_string(),
-            code: 1,
-        }
+    pub fn new(message: impl std::fmt::Display) -> Self {
+        Self { message: message.to_string(), code: 1 }
     }
 
     /// A wrong call or file, exit code 3.
-    pub fn usage(message: impl ToString) -> Self {
-        Self {
-            message: message.to_string(),
-            code: 3,
-        }
+    pub fn usage(message: impl std::fmt::Display) -> Self {
+        Self { message: message.to_string(), code: 3 }
     }
 }
 
@@ -190,18 +184,10 @@ async fn act(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Bsn(BsnVerb::Scan { file }) => {
             print(&consent::scan_json(&read(&file)?).map_err(Failure::usage)?)?;
         }
-        Verb::Partner(PartnerVerb::Apply {
-            file,
-            dry_run,
-            config,
-        }) => {
+        Verb::Partner(PartnerVerb::Apply { file, dry_run, config }) => {
             print(&partners::run(&file, dry_run, &config.config).await?)?;
         }
-        Verb::Statistics(StatisticsVerb::Publish {
-            municipality,
-            year,
-            config,
-        }) => {
+        Verb::Statistics(StatisticsVerb::Publish { municipality, year, config }) => {
             print(&figures::publish(&municipality, year, &config.config).await?)?;
         }
         Verb::Audit(AuditVerb::Verify(args)) => return audit::verify(&args.config).await,

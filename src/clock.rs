@@ -63,10 +63,7 @@ fn whole_millisecond(instant: Timestamp) -> Timestamp {
     from_millisecond(instant.as_millisecond())
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place where the machine's clock is read"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place where the machine's clock is read")]
 fn system_now() -> Timestamp {
     Timestamp::now()
 }

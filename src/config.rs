@@ -135,9 +135,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            requests_per_second: NonZeroU32::new(2_000).unwrap_or(NonZeroU32::MIN),
-        }
+        Self { requests_per_second: NonZeroU32::new(2_000).unwrap_or(NonZeroU32::MIN) }
     }
 }
 
@@ -151,9 +149,7 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self {
-            filter: "info".to_owned(),
-        }
+        Self { filter: "info".to_owned() }
     }
 }
 
@@ -197,41 +193,19 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         let rule = |holds: bool, rule| {
-            if holds {
-                Ok(())
-            } else {
-                Err(ConfigError::Rule(rule))
-            }
+            if holds { Ok(()) } else { Err(ConfigError::Rule(rule)) }
         };
-        let sources = [
-            self.database.url.is_some(),
-            self.database.url_file.is_some(),
-        ];
+        let sources = [self.database.url.is_some(), self.database.url_file.is_some()];
         rule(
             sources.iter().filter(|given| **given).count() == 1,
             "database: exactly one of url and url-file must be given",
         )?;
         let in_the_open = self.database.url.as_deref().is_some_and(has_password);
-        rule(
-            !in_the_open,
-            "database.url: a password belongs in a file, see url-file",
-        )?;
-        rule(
-            self.listen.admin.ip().is_loopback(),
-            "listen.admin: must be a loopback address",
-        )?;
-        rule(
-            (1..=64).contains(&self.listen.workers),
-            "listen.workers: must be 1 to 64",
-        )?;
-        rule(
-            !self.keys.deployment.is_empty(),
-            "keys.deployment: must be given",
-        )?;
-        rule(
-            self.tokens.issuer.starts_with("https://"),
-            "tokens.issuer: must be an https URL",
-        )
+        rule(!in_the_open, "database.url: a password belongs in a file, see url-file")?;
+        rule(self.listen.admin.ip().is_loopback(), "listen.admin: must be a loopback address")?;
+        rule((1..=64).contains(&self.listen.workers), "listen.workers: must be 1 to 64")?;
+        rule(!self.keys.deployment.is_empty(), "keys.deployment: must be given")?;
+        rule(self.tokens.issuer.starts_with("https://"), "tokens.issuer: must be an https URL")
     }
 
     fn rebase(&mut self, base: &Path) -> Result<(), ConfigError> {
@@ -240,12 +214,7 @@ impl Config {
                 .map_err(|error| ConfigError::Unreadable(error.kind()))?;
             self.database.url = Some(text.trim().to_owned());
         }
-        if let Some(path) = self
-            .database
-            .url
-            .as_deref()
-            .and_then(|u| u.strip_prefix("sqlite:"))
-        {
+        if let Some(path) = self.database.url.as_deref().and_then(|u| u.strip_prefix("sqlite:")) {
             self.database.url = Some(format!("sqlite:{}", base.join(path).display()));
         }
         let tls = &mut self.tls;
@@ -269,9 +238,7 @@ impl Config {
 /// Whether a URL carries a password between `:` and `@`.
 fn has_password(url: &str) -> bool {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-    rest.split_once('@')
-        .is_some_and(|(user, _)| user.contains(':'))
-        || rest.contains("password=")
+    rest.split_once('@').is_some_and(|(user, _)| user.contains(':')) || rest.contains("password=")
 }
 
 #[cfg(test)]

@@ -117,11 +117,7 @@ pub(crate) fn frame(parts: &[&[u8]]) -> Vec<u8> {
 
 /// Accepts a label of 1 to 255 bytes.
 fn check_label(label: &str) -> Result<(), CryptoError> {
-    if (1..=255).contains(&label.len()) {
-        Ok(())
-    } else {
-        Err(CryptoError::Label)
-    }
+    if (1..=255).contains(&label.len()) { Ok(()) } else { Err(CryptoError::Label) }
 }
 
 #[cfg(test)]

@@ -106,10 +106,7 @@ impl From<Refused> for FlowError {
 
 impl From<Outcome> for FlowError {
     fn from(outcome: Outcome) -> Self {
-        Self::Consent {
-            reasons: outcome.reasons,
-            missing: outcome.missing,
-        }
+        Self::Consent { reasons: outcome.reasons, missing: outcome.missing }
     }
 }
 
@@ -153,11 +150,7 @@ impl Once {
     ) -> crate::store::idempotency::IdempotencyRow {
         crate::store::idempotency::IdempotencyRow {
             scope: self.scope,
-            remembered: crate::store::idempotency::Remembered {
-                body: self.body,
-                status,
-                resource,
-            },
+            remembered: crate::store::idempotency::Remembered { body: self.body, status, resource },
             created_ms,
         }
     }

@@ -1,7 +1,7 @@
 //! Identifiers: made in one place, each kind its own type.
 //!
-//! Rows that are listed in order of arrival get UUIDv7. What the outside must not be able to order or
-//! relate (cases, persons, audit references) is random (UUIDv4): a case id tells nothing about when
+//! Rows that are listed in order of arrival get `UUIDv7`. What the outside must not be able to order or
+//! relate (cases, persons, audit references) is random (`UUIDv4`): a case id tells nothing about when
 //! the referral came.
 
 use std::fmt;
@@ -93,18 +93,12 @@ id!(
     ordered()
 );
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place where identifiers are made"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place where identifiers are made")]
 fn random() -> Uuid {
     Uuid::new_v4()
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place where identifiers are made"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place where identifiers are made")]
 fn ordered() -> Uuid {
     Uuid::now_v7()
 }

@@ -56,9 +56,7 @@ pub fn init(filter: &str) {
 /// # Errors
 /// When metrics were started before in this process.
 pub fn metrics() -> Result<PrometheusHandle, String> {
-    PrometheusBuilder::new()
-        .install_recorder()
-        .map_err(|error| error.to_string())
+    PrometheusBuilder::new().install_recorder().map_err(|error| error.to_string())
 }
 
 /// One JSON object a line.
@@ -77,18 +75,13 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let meta = event.metadata();
-        let mut allowed = Allowed {
-            own: meta.target().starts_with("buurtpoort"),
-            line: Map::new(),
-        };
+        let mut allowed =
+            Allowed { own: meta.target().starts_with("buurtpoort"), line: Map::new() };
         event.record(&mut allowed);
         let mut line = allowed.line;
         line.insert("level".to_owned(), json!(meta.level().as_str()));
         line.insert("target".to_owned(), json!(meta.target()));
-        line.insert(
-            "time".to_owned(),
-            json!(crate::clock::Clock::System.now().to_string()),
-        );
+        line.insert("time".to_owned(), json!(crate::clock::Clock::System.now().to_string()));
         writeln!(writer, "{}", Value::Object(line))
     }
 }

@@ -45,11 +45,7 @@ impl Checkpoint {
             .ok_or(CheckpointError::UnknownKey)?;
         let mut signed = key_id(&self.origin, &key.bytes).to_vec();
         signed.extend_from_slice(&signature);
-        Ok(format!(
-            "{body}\n— {} {}\n",
-            self.origin,
-            STANDARD.encode(signed)
-        ))
+        Ok(format!("{body}\n— {} {}\n", self.origin, STANDARD.encode(signed)))
     }
 
     /// Reads a signed note and checks it. The caller compares the origin with the log it expects.
@@ -95,12 +91,7 @@ impl Checkpoint {
     }
 
     fn body(&self) -> String {
-        format!(
-            "{}\n{}\n{}\n",
-            self.origin,
-            self.size,
-            STANDARD.encode(self.root)
-        )
+        format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root))
     }
 }
 
@@ -135,10 +126,7 @@ pub fn to_header(note: &str) -> String {
 /// # Errors
 /// [`CheckpointError::Form`].
 pub fn from_header(header: &str) -> Result<String, CheckpointError> {
-    let bytes = URL_SAFE_NO_PAD
-        .decode(header)
-        .ok()
-        .ok_or(CheckpointError::Form)?;
+    let bytes = URL_SAFE_NO_PAD.decode(header).ok().ok_or(CheckpointError::Form)?;
     String::from_utf8(bytes).ok().ok_or(CheckpointError::Form)
 }
 
@@ -157,20 +145,13 @@ fn verify_note(
             .ok_or(CheckpointError::Form)?;
         let blob = STANDARD.decode(blob).ok().ok_or(CheckpointError::Form)?;
         let (id, signature) = blob.split_first_chunk::<4>().ok_or(CheckpointError::Form)?;
-        for key in keys
-            .iter()
-            .filter(|key| signer == name && key_id(name, &key.bytes) == *id)
-        {
+        for key in keys.iter().filter(|key| signer == name && key_id(name, &key.bytes) == *id) {
             key.verify(body.as_bytes(), signature)
                 .map_err(|_refused| CheckpointError::Signature)?;
             verified = true;
         }
     }
-    if verified {
-        Ok(())
-    } else {
-        Err(CheckpointError::UnknownKey)
-    }
+    if verified { Ok(()) } else { Err(CheckpointError::UnknownKey) }
 }
 
 /// First four bytes of SHA-256(name ‖ line feed ‖ algorithm ‖ public key).
@@ -179,12 +160,7 @@ fn key_id(name: &str, public_key: &[u8; 32]) -> [u8; 4] {
     context.update(name.as_bytes());
     context.update(&[b'\n', ED25519_ALGORITHM]);
     context.update(public_key);
-    context
-        .finish()
-        .as_ref()
-        .first_chunk::<4>()
-        .copied()
-        .unwrap_or_default()
+    context.finish().as_ref().first_chunk::<4>().copied().unwrap_or_default()
 }
 
 fn check_origin(origin: &str) -> Result<(), CheckpointError> {
@@ -202,11 +178,7 @@ mod tests {
     use crate::crypto::testing::{keyring, open, rotated, rows};
 
     fn checkpoint() -> Checkpoint {
-        Checkpoint {
-            origin: "gateway.example/audit/1".into(),
-            size: 42,
-            root: [7; 32],
-        }
+        Checkpoint { origin: "gateway.example/audit/1".into(), size: 42, root: [7; 32] }
     }
 
     #[test]
@@ -226,11 +198,7 @@ mod tests {
         let keys = ring.ledger_public_keys();
         assert_eq!(Checkpoint::parse_and_verify(&note, &keys), Ok(checkpoint()));
         let header = to_header(&note);
-        assert!(
-            header
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        );
+        assert!(header.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
         assert_eq!(from_header(&header), Ok(note));
         assert_eq!(from_header("a b"), Err(CheckpointError::Form));
         assert_eq!(from_header("_w"), Err(CheckpointError::Form));
@@ -239,24 +207,15 @@ mod tests {
     #[test]
     fn aud_11_unknown_and_rotated_keys() {
         let set = rows(1, "test");
-        let (old, new) = (
-            open(set.clone()),
-            open(rotated(set, KeyPurpose::LedgerSigning)),
-        );
-        let (before, after) = (
-            checkpoint().sign(&old).unwrap(),
-            checkpoint().sign(&new).unwrap(),
-        );
+        let (old, new) = (open(set.clone()), open(rotated(set, KeyPurpose::LedgerSigning)));
+        let (before, after) = (checkpoint().sign(&old).unwrap(), checkpoint().sign(&new).unwrap());
         let verify = |note: &str, ring: &Keyring| {
             Checkpoint::parse_and_verify(note, &ring.ledger_public_keys()).err()
         };
         assert_eq!(verify(&before, &new), None);
         assert_eq!(verify(&after, &new), None);
         assert_eq!(verify(&after, &old), Some(CheckpointError::UnknownKey));
-        assert_eq!(
-            verify(&before, &keyring()),
-            Some(CheckpointError::UnknownKey)
-        );
+        assert_eq!(verify(&before, &keyring()), Some(CheckpointError::UnknownKey));
     }
 
     #[test]
@@ -289,10 +248,7 @@ mod tests {
         let ring = keyring();
         let (note, keys) = (checkpoint().sign(&ring).unwrap(), ring.ledger_public_keys());
         let witnessed = format!("{note}— witness.example {}\n", STANDARD.encode([9; 76]));
-        assert_eq!(
-            Checkpoint::parse_and_verify(&witnessed, &keys),
-            Ok(checkpoint())
-        );
+        assert_eq!(Checkpoint::parse_and_verify(&witnessed, &keys), Ok(checkpoint()));
         let broken = format!("{note}- witness.example AAAA\n");
         assert!(Checkpoint::parse_and_verify(&broken, &keys).is_err());
     }
@@ -315,19 +271,10 @@ mod tests {
         assert_eq!(signed(&format!("log\n+42\n{root}\n")), form);
         assert_eq!(signed(&format!("log\n42\n{root}\nextension\n")), form);
         assert_eq!(signed("log\n42\n"), form);
-        assert_eq!(
-            signed(&format!("log\n42\n{}\n", STANDARD.encode([7; 31]))),
-            form
-        );
-        assert_eq!(
-            signed(&format!("\n42\n{root}\n")),
-            Some(CheckpointError::Origin)
-        );
+        assert_eq!(signed(&format!("log\n42\n{}\n", STANDARD.encode([7; 31]))), form);
+        assert_eq!(signed(&format!("\n42\n{root}\n")), Some(CheckpointError::Origin));
         for origin in ["", "a b", "a+b", "a\nb"] {
-            let bad = Checkpoint {
-                origin: origin.into(),
-                ..checkpoint()
-            };
+            let bad = Checkpoint { origin: origin.into(), ..checkpoint() };
             assert_eq!(bad.sign(&ring).err(), Some(CheckpointError::Origin));
         }
     }
@@ -335,9 +282,7 @@ mod tests {
     /// The example of the signed-note reference implementation.
     #[test]
     fn the_published_signed_note_verifies() {
-        let key = STANDARD
-            .decode("ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")
-            .unwrap();
+        let key = STANDARD.decode("ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW").unwrap();
         let bytes: [u8; 32] = key[1..].try_into().unwrap();
         assert_eq!(key_id("PeterNeumann", &bytes), [0xc7, 0x4f, 0x20, 0xa3]);
         let body = "If you think cryptography is the answer to your problem,\n\

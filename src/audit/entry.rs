@@ -209,11 +209,7 @@ impl Entry {
         Columns {
             event: self.event.as_str(),
             outcome: self.outcome.as_str(),
-            object: self
-                .object
-                .reference
-                .as_ref()
-                .map(|reference| hex(reference)),
+            object: self.object.reference.as_ref().map(|reference| hex(reference)),
         }
     }
 }
@@ -253,13 +249,7 @@ pub(crate) mod tests {
 
     pub(crate) fn position(seq: u64, prev: [u8; 32]) -> Position {
         let ts_us = 1_700_000_000_000_000 + i64::try_from(seq).unwrap();
-        Position {
-            log: code("gateway.example/audit/1"),
-            seq,
-            prev,
-            ts_us,
-            boot: [9; 8],
-        }
+        Position { log: code("gateway.example/audit/1"), seq, prev, ts_us, boot: [9; 8] }
     }
 
     pub(crate) fn full() -> Entry {
@@ -275,19 +265,10 @@ pub(crate) mod tests {
             },
             purpose: code("matching"),
             basis: code("consent:1:3"),
-            object: Object {
-                kind: code("case"),
-                reference: Some([0x0f; 16]),
-            },
+            object: Object { kind: code("case"), reference: Some([0x0f; 16]) },
             fields: vec![code("names"), code("address")],
-            policy: PolicyStamp {
-                hash: Some([1; 32]),
-                rules: vec![code("coordinator.release")],
-            },
-            request: RequestStamp {
-                id: code("r-1"),
-                trace: code("t-1"),
-            },
+            policy: PolicyStamp { hash: Some([1; 32]), rules: vec![code("coordinator.release")] },
+            request: RequestStamp { id: code("r-1"), trace: code("t-1") },
             commit: Some([2; 32]),
             ..Entry::new(Event::ReleaseIntent, Outcome::Allow)
         }
@@ -320,27 +301,14 @@ pub(crate) mod tests {
         assert_eq!(decode(&leaf.bytes).unwrap(), (position(3, [4; 32]), full()));
         assert_eq!(leaf.hash, tree::leaf_hash(&leaf.bytes));
         let columns = full().columns();
-        assert_eq!(
-            (columns.event, columns.outcome),
-            ("release.intent", "allow")
-        );
+        assert_eq!((columns.event, columns.outcome), ("release.intent", "allow"));
         assert_eq!(columns.object, Some("0f".repeat(16)));
     }
 
     #[test]
     fn aud_19_nothing_but_codes_fits() {
         let (long, longest) = ("a".repeat(129), "a".repeat(128));
-        for text in [
-            "Jan de Vries",
-            "a\nb",
-            "\u{1b}[0m",
-            "\"",
-            "a@b.nl",
-            "ë",
-            "{",
-            ",",
-            &long,
-        ] {
+        for text in ["Jan de Vries", "a\nb", "\u{1b}[0m", "\"", "a@b.nl", "ë", "{", ",", &long] {
             assert_eq!(Code::parse(text), Err(EntryError::Code));
         }
         for text in ["", "release.intent", "A-Z:az/09_.", &longest] {
@@ -354,16 +322,10 @@ pub(crate) mod tests {
         entry.fields = vec![code("names"); MAX_NAMES];
         assert!(entry.encode(&position(0, [0; 32])).is_ok());
         entry.fields.push(code("names"));
-        assert_eq!(
-            entry.encode(&position(0, [0; 32])),
-            Err(EntryError::TooManyNames)
-        );
+        assert_eq!(entry.encode(&position(0, [0; 32])), Err(EntryError::TooManyNames));
         entry.fields.clear();
         entry.policy.rules = vec![code("r"); MAX_NAMES + 1];
-        assert_eq!(
-            entry.encode(&position(0, [0; 32])),
-            Err(EntryError::TooManyNames)
-        );
+        assert_eq!(entry.encode(&position(0, [0; 32])), Err(EntryError::TooManyNames));
     }
 
     #[test]
@@ -371,48 +333,21 @@ pub(crate) mod tests {
         let good = text(&full());
         assert!(decode(good.as_bytes()).is_ok());
         let cases = [
-            (
-                good.replace("{\"v\":1,", "{\"v\":2,"),
-                EntryError::UnknownVersion,
-            ),
+            (good.replace("{\"v\":1,", "{\"v\":2,"), EntryError::UnknownVersion),
             (good.replace("{\"v\":1,", "{"), EntryError::UnknownVersion),
-            (
-                good.replace("\"v\":1", "\"v\":1.0"),
-                EntryError::UnknownVersion,
-            ),
-            (
-                good.replace("\"log\"", "\"extra\":1,\"log\""),
-                EntryError::NotCanonical,
-            ),
-            (
-                good.replace("\"role\"", "\"extra\":1,\"role\""),
-                EntryError::NotCanonical,
-            ),
-            (
-                good.replace("\"seq\":0", "\"seq\":0,\"seq\":0"),
-                EntryError::NotCanonical,
-            ),
-            (
-                good.replace("\"seq\":0", "\"seq\": 0"),
-                EntryError::NotCanonical,
-            ),
+            (good.replace("\"v\":1", "\"v\":1.0"), EntryError::UnknownVersion),
+            (good.replace("\"log\"", "\"extra\":1,\"log\""), EntryError::NotCanonical),
+            (good.replace("\"role\"", "\"extra\":1,\"role\""), EntryError::NotCanonical),
+            (good.replace("\"seq\":0", "\"seq\":0,\"seq\":0"), EntryError::NotCanonical),
+            (good.replace("\"seq\":0", "\"seq\": 0"), EntryError::NotCanonical),
             (good.replace("r-1", "\\u0072-1"), EntryError::NotCanonical),
-            (
-                good.replace(&"ab".repeat(32), &"AB".repeat(32)),
-                EntryError::Form,
-            ),
+            (good.replace(&"ab".repeat(32), &"AB".repeat(32)), EntryError::Form),
             (good.replace("\"seq\":0", "\"seq\":-1"), EntryError::Form),
             (good.replace("\"ts\":1", "\"ts\":0.1"), EntryError::Form),
-            (
-                good.replace("release.intent", "release.other"),
-                EntryError::Form,
-            ),
+            (good.replace("release.intent", "release.other"), EntryError::Form),
             (good.replace("\"allow\"", "\"maybe\""), EntryError::Form),
             (good.replace("r-1", "r 1"), EntryError::Code),
-            (
-                good.replace("\"fields\":[", "\"fields\":[1,"),
-                EntryError::Form,
-            ),
+            (good.replace("\"fields\":[", "\"fields\":[1,"), EntryError::Form),
             (good.replace("\"req\":{", "\"req\":[{"), EntryError::Form),
             (format!("{good} "), EntryError::NotCanonical),
             (format!("{good}x"), EntryError::Form),

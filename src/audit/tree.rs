@@ -39,10 +39,7 @@ impl Peaks {
     /// The edge of the empty tree.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            size: 0,
-            hashes: Vec::new(),
-        }
+        Self { size: 0, hashes: Vec::new() }
     }
 
     /// Reads [`Self::to_bytes`] back.
@@ -54,18 +51,13 @@ impl Peaks {
         if *version != PEAKS_VERSION {
             return Err(TreeError::UnknownVersion);
         }
-        let (size, rest) = rest
-            .split_first_chunk::<8>()
-            .ok_or(TreeError::PeaksLength)?;
+        let (size, rest) = rest.split_first_chunk::<8>().ok_or(TreeError::PeaksLength)?;
         let size = u64::from_be_bytes(*size);
         let (hashes, left_over) = rest.as_chunks::<32>();
         if !left_over.is_empty() || u32::try_from(hashes.len()) != Ok(size.count_ones()) {
             return Err(TreeError::PeaksLength);
         }
-        Ok(Self {
-            size,
-            hashes: hashes.to_vec(),
-        })
+        Ok(Self { size, hashes: hashes.to_vec() })
     }
 
     /// A version byte, the size as eight big-endian bytes, and the hashes.
@@ -100,9 +92,7 @@ impl Peaks {
     #[must_use]
     pub fn root(&self) -> [u8; 32] {
         let from_the_right = self.hashes.iter().rev().copied();
-        from_the_right
-            .reduce(|right, left| node_hash(&left, &right))
-            .unwrap_or(EMPTY_ROOT)
+        from_the_right.reduce(|right, left| node_hash(&left, &right)).unwrap_or(EMPTY_ROOT)
     }
 }
 
@@ -162,10 +152,7 @@ pub fn verify_inclusion(
     if index >= size {
         return false;
     }
-    let mut walk = Walk {
-        node: index,
-        last: size - 1,
-    };
+    let mut walk = Walk { node: index, last: size - 1 };
     let mut hash = *leaf_hash;
     for sibling in path {
         match walk.step() {
@@ -224,10 +211,7 @@ pub fn verify_consistency(
     if old_size == 0 || old_size > new_size {
         return old_size == 0 && path.is_empty() && *old_root == EMPTY_ROOT;
     }
-    let mut walk = Walk {
-        node: old_size - 1,
-        last: new_size - 1,
-    };
+    let mut walk = Walk { node: old_size - 1, last: new_size - 1 };
     let complete = walk.node.trailing_ones();
     walk.up(complete);
     // A complete old tree is its own starting point and is left out of the proof.
@@ -358,10 +342,7 @@ mod tests {
     }
 
     fn reference() -> Vec<[u8; 32]> {
-        INPUTS
-            .iter()
-            .map(|input| leaf_hash(&unhex(input)))
-            .collect()
+        INPUTS.iter().map(|input| leaf_hash(&unhex(input))).collect()
     }
 
     fn leaves(count: usize) -> Vec<[u8; 32]> {
@@ -425,9 +406,7 @@ mod tests {
                     assert!(!verify_inclusion(other, wide, &tree[index], &path, &head));
                 }
                 assert!(!verify_inclusion(wide, wide, &tree[index], &path, &head));
-                assert_paths_refused(&path, |p| {
-                    verify_inclusion(at, wide, &tree[index], p, &head)
-                });
+                assert_paths_refused(&path, |p| verify_inclusion(at, wide, &tree[index], p, &head));
             }
         }
     }
@@ -452,13 +431,7 @@ mod tests {
                 if 0 < old && old < new {
                     // A taller tree than the path climbs.
                     let tall = wide(2 * new.next_power_of_two());
-                    assert!(!verify_consistency(
-                        wide(old),
-                        tall,
-                        &roots[old],
-                        &roots[new],
-                        &path,
-                    ));
+                    assert!(!verify_consistency(wide(old), tall, &roots[old], &roots[new], &path,));
                     assert!(!verify_consistency(
                         wide(old),
                         wide(new),
@@ -501,10 +474,7 @@ mod tests {
         }
         let bytes = peaks.to_bytes();
         for len in 0..bytes.len() {
-            assert_eq!(
-                Peaks::from_bytes(&bytes[..len]),
-                Err(TreeError::PeaksLength)
-            );
+            assert_eq!(Peaks::from_bytes(&bytes[..len]), Err(TreeError::PeaksLength));
         }
         let mut newer = bytes.clone();
         newer[0] = 2;

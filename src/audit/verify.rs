@@ -171,16 +171,9 @@ impl Verifier {
     pub fn push(&mut self, row: &StoredLeaf) -> Result<(), Tamper> {
         let seq = self.peaks.size();
         check(row.seq == seq, seq, Rule::Sequence)?;
-        check(
-            tree::leaf_hash(&row.leaf) == row.leaf_hash,
-            seq,
-            Rule::LeafHash,
-        )?;
+        check(tree::leaf_hash(&row.leaf) == row.leaf_hash, seq, Rule::LeafHash)?;
         let Ok((position, entry)) = entry::decode(&row.leaf) else {
-            return Err(Tamper {
-                seq,
-                rule: Rule::Leaf,
-            });
+            return Err(Tamper { seq, rule: Rule::Leaf });
         };
         self.check_position(seq, &position)?;
         check_columns(seq, row, &entry)?;
@@ -212,10 +205,7 @@ impl Verifier {
         let read: Result<Checkpoint, CheckpointError> =
             Checkpoint::parse_and_verify(note, &self.keys);
         let Ok(checkpoint) = read else {
-            return Err(Tamper {
-                seq,
-                rule: Rule::CheckpointSignature,
-            });
+            return Err(Tamper { seq, rule: Rule::CheckpointSignature });
         };
         check(checkpoint.origin == self.log, seq, Rule::CheckpointLog)?;
         Ok(checkpoint)
@@ -226,11 +216,7 @@ impl Verifier {
         check(position.seq == seq, seq, Rule::Position)?;
         check(position.prev == self.prev, seq, Rule::Previous)?;
         let before = self.last_ts_us.insert(position.boot, position.ts_us);
-        check(
-            before.is_none_or(|before| before <= position.ts_us),
-            seq,
-            Rule::Time,
-        )
+        check(before.is_none_or(|before| before <= position.ts_us), seq, Rule::Time)
     }
 
     fn pass_checkpoint(&mut self) -> Result<(), Tamper> {
@@ -246,10 +232,7 @@ impl Verifier {
         summary.entries += 1;
         summary.first_ts_us.get_or_insert(position.ts_us);
         summary.last_ts_us = Some(position.ts_us);
-        *summary
-            .counts
-            .entry((entry.event, entry.outcome))
-            .or_default() += 1;
+        *summary.counts.entry((entry.event, entry.outcome)).or_default() += 1;
         match (entry.event, entry.outcome) {
             (Event::ReleaseIntent, Outcome::Allow) => summary.releases_granted += 1,
             (Event::ReleaseIntent, Outcome::Deny) => summary.releases_refused += 1,
@@ -270,11 +253,7 @@ fn check_columns(seq: u64, row: &StoredLeaf, entry: &Entry) -> Result<(), Tamper
 }
 
 fn check(holds: bool, seq: u64, rule: Rule) -> Result<(), Tamper> {
-    if holds {
-        Ok(())
-    } else {
-        Err(Tamper { seq, rule })
-    }
+    if holds { Ok(()) } else { Err(Tamper { seq, rule }) }
 }
 
 #[cfg(test)]
@@ -290,16 +269,8 @@ mod tests {
 
     fn entry_at(seq: u64) -> Entry {
         let event = Event::ALL[usize::try_from(seq).unwrap() % Event::ALL.len()];
-        let outcome = if seq % 5 == 4 {
-            Outcome::Deny
-        } else {
-            Outcome::Allow
-        };
-        Entry {
-            event,
-            outcome,
-            ..full()
-        }
+        let outcome = if seq % 5 == 4 { Outcome::Deny } else { Outcome::Allow };
+        Entry { event, outcome, ..full() }
     }
 
     fn row(position: &Position, entry: &Entry) -> StoredLeaf {
@@ -338,13 +309,7 @@ mod tests {
 
     fn note(ring: &Keyring, rows: &[StoredLeaf]) -> String {
         let size = u64::try_from(rows.len()).unwrap();
-        Checkpoint {
-            origin: LOG.into(),
-            size,
-            root: root_of(rows),
-        }
-        .sign(ring)
-        .unwrap()
+        Checkpoint { origin: LOG.into(), size, root: root_of(rows) }.sign(ring).unwrap()
     }
 
     fn read(ring: &Keyring, rows: &[StoredLeaf], head: &Head<'_>) -> Result<Summary, Tamper> {
@@ -359,18 +324,11 @@ mod tests {
     fn against(ring: &Keyring, original: &[StoredLeaf], rows: &[StoredLeaf]) -> Option<Tamper> {
         let size = u64::try_from(original.len()).unwrap();
         let checkpoint = note(ring, original);
-        let head = Head {
-            size,
-            root: root_of(original),
-            checkpoint: &checkpoint,
-        };
+        let head = Head { size, root: root_of(original), checkpoint: &checkpoint };
         read(ring, rows, &head).err()
     }
 
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "it is compared with an optional error"
-    )]
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with an optional error")]
     fn found(seq: u64, rule: Rule) -> Option<Tamper> {
         Some(Tamper { seq, rule })
     }
@@ -384,11 +342,7 @@ mod tests {
         }
         let rows = honest(48);
         let checkpoint = note(&ring, &rows);
-        let head = Head {
-            size: 48,
-            root: root_of(&rows),
-            checkpoint: &checkpoint,
-        };
+        let head = Head { size: 48, root: root_of(&rows), checkpoint: &checkpoint };
         let summary = read(&ring, &rows, &head).unwrap();
         assert_eq!((summary.entries, summary.boots), (48, 1));
         // release.intent stands at 3 and 27; done, aborted and denied follow it in that order.
@@ -396,10 +350,7 @@ mod tests {
         assert_eq!((summary.releases_done, summary.releases_aborted), (2, 2));
         assert_eq!(summary.accesses_denied, 2);
         assert_eq!(summary.counts.values().sum::<u64>(), 48);
-        assert_eq!(
-            summary.counts.get(&(Event::ReleaseDone, Outcome::Deny)),
-            Some(&1)
-        );
+        assert_eq!(summary.counts.get(&(Event::ReleaseDone, Outcome::Deny)), Some(&1));
         assert_eq!(summary.first_ts_us, Some(1_700_000_000_000_000));
         assert_eq!(summary.last_ts_us, Some(1_700_000_000_000_047));
     }
@@ -407,17 +358,10 @@ mod tests {
     #[test]
     fn a_refused_release_is_counted_as_refused() {
         let ring = keyring();
-        let refused = Entry {
-            outcome: Outcome::Deny,
-            ..full()
-        };
+        let refused = Entry { outcome: Outcome::Deny, ..full() };
         let rows = vec![row(&position(0, [0; 32]), &refused)];
         let checkpoint = note(&ring, &rows);
-        let head = Head {
-            size: 1,
-            root: root_of(&rows),
-            checkpoint: &checkpoint,
-        };
+        let head = Head { size: 1, root: root_of(&rows), checkpoint: &checkpoint };
         let summary = read(&ring, &rows, &head).unwrap();
         assert_eq!((summary.releases_granted, summary.releases_refused), (0, 1));
     }
@@ -450,10 +394,7 @@ mod tests {
         assert_eq!(altered(&|_| ()), None);
         assert_eq!(altered(&|r| drop(r.remove(2))), found(2, Rule::Sequence));
         assert_eq!(altered(&|r| drop(r.pop())), found(5, Rule::HeadSize));
-        assert_eq!(
-            altered(&|r| r.insert(2, r[2].clone())),
-            found(3, Rule::Sequence)
-        );
+        assert_eq!(altered(&|r| r.insert(2, r[2].clone())), found(3, Rule::Sequence));
         assert_eq!(altered(&|r| r.swap(2, 3)), found(2, Rule::Sequence));
         let renumbered = |r: &mut Vec<StoredLeaf>| {
             r.remove(2);
@@ -484,45 +425,26 @@ mod tests {
             against(&ring, &rows, &copy)
         };
         assert_eq!(altered(&|_| ()), None);
-        assert_eq!(
-            altered(&|r| r.event = "case.read".into()),
-            found(1, Rule::Columns)
-        );
-        assert_eq!(
-            altered(&|r| r.outcome = "deny".into()),
-            found(1, Rule::Columns)
-        );
+        assert_eq!(altered(&|r| r.event = "case.read".into()), found(1, Rule::Columns));
+        assert_eq!(altered(&|r| r.outcome = "deny".into()), found(1, Rule::Columns));
         assert_eq!(altered(&|r| r.object = None), found(1, Rule::Columns));
-        let bare = Entry {
-            object: Object::default(),
-            ..full()
-        };
+        let bare = Entry { object: Object::default(), ..full() };
         let mut invented = vec![row(&position(0, [0; 32]), &bare)];
         assert_eq!(against(&ring, &invented, &invented), None);
         invented[0].object = Some(String::new());
-        assert_eq!(
-            against(&ring, &invented, &invented),
-            found(0, Rule::Columns)
-        );
+        assert_eq!(against(&ring, &invented, &invented), found(0, Rule::Columns));
     }
 
     #[test]
     fn aud_08_a_rebuilt_log_contradicts_the_checkpoint() {
         let ring = keyring();
         let rows = honest(5);
-        let forged = chain(5, |seq, prev| Position {
-            ts_us: 1,
-            ..position(seq, prev)
-        });
+        let forged = chain(5, |seq, prev| Position { ts_us: 1, ..position(seq, prev) });
         assert_eq!(against(&ring, &forged, &forged), None);
         assert_eq!(against(&ring, &rows, &forged), found(5, Rule::HeadRoot));
         // With the head forged as well, only the signature is left, and a stranger's key is none.
         let (old, own) = (note(&ring, &rows), note(&keyring(), &forged));
-        let head = |checkpoint| Head {
-            size: 5,
-            root: root_of(&forged),
-            checkpoint,
-        };
+        let head = |checkpoint| Head { size: 5, root: root_of(&forged), checkpoint };
         let with_old = read(&ring, &forged, &head(&old)).err();
         assert_eq!(with_old, found(5, Rule::CheckpointRoot));
         let with_own = read(&ring, &forged, &head(&own)).err();
@@ -543,11 +465,7 @@ mod tests {
             for row in rows {
                 verifier.push(row)?;
             }
-            verifier.finish(&Head {
-                size,
-                root: root_of(rows),
-                checkpoint: &checkpoint,
-            })
+            verifier.finish(&Head { size, root: root_of(rows), checkpoint: &checkpoint })
         };
         let (empty, middle) = (note(&ring, &[]), note(&ring, &rows[..4]));
         let last = note(&ring, &rows);
@@ -556,15 +474,9 @@ mod tests {
         assert!(with(&[&middle], &rows[..6]).is_ok());
         let cut = with(&[&middle, &last], &rows[..6]).err();
         assert_eq!(cut, found(6, Rule::CheckpointSize));
-        let fork = chain(8, |seq, prev| Position {
-            boot: [1; 8],
-            ..position(seq, prev)
-        });
+        let fork = chain(8, |seq, prev| Position { boot: [1; 8], ..position(seq, prev) });
         assert!(with(&[], &fork).is_ok());
-        assert_eq!(
-            with(&[&middle], &fork).err(),
-            found(4, Rule::CheckpointRoot)
-        );
+        assert_eq!(with(&[&middle], &fork).err(), found(4, Rule::CheckpointRoot));
         let both = with(&[&note(&ring, &fork[..4]), &middle], &rows).err();
         assert_eq!(both, found(4, Rule::CheckpointRoot));
         let stranger = with(&[&note(&keyring(), &rows[..4])], &rows).err();
@@ -576,42 +488,20 @@ mod tests {
         let ring = keyring();
         let rows = honest(3);
         let with = |checkpoint: &str| {
-            read(
-                &ring,
-                &rows,
-                &Head {
-                    size: 3,
-                    root: root_of(&rows),
-                    checkpoint,
-                },
-            )
-            .err()
+            read(&ring, &rows, &Head { size: 3, root: root_of(&rows), checkpoint }).err()
         };
         assert_eq!(with(&note(&ring, &rows)), None);
         assert_eq!(with(""), found(3, Rule::CheckpointSignature));
-        assert_eq!(
-            with(&note(&ring, &rows[..2])),
-            found(3, Rule::CheckpointSize)
-        );
-        let other = Checkpoint {
-            origin: "other".into(),
-            size: 3,
-            root: root_of(&rows),
-        };
-        assert_eq!(
-            with(&other.sign(&ring).unwrap()),
-            found(3, Rule::CheckpointLog)
-        );
+        assert_eq!(with(&note(&ring, &rows[..2])), found(3, Rule::CheckpointSize));
+        let other = Checkpoint { origin: "other".into(), size: 3, root: root_of(&rows) };
+        assert_eq!(with(&other.sign(&ring).unwrap()), found(3, Rule::CheckpointLog));
     }
 
     #[test]
     fn positions_hold_within_a_rebuilt_chain() {
         let ring = keyring();
         let verify = |rows: &[StoredLeaf]| against(&ring, rows, rows);
-        let other_log = chain(2, |seq, prev| Position {
-            log: full().why,
-            ..position(seq, prev)
-        });
+        let other_log = chain(2, |seq, prev| Position { log: full().why, ..position(seq, prev) });
         assert_eq!(verify(&other_log), found(0, Rule::Log));
         let unlinked = chain(3, |seq, _| position(seq, [0; 32]));
         assert_eq!(verify(&unlinked), found(1, Rule::Previous));
@@ -623,15 +513,9 @@ mod tests {
             })
         };
         assert_eq!(verify(&backwards(|_| 1)), found(1, Rule::Time));
-        assert_eq!(
-            verify(&backwards(|seq| u8::from(seq == 1))),
-            found(2, Rule::Time)
-        );
+        assert_eq!(verify(&backwards(|seq| u8::from(seq == 1))), found(2, Rule::Time));
         assert_eq!(verify(&backwards(|seq| u8::try_from(seq).unwrap())), None);
-        let still = chain(3, |seq, prev| Position {
-            ts_us: 5,
-            ..position(seq, prev)
-        });
+        let still = chain(3, |seq, prev| Position { ts_us: 5, ..position(seq, prev) });
         assert_eq!(verify(&still), None);
     }
 

@@ -21,9 +21,7 @@ pub async fn verify(path: &Path) -> Result<ExitCode, Failure> {
     let incomplete = |failure: Failure| Failure { code: 2, ..failure };
     let pool = boot::pool(&config).await.map_err(incomplete)?;
     let keyring = boot::keyring(&config, &pool).await.map_err(incomplete)?;
-    let checked = check(&pool, &keyring, &config.ledger.origin)
-        .await
-        .map_err(incomplete)?;
+    let checked = check(&pool, &keyring, &config.ledger.origin).await.map_err(incomplete)?;
     match checked {
         Ok(summary) => {
             print(&told(&summary))?;
@@ -60,15 +58,9 @@ pub async fn check(
                 return Ok(Err(tamper));
             }
         }
-        next = page
-            .last()
-            .map_or(u64::MAX, |row| row.seq.saturating_add(1));
+        next = page.last().map_or(u64::MAX, |row| row.seq.saturating_add(1));
     }
-    let head = Head {
-        size: signed.size,
-        root: signed.root,
-        checkpoint: &signed.note,
-    };
+    let head = Head { size: signed.size, root: signed.root, checkpoint: &signed.note };
     Ok(verifier.finish(&head))
 }
 
@@ -81,12 +73,8 @@ pub fn told(summary: &Summary) -> String {
         summary.entries, summary.releases_granted, summary.releases_refused
     );
     for ((event, outcome), count) in &summary.counts {
-        let _infallible = write!(
-            text,
-            "\n  {:<22} {:<6} {count}",
-            event.as_str(),
-            outcome.as_str()
-        );
+        let _infallible =
+            write!(text, "\n  {:<22} {:<6} {count}", event.as_str(), outcome.as_str());
     }
     text
 }

@@ -27,11 +27,7 @@ pub const DEMO_STAMP: &str = "DEMO";
 /// # Errors
 /// When it cannot be reached or is not durable.
 pub async fn pool(config: &Config) -> Result<Pool, Failure> {
-    let url = config
-        .database
-        .url
-        .as_deref()
-        .ok_or_else(|| Failure::new("database: no url"))?;
+    let url = config.database.url.as_deref().ok_or_else(|| Failure::new("database: no url"))?;
     Ok(Pool::open(url).await?)
 }
 
@@ -46,10 +42,7 @@ pub fn root_key(path: &Path) -> Result<RootKey, Failure> {
         return Err(bad("the file must be readable by its owner only (0600)"));
     }
     let bytes = zeroize::Zeroizing::new(std::fs::read(path)?);
-    let bytes: [u8; 32] = bytes
-        .as_slice()
-        .try_into()
-        .map_err(|_: std::array::TryFromSliceError| bad("must hold exactly 32 bytes"))?;
+    let bytes: [u8; 32] = bytes.as_slice().try_into().or(Err(bad("must hold exactly 32 bytes")))?;
     Ok(RootKey::from_bytes(bytes)?)
 }
 
@@ -59,11 +52,7 @@ pub fn root_key(path: &Path) -> Result<RootKey, Failure> {
 /// When keys are missing, doubled or wrapped under another root key.
 pub async fn keyring(config: &Config, pool: &Pool) -> Result<Keyring, Failure> {
     let root = root_key(&config.keys.root)?;
-    Ok(Keyring::open(
-        &root,
-        &config.keys.deployment,
-        keys::load(pool).await?,
-    )?)
+    Ok(Keyring::open(&root, &config.keys.deployment, keys::load(pool).await?)?)
 }
 
 /// `buurtpoort migrate`: schema, keys of a new deployment, start of the ledger.
@@ -122,16 +111,7 @@ pub async fn boot(config: Config, clock: Clock) -> Result<Booted, Failure> {
     let gateway = Arc::new(gateway(&config, pool, Arc::clone(&keyring), clock).await?);
     let tokens = Verifier::new(&config.tokens.audience, &config.tokens.issuer, keyring);
     let limits = Limits::new(config.limits.requests_per_second);
-    Ok(Booted {
-        api: Arc::new(Api {
-            gateway,
-            tls,
-            tokens,
-            limits,
-        }),
-        portal_tls,
-        config,
-    })
+    Ok(Booted { api: Arc::new(Api { gateway, tls, tokens, limits }), portal_tls, config })
 }
 
 async fn gateway(
@@ -140,25 +120,17 @@ async fn gateway(
     keyring: Arc<Keyring>,
     clock: Clock,
 ) -> Result<Gateway, Failure> {
-    let Loaded {
-        engine,
-        consent,
-        disclosure,
-    } = policies::load(config.policies.directory.as_deref())?;
+    let Loaded { engine, consent, disclosure } =
+        policies::load(config.policies.directory.as_deref())?;
     let entropy = Entropy::system();
     let register = partners::load(&pool).await?;
     let head = ledger::head(&pool).await?;
     if head.log != config.ledger.origin {
-        return Err(Failure::new(
-            "ledger.origin: the database holds another log",
-        ));
+        return Err(Failure::new("ledger.origin: the database holds another log"));
     }
     let writer = Writer::start(pool.clone(), Arc::clone(&keyring), entropy.array()?);
     Ok(Gateway {
-        store: Store {
-            pool,
-            writer: Arc::new(writer),
-        },
+        store: Store { pool, writer: Arc::new(writer) },
         keyring,
         entropy,
         clock,
@@ -170,11 +142,7 @@ async fn gateway(
 }
 
 const fn versions(config: &Config) -> Versions {
-    if config.tls.allow_tls12 {
-        Versions::Tls12Too
-    } else {
-        Versions::Tls13
-    }
+    if config.tls.allow_tls12 { Versions::Tls12Too } else { Versions::Tls13 }
 }
 
 /// Files of the API listener.
@@ -184,10 +152,7 @@ pub fn api_files(config: &Config) -> ListenerFiles {
         authorities: config.tls.client_authorities.clone(),
         revocations: config.tls.revocations.clone(),
     };
-    ListenerFiles {
-        clients: Some(clients),
-        ..portal_files(config)
-    }
+    ListenerFiles { clients: Some(clients), ..portal_files(config) }
 }
 
 /// Files of the portal listener, which asks for no certificate.

@@ -43,9 +43,7 @@ enum CertVerb {
 /// When the directory is not that of a demo, or the CA refuses.
 pub fn run(args: &CertArgs) -> Result<String, Failure> {
     if !args.dir.join(DEMO_STAMP).exists() {
-        return Err(Failure::usage(
-            "the development CA exists only in the directory of a demo",
-        ));
+        return Err(Failure::usage("the development CA exists only in the directory of a demo"));
     }
     let mut pki = DevPki::open(&args.dir.join("pki"), Clock::System.now())?;
     match &args.verb {

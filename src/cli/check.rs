@@ -37,9 +37,5 @@ pub async fn health(path: &Path) -> Result<(), Failure> {
         .await?;
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await?;
-    if answer.starts_with("HTTP/1.1 200") {
-        print("ready")
-    } else {
-        Err(Failure::new("not ready"))
-    }
+    if answer.starts_with("HTTP/1.1 200") { print("ready") } else { Err(Failure::new("not ready")) }
 }

@@ -89,16 +89,8 @@ impl Judged {
         Self {
             id,
             decision: outcome.decision.as_str(),
-            reasons: outcome
-                .reasons
-                .iter()
-                .map(|reason| reason.as_str())
-                .collect(),
-            missing: outcome
-                .missing
-                .iter()
-                .map(|signer| signer.as_str().to_owned())
-                .collect(),
+            reasons: outcome.reasons.iter().map(|reason| reason.as_str()).collect(),
+            missing: outcome.missing.iter().map(|signer| signer.as_str().to_owned()).collect(),
         }
     }
 }
@@ -110,14 +102,8 @@ impl Judged {
 /// [`VectorError`] for the first vector that cannot be read; then nothing is answered.
 pub fn evaluate_json(input: &str) -> Result<String, VectorError> {
     each(input, |index, vector| {
-        let id = vector
-            .get("id")
-            .cloned()
-            .unwrap_or_else(|| Value::from(index));
-        let input = vector
-            .get("input")
-            .and_then(Value::as_object)
-            .ok_or(Rule::Input)?;
+        let id = vector.get("id").cloned().unwrap_or_else(|| Value::from(index));
+        let input = vector.get("input").and_then(Value::as_object).ok_or(Rule::Input)?;
         let case = reader::read(input)?;
         let outcome = evaluate(&case.request, case.consent.as_ref(), case.switches);
         Ok(Judged::of(id, &outcome))
@@ -131,10 +117,7 @@ pub fn evaluate_json(input: &str) -> Result<String, VectorError> {
 /// [`VectorError`] for the first vector that cannot be read; then nothing is answered.
 pub fn scan_json(input: &str) -> Result<String, VectorError> {
     each(input, |_, vector| {
-        let text = vector
-            .get("text")
-            .and_then(Value::as_str)
-            .ok_or(Rule::Text)?;
+        let text = vector.get("text").and_then(Value::as_str).ok_or(Rule::Text)?;
         Ok(contains_bsn(text))
     })
 }
@@ -144,10 +127,8 @@ fn each<T: Serialize>(
     judge: impl Fn(usize, &Map<String, Value>) -> Result<T, Rule>,
 ) -> Result<String, VectorError> {
     let document: Value = serde_json::from_str(input).map_err(VectorError::NotJson)?;
-    let vectors = document
-        .get("vectors")
-        .and_then(Value::as_array)
-        .ok_or(VectorError::NoVectors)?;
+    let vectors =
+        document.get("vectors").and_then(Value::as_array).ok_or(VectorError::NoVectors)?;
     let none = Map::new();
     let mut results = Vec::with_capacity(vectors.len());
     for (index, vector) in vectors.iter().enumerate() {

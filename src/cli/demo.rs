@@ -2,7 +2,7 @@
 //!
 //! The directory is marked [`DEMO_STAMP`], which `serve` refuses. Listeners bind the loopback address.
 
-use crate::cli::boot::{self, DEMO_STAMP};
+use crate::cli::boot::{self, Booted, DEMO_STAMP};
 use crate::cli::issuer::DevIssuer;
 use crate::cli::partners::{self as register, PartnerFile, RegisterFile, TerritoryFile};
 use crate::cli::pki::{DevPki, LeafKind};
@@ -17,11 +17,12 @@ use crate::domain::partner_number::PartnerNumber;
 use crate::domain::period::Year;
 use crate::domain::referral::Source;
 use crate::flow::{Gateway, figures};
-use crate::http::server::Sockets;
+use crate::http::server::{Servers, Sockets};
 use crate::store::figures::{FiguresKey, SourceCount, put_history};
 use crate::store::{Pool, partners};
 use crate::telemetry;
 use clap::Args;
+use metrics_exporter_prometheus::PrometheusHandle;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -56,51 +57,16 @@ pub struct DemoArgs {
 }
 
 /// A partner of the demo: name, OIN, kind, sources, gemeenten.
-type Cast = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-    &'static [&'static str],
-);
+type Cast =
+    (&'static str, &'static str, &'static str, &'static [&'static str], &'static [&'static str]);
 
 /// The partners of the seed programmes. The numbers are in a range that Logius does not give out.
 const CAST: &[Cast] = &[
-    (
-        "wijkteam-nijmegen",
-        "00000099000000001000",
-        "referrer",
-        &["wijkteam"],
-        &["GM0268"],
-    ),
-    (
-        "poh-j-nijmegen",
-        "00000099000000002000",
-        "referrer",
-        &["poh-j"],
-        &["GM0268"],
-    ),
-    (
-        "regieteam-nijmegen",
-        "00000099000000003000",
-        "referrer",
-        &["regieteam"],
-        &["GM0268"],
-    ),
-    (
-        "doorbraak-nijmegen",
-        "00000099000000004000",
-        "referrer",
-        &["doorbraakcoach"],
-        &["GM0268"],
-    ),
-    (
-        "website-buurtgezinnen",
-        "00000099000000005000",
-        "referrer",
-        &["self", "other"],
-        &[],
-    ),
+    ("wijkteam-nijmegen", "00000099000000001000", "referrer", &["wijkteam"], &["GM0268"]),
+    ("poh-j-nijmegen", "00000099000000002000", "referrer", &["poh-j"], &["GM0268"]),
+    ("regieteam-nijmegen", "00000099000000003000", "referrer", &["regieteam"], &["GM0268"]),
+    ("doorbraak-nijmegen", "00000099000000004000", "referrer", &["doorbraakcoach"], &["GM0268"]),
+    ("website-buurtgezinnen", "00000099000000005000", "referrer", &["self", "other"], &[]),
     (
         "buurtgezinnen",
         "00000099000000006000",
@@ -108,48 +74,12 @@ const CAST: &[Cast] = &[
         &[],
         &["GM0268", "GM0225", "GM0252", "GM1945", "GM0119", "GM0118"],
     ),
-    (
-        "gemeente-nijmegen",
-        "00000099000000007000",
-        "municipality",
-        &[],
-        &["GM0268"],
-    ),
-    (
-        "gemeente-druten",
-        "00000099000000008000",
-        "municipality",
-        &[],
-        &["GM0225"],
-    ),
-    (
-        "gemeente-heumen",
-        "00000099000000009000",
-        "municipality",
-        &[],
-        &["GM0252"],
-    ),
-    (
-        "gemeente-berg-en-dal",
-        "00000099000000010000",
-        "municipality",
-        &[],
-        &["GM1945"],
-    ),
-    (
-        "gemeente-meppel",
-        "00000099000000011000",
-        "municipality",
-        &[],
-        &["GM0119"],
-    ),
-    (
-        "gemeente-hoogeveen",
-        "00000099000000012000",
-        "municipality",
-        &[],
-        &["GM0118"],
-    ),
+    ("gemeente-nijmegen", "00000099000000007000", "municipality", &[], &["GM0268"]),
+    ("gemeente-druten", "00000099000000008000", "municipality", &[], &["GM0225"]),
+    ("gemeente-heumen", "00000099000000009000", "municipality", &[], &["GM0252"]),
+    ("gemeente-berg-en-dal", "00000099000000010000", "municipality", &[], &["GM1945"]),
+    ("gemeente-meppel", "00000099000000011000", "municipality", &[], &["GM0119"]),
+    ("gemeente-hoogeveen", "00000099000000012000", "municipality", &[], &["GM0118"]),
     ("toezicht", "00000099000000013000", "oversight", &[], &[]),
     ("beheer", "00000099000000014000", "operations", &[], &[]),
 ];
@@ -175,13 +105,43 @@ const HISTORY: &[(&str, [u32; 5], [u32; 5])] = &[
 ];
 
 /// Sources of the columns of [`HISTORY`].
-const HISTORY_SOURCES: [Source; 5] = [
-    Source::Wijkteam,
-    Source::PohJ,
-    Source::Regieteam,
-    Source::SelfRegistered,
-    Source::Other,
-];
+const HISTORY_SOURCES: [Source; 5] =
+    [Source::Wijkteam, Source::PohJ, Source::Regieteam, Source::SelfRegistered, Source::Other];
+
+/// A demo that is made and serving.
+pub struct Raised {
+    /// The gateway behind it.
+    pub booted: Arc<Booted>,
+    /// Its listeners, to be awaited.
+    pub servers: Servers,
+    /// Address of the API listener.
+    pub api: SocketAddr,
+    /// Address of the portal listener.
+    pub portal: SocketAddr,
+    /// Address of the admin listener.
+    pub admin: SocketAddr,
+}
+
+/// Makes everything fresh and starts the listeners. Port 0 takes a free one. The tests raise their
+/// gateways here too.
+///
+/// # Errors
+/// When something cannot be made.
+pub async fn raise(
+    args: &DemoArgs,
+    clock: Clock,
+    metrics: &PrometheusHandle,
+) -> Result<Raised, Failure> {
+    let sockets = sockets(args)?;
+    let config = make(args, &sockets, &clock).await?;
+    let booted = Arc::new(boot::boot(config, clock.clone()).await?);
+    publish_history(&booted.api.gateway, &clock).await?;
+    let api = sockets.api.local_addr()?;
+    let portal = sockets.portal.local_addr()?;
+    let admin = sockets.admin.local_addr()?;
+    let servers = serve::start(&booted, sockets, metrics)?;
+    Ok(Raised { booted, servers, api, portal, admin })
+}
 
 /// Makes, plays, serves.
 ///
@@ -191,15 +151,11 @@ pub async fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
     telemetry::init(&std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned()));
     let metrics = telemetry::metrics().map_err(Failure::new)?;
     let clock = Clock::System;
-    let sockets = sockets(args)?;
     print(
-        "Buurtpoort demo: invented people only. Making a development CA, keys, database and partners …",
+        "Buurtpoort demo: invented people only. \
+         Making a development CA, keys, database and partners …",
     )?;
-    let config = make(args, &sockets, &clock).await?;
-    let booted = Arc::new(boot::boot(config, clock.clone()).await?);
-    publish_history(&booted.api.gateway, &clock).await?;
-    let api = sockets.api.local_addr()?;
-    let servers = serve::start(&booted, sockets, &metrics)?;
+    let Raised { booted, servers, api, .. } = raise(args, clock.clone(), &metrics).await?;
     let scene = Scene::new(&args.dir, api, &booted.config, clock)?;
     let told = async {
         let as_promised = story::play(&scene, &booted).await?;
@@ -208,31 +164,20 @@ pub async fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
         }
         Ok::<_, Failure>(as_promised)
     };
-    if args.exit_after_story {
-        let handles = [
-            servers.api.handle(),
-            servers.portal.handle(),
-            servers.admin.handle(),
-        ];
-        tokio::spawn(async { tokio::try_join!(servers.api, servers.portal, servers.admin) });
-        let as_promised = told.await?;
-        for handle in handles {
-            handle.stop(true).await;
+    let as_promised = if args.exit_after_story {
+        tokio::select! {
+            as_promised = told => as_promised?,
+            served = serve::until_stopped(&booted, servers) => {
+                served?;
+                false
+            }
         }
-        return Ok(if as_promised {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        });
-    }
-    let serving = serve::until_stopped(&booted, servers);
-    let (as_promised, served) = tokio::join!(told, serving);
-    served?;
-    Ok(if as_promised? {
-        ExitCode::SUCCESS
     } else {
-        ExitCode::FAILURE
-    })
+        let (as_promised, served) = tokio::join!(told, serve::until_stopped(&booted, servers));
+        served?;
+        as_promised?
+    };
+    Ok(if as_promised { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn sockets(args: &DemoArgs) -> Result<Sockets, Failure> {
@@ -252,10 +197,7 @@ async fn make(args: &DemoArgs, sockets: &Sockets, clock: &Clock) -> Result<Confi
     let dir = &args.dir;
     clear(dir)?;
     private_directory(dir)?;
-    fs::write(
-        dir.join(DEMO_STAMP),
-        "A demo of Buurtpoort. Invented people, throw-away keys.\n",
-    )?;
+    fs::write(dir.join(DEMO_STAMP), "A demo of Buurtpoort. Invented people, throw-away keys.\n")?;
     for sub in ["keys", "policies", "checkpoints"] {
         private_directory(&dir.join(sub))?;
     }
@@ -266,10 +208,7 @@ async fn make(args: &DemoArgs, sockets: &Sockets, clock: &Clock) -> Result<Confi
     private_file(&dir.join("keys").join("root.key"), &root)?;
     let issuer = DevIssuer::create(dir)?;
     let register = register_file(dir, &issuer, clock)?;
-    fs::write(
-        dir.join("partners.toml"),
-        toml::to_string_pretty(&register)?,
-    )?;
+    fs::write(dir.join("partners.toml"), toml::to_string_pretty(&register)?)?;
     let text = config_text(args, sockets)?;
     private_file(&dir.join("buurtpoort.toml"), text.as_bytes())?;
     let config = Config::read(&dir.join("buurtpoort.toml"))?;
@@ -289,10 +228,8 @@ async fn apply(
     partners: &[crate::domain::partner::Partner],
     territories: &[crate::domain::partner::Territory],
 ) -> Result<(), Failure> {
-    if !partners::load(pool).await?.partners().next().is_none() {
-        return Err(Failure::new(
-            "the database holds an earlier deployment; --reset replaces it",
-        ));
+    if partners::load(pool).await?.partners().next().is_some() {
+        return Err(Failure::new("the database holds an earlier deployment; --reset replaces it"));
     }
     Ok(partners::apply(pool, partners, territories).await?)
 }
@@ -312,18 +249,11 @@ fn clear(dir: &Path) -> Result<(), Failure> {
 }
 
 fn private_directory(path: &Path) -> Result<(), Failure> {
-    Ok(fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)?)
+    Ok(fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?)
 }
 
 fn private_file(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let mut file = fs::File::options()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = fs::File::options().create_new(true).write(true).mode(0o600).open(path)?;
     Ok(std::io::Write::write_all(&mut file, content)?)
 }
 
@@ -388,17 +318,11 @@ async fn publish_history(gateway: &Arc<Gateway>, clock: &Clock) -> Result<(), Fa
     for (code, earlier, later) in HISTORY {
         let municipality = Municipality::parse(code)?;
         for (back, counts) in [(2, earlier), (1, later)] {
-            let key = FiguresKey {
-                municipality,
-                year: Year::parse(this - back)?,
-            };
+            let key = FiguresKey { municipality, year: Year::parse(this - back)? };
             let counts: Vec<SourceCount> = HISTORY_SOURCES
                 .iter()
                 .zip(counts)
-                .map(|(source, families)| SourceCount {
-                    source: *source,
-                    families: *families,
-                })
+                .map(|(source, families)| SourceCount { source: *source, families: *families })
                 .collect();
             put_history(&gateway.store.pool, key, &counts).await?;
             figures::publish(gateway, key).await?;

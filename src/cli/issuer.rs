@@ -49,14 +49,7 @@ pub fn token(args: &TokenArgs) -> Result<String, Failure> {
     let config = crate::config::Config::read(&args.dir.join("buurtpoort.toml"))?;
     let issuer = DevIssuer::open(&args.dir)?;
     let audience = &config.tokens.audience;
-    issuer.sign(
-        &args.dir,
-        &args.partner,
-        &args.person,
-        &[&args.role],
-        audience,
-        &Clock::System,
-    )
+    issuer.sign(&args.dir, &args.partner, &args.person, &[&args.role], audience, &Clock::System)
 }
 
 /// A key that signs for all partners of one demo, each under an issuer of its own.
@@ -86,9 +79,7 @@ impl DevIssuer {
     /// When there is none.
     pub fn open(directory: &Path) -> Result<Self, Failure> {
         let pem = zeroize::Zeroizing::new(std::fs::read_to_string(path(directory))?);
-        Ok(Self {
-            key: KeyPair::from_pem(&pem)?,
-        })
+        Ok(Self { key: KeyPair::from_pem(&pem)? })
     }
 
     /// What the register knows of the issuer that speaks for `partner`.
@@ -106,10 +97,7 @@ impl DevIssuer {
             "x": URL_SAFE_NO_PAD.encode(x),
             "y": URL_SAFE_NO_PAD.encode(y),
         }]});
-        IssuerFile {
-            iss: iss(partner),
-            jwks: jwks.to_string(),
-        }
+        IssuerFile { iss: iss(partner), jwks: jwks.to_string() }
     }
 
     /// Signs a token that is bound to the partner's certificate in `directory`.
@@ -127,7 +115,7 @@ impl DevIssuer {
     ) -> Result<String, Failure> {
         let unknown = || Failure::usage("the demo has no partner of that name");
         let file = directory.join("pki").join(partner).join("cert.pem");
-        let pem = std::fs::read(file).map_err(|_: std::io::Error| unknown())?;
+        let pem = std::fs::read(file).or(Err(unknown()))?;
         let certificate = CertificateDer::from_pem_slice(&pem).map_err(Failure::new)?;
         let peer = PeerCertificate::read(&certificate)?;
         let now = clock.now().as_second();

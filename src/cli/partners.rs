@@ -90,27 +90,17 @@ pub fn parse(text: &str) -> Result<(Vec<Partner>, Vec<Territory>), Failure> {
     let file: RegisterFile =
         toml::from_str(text).map_err(|error| Failure::usage(error.message()))?;
     let partners: Vec<Partner> = file.partner.iter().map(partner).collect::<Result<_, _>>()?;
-    let territories = file
-        .territory
-        .iter()
-        .map(|t| territory(t, &partners))
-        .collect::<Result<_, _>>()?;
+    let territories =
+        file.territory.iter().map(|t| territory(t, &partners)).collect::<Result<_, _>>()?;
     Ok((partners, territories))
 }
 
 fn partner(file: &PartnerFile) -> Result<Partner, Failure> {
     let bad = |rule: String| Failure::usage(format!("partner {}: {rule}", file.name));
-    let pin = |text: &String| {
-        SpkiPin::parse(text)
-            .map(|pin| pin.0)
-            .map_err(|e| bad(e.to_string()))
-    };
+    let pin = |text: &String| SpkiPin::parse(text).map(|pin| pin.0).map_err(|e| bad(e.to_string()));
     let source = |text: &String| Source::parse(text).map_err(|e| bad(format!("sources: {e}")));
     let place = |text: &String| Municipality::parse(text).map_err(|e| bad(e.to_string()));
-    let issuer = |file: &IssuerFile| Issuer {
-        iss: file.iss.clone(),
-        jwks: file.jwks.clone(),
-    };
+    let issuer = |file: &IssuerFile| Issuer { iss: file.iss.clone(), jwks: file.jwks.clone() };
     Ok(Partner {
         id: PartnerId::new(),
         name: Slug::parse(&file.name).map_err(|e| bad(format!("name: {e}")))?,
@@ -120,20 +110,17 @@ fn partner(file: &PartnerFile) -> Result<Partner, Failure> {
         pins: file.pins.iter().map(pin).collect::<Result<_, _>>()?,
         issuers: file.issuers.iter().map(issuer).collect(),
         sources: file.sources.iter().map(source).collect::<Result<_, _>>()?,
-        municipalities: file
-            .municipalities
-            .iter()
-            .map(place)
-            .collect::<Result<_, _>>()?,
+        municipalities: file.municipalities.iter().map(place).collect::<Result<_, _>>()?,
     })
 }
 
 fn territory(file: &TerritoryFile, partners: &[Partner]) -> Result<Territory, Failure> {
     let bad = |rule: String| Failure::usage(format!("territory {}: {rule}", file.municipality));
-    let organisation = partners
-        .iter()
-        .find(|partner| partner.name.as_str() == file.organisation)
-        .ok_or_else(|| bad("the organisation must be a partner of the same file".to_owned()))?;
+    let organisation =
+        partners
+            .iter()
+            .find(|partner| partner.name.as_str() == file.organisation)
+            .ok_or_else(|| bad("the organisation must be a partner of the same file".to_owned()))?;
     let district = file.district.as_deref().map(District::parse).transpose();
     Ok(Territory {
         organisation: organisation.id,
@@ -150,11 +137,7 @@ fn territory(file: &TerritoryFile, partners: &[Partner]) -> Result<Territory, Fa
 /// When the file or the database refuses; nothing is changed then.
 pub async fn run(file: &Path, dry_run: bool, config: &Path) -> Result<String, Failure> {
     let (partners, territories) = parse(&crate::cli::read(file)?)?;
-    let told = format!(
-        "{} partners, {} territories",
-        partners.len(),
-        territories.len()
-    );
+    let told = format!("{} partners, {} territories", partners.len(), territories.len());
     if dry_run {
         return Ok(format!("{told}: the file is in order, nothing was changed"));
     }

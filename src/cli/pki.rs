@@ -86,21 +86,10 @@ impl DevPki {
         }
         files::directory(directory)?;
         let authority = Authority::create(now)?;
-        files::write(
-            &directory.join("ca.key.pem"),
-            authority.key_pem().as_bytes(),
-        )?;
-        files::write(
-            &directory.join("ca.pem"),
-            authority.certificate_pem().as_bytes(),
-        )?;
+        files::write(&directory.join("ca.key.pem"), authority.key_pem().as_bytes())?;
+        files::write(&directory.join("ca.pem"), authority.certificate_pem().as_bytes())?;
         let index = Index::default();
-        let mut pki = Self {
-            directory: directory.to_owned(),
-            authority,
-            index,
-            now,
-        };
+        let mut pki = Self { directory: directory.to_owned(), authority, index, now };
         let server = pki.authority.issue_server(now)?;
         pki.keep(SERVER, None, &server)?;
         pki.write_list()?;
@@ -117,12 +106,7 @@ impl DevPki {
         let key = files::read_secret(&directory.join("ca.key.pem"))?;
         let authority = Authority::from_pem(&certificate, &key)?;
         let index = Index::read(&directory.join("index.json"))?;
-        let mut pki = Self {
-            directory: directory.to_owned(),
-            authority,
-            index,
-            now,
-        };
+        let mut pki = Self { directory: directory.to_owned(), authority, index, now };
         pki.write_list()?;
         Ok(pki)
     }
@@ -198,10 +182,7 @@ impl DevPki {
         let directory = self.directory.join(name);
         files::directory(&directory)?;
         files::write(&directory.join("key.pem"), issued.key_pem().as_bytes())?;
-        files::write(
-            &directory.join("cert.pem"),
-            issued.certificate_pem().as_bytes(),
-        )?;
+        files::write(&directory.join("cert.pem"), issued.certificate_pem().as_bytes())?;
         Ok(())
     }
 
@@ -209,18 +190,10 @@ impl DevPki {
         let number = self.index.next_list();
         self.write_index()?;
         let revoked = self.index.revoked()?;
-        let until = self
-            .now
-            .checked_add(LIST_VALIDITY)
-            .or(Err(PkiError::Clock))?;
-        let list = self
-            .authority
-            .revocation_list(&revoked, number, self.now, until)?;
+        let until = self.now.checked_add(LIST_VALIDITY).or(Err(PkiError::Clock))?;
+        let list = self.authority.revocation_list(&revoked, number, self.now, until)?;
         let pem = list.pem()?;
-        Ok(files::write(
-            &self.directory.join("ca.crl.pem"),
-            pem.as_bytes(),
-        )?)
+        Ok(files::write(&self.directory.join("ca.crl.pem"), pem.as_bytes())?)
     }
 
     fn write_index(&self) -> Result<(), PkiError> {
@@ -230,9 +203,7 @@ impl DevPki {
 }
 
 fn well_named(name: &str) -> bool {
-    let letters = name
-        .bytes()
-        .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    let letters = name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
     letters && (1..=64).contains(&name.len()) && !name.starts_with('-') && name != SERVER
 }
 

@@ -47,29 +47,19 @@ pub struct Loaded {
 pub fn load(directory: Option<&Path>) -> Result<Loaded, Failure> {
     let files: HashMap<String, String> = match directory {
         Some(directory) => read(directory)?,
-        None => COMPILED_IN
-            .iter()
-            .map(|(n, t)| ((*n).to_owned(), (*t).to_owned()))
-            .collect(),
+        None => COMPILED_IN.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect(),
     };
     let file = |name: &str| {
-        files
-            .get(name)
-            .ok_or_else(|| Failure::new(format!("policies: {name} is missing")))
+        files.get(name).ok_or_else(|| Failure::new(format!("policies: {name} is missing")))
     };
     let cedar: Vec<PolicyFile> = files
         .iter()
-        .filter(|(name, _)| name.ends_with(".cedar"))
-        .map(|(name, text)| PolicyFile {
-            name: name.clone(),
-            text: text.clone(),
-        })
+        .filter(|(name, _)| Path::new(name).extension().is_some_and(|kind| kind == "cedar"))
+        .map(|(name, text)| PolicyFile { name: name.clone(), text: text.clone() })
         .collect();
     let engine = Engine::load(file("schema.cedarschema")?, &cedar)?;
     if let Some(action) = actions_without_permit(&engine).first() {
-        return Err(Failure::new(format!(
-            "policies: nobody is permitted {action}"
-        )));
+        return Err(Failure::new(format!("policies: nobody is permitted {action}")));
     }
     Ok(Loaded {
         engine,
@@ -82,15 +72,8 @@ fn read(directory: &Path) -> Result<HashMap<String, String>, Failure> {
     let mut files = HashMap::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default()
-            .to_owned();
-        if [".cedar", ".cedarschema", ".toml"]
-            .iter()
-            .any(|kind| name.ends_with(kind))
-        {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        if [".cedar", ".cedarschema", ".toml"].iter().any(|kind| name.ends_with(kind)) {
             files.insert(name, std::fs::read_to_string(&path)?);
         }
     }
@@ -133,11 +116,7 @@ fn consent(text: &str) -> Result<ConsentRules, Failure> {
         one_parent_presumption: file.switches.one_parent_presumption,
         default_term_months: file.switches.default_term_months,
     };
-    Ok(ConsentRules {
-        release,
-        switches,
-        recipients,
-    })
+    Ok(ConsentRules { release, switches, recipients })
 }
 
 #[derive(Deserialize)]
@@ -166,16 +145,11 @@ fn disclosure(text: &str) -> Result<Rules, Failure> {
     let bad = |rule: &str| Failure::new(format!("policies: disclosure.toml: {rule}"));
     let file: DisclosureFile = toml::from_str(text).map_err(|error| bad(error.message()))?;
     let known = |table: &TableFile| {
-        (
-            table.id.as_str(),
-            table.unit.as_str(),
-            table.dimension.as_str(),
-        ) == (crate::statistics::publish::TABLE, "family", "source")
+        (table.id.as_str(), table.unit.as_str(), table.dimension.as_str())
+            == (crate::statistics::publish::TABLE, "family", "source")
     };
     if !(file.table.len() == 1 && file.table.iter().all(known)) {
-        return Err(bad(
-            "the one table this program can publish is year.referrals.source",
-        ));
+        return Err(bad("the one table this program can publish is year.referrals.source"));
     }
     Rules::new(file.threshold.minimum, file.threshold.rounding).map_err(|e| bad(&e.to_string()))
 }

@@ -18,12 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// # Errors
 /// One line naming what is wrong, before any port is open.
 pub async fn run(path: &Path) -> Result<(), Failure> {
-    if path
-        .parent()
-        .unwrap_or(Path::new("."))
-        .join(DEMO_STAMP)
-        .exists()
-    {
+    if path.parent().unwrap_or(Path::new(".")).join(DEMO_STAMP).exists() {
         return Err(Failure::new(
             "this is the directory of a demo; it is never served as a deployment",
         ));
@@ -68,11 +63,7 @@ pub fn start(
 /// # Errors
 /// When a listener fails.
 pub async fn until_stopped(booted: &Booted, servers: Servers) -> Result<(), Failure> {
-    let handles = [
-        servers.api.handle(),
-        servers.portal.handle(),
-        servers.admin.handle(),
-    ];
+    let handles = [servers.api.handle(), servers.portal.handle(), servers.admin.handle()];
     let serving = async { tokio::try_join!(servers.api, servers.portal, servers.admin) };
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;

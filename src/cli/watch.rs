@@ -26,9 +26,7 @@ pub async fn changes(booted: Arc<Booted>) {
 }
 
 fn modified(booted: &Booted) -> Option<SystemTime> {
-    std::fs::metadata(&booted.config.tls.revocations)
-        .and_then(|meta| meta.modified())
-        .ok()
+    std::fs::metadata(&booted.config.tls.revocations).and_then(|meta| meta.modified()).ok()
 }
 
 /// Reads the register again when it has moved.

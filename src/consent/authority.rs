@@ -63,21 +63,14 @@ impl<'a> Requirement<'a> {
         } else {
             Holders::NotNeeded
         };
-        Self {
-            own,
-            holders,
-            representative,
-        }
+        Self { own, holders, representative }
     }
 }
 
 fn ages(subject: &SubjectFacts, day: Date) -> Ages {
     let ages = subject.birth.ages_on(day);
     if subject.birth == BirthDate::UNKNOWN && subject.adult && subject.authority.is_none() {
-        Ages {
-            youngest: OF_AGE,
-            ..ages
-        }
+        Ages { youngest: OF_AGE, ..ages }
     } else {
         ages
     }
@@ -102,15 +95,10 @@ fn established(subject: &SubjectFacts) -> Holders<'_> {
         Some(AuthorityType::Voogdij) if count >= 1 && !own_holder => None,
         _ => Some(Reason::AuthorityUnknown),
     };
-    let investigation = authority
-        .under_investigation
-        .then_some(Reason::AuthorityUnderInvestigation);
+    let investigation =
+        authority.under_investigation.then_some(Reason::AuthorityUnderInvestigation);
     let why: Vec<Reason> = doubt.into_iter().chain(investigation).collect();
-    if why.is_empty() {
-        Holders::All(authority)
-    } else {
-        Holders::NotEstablished(why)
-    }
+    if why.is_empty() { Holders::All(authority) } else { Holders::NotEstablished(why) }
 }
 
 /// The holders a court's decision stands in for. A court replaces one of two who hold authority
@@ -123,14 +111,7 @@ pub(super) fn replaced<'a>(
         authority.kind,
         Some(AuthorityType::GezamenlijkOuderlijkGezag | AuthorityType::GezamenlijkGezag)
     );
-    let named: BTreeSet<&SubjectRef> = authority
-        .holders
-        .iter()
-        .filter(|holder| by_court.contains(*holder))
-        .collect();
-    if joint && named.len() < authority.holders.len() {
-        named
-    } else {
-        BTreeSet::new()
-    }
+    let named: BTreeSet<&SubjectRef> =
+        authority.holders.iter().filter(|holder| by_court.contains(*holder)).collect();
+    if joint && named.len() < authority.holders.len() { named } else { BTreeSet::new() }
 }

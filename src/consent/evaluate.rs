@@ -68,11 +68,7 @@ impl From<Findings> for Outcome {
     fn from(findings: Findings) -> Self {
         let allowed = findings.reasons.is_empty();
         Self {
-            decision: if allowed {
-                Decision::Allow
-            } else {
-                Decision::Deny
-            },
+            decision: if allowed { Decision::Allow } else { Decision::Deny },
             reasons: findings.reasons.into_iter().collect(),
             missing: findings.missing.into_iter().collect(),
         }
@@ -82,24 +78,17 @@ impl From<Findings> for Outcome {
 /// What is refused whatever was consented.
 fn forbidden(request: &Request, findings: &mut Findings) {
     let asks = |category| request.categories.contains(&category);
-    findings.add_if(
-        request.contains_bsn || asks(Category::Bsn),
-        Reason::BsnNotAllowed,
-    );
-    findings.add_if(
-        request.other_categories || asks(Category::Criminal),
-        Reason::CategoryForbidden,
-    );
+    findings.add_if(request.contains_bsn || asks(Category::Bsn), Reason::BsnNotAllowed);
+    findings
+        .add_if(request.other_categories || asks(Category::Criminal), Reason::CategoryForbidden);
 }
 
 /// What the request itself must satisfy.
 fn standing(request: &Request, findings: &mut Findings) {
     findings.add_if(request.purpose.is_none(), Reason::PurposeUnknown);
     findings.add_if(request.objection, Reason::Objection);
-    let participates = request
-        .recipient
-        .as_ref()
-        .is_some_and(|it| request.plan_participants.contains(it));
+    let participates =
+        request.recipient.as_ref().is_some_and(|it| request.plan_participants.contains(it));
     let coordination = request.purpose == Some(Purpose::Coordination);
     findings.add_if(coordination && !participates, Reason::NotAPlanParticipant);
     if let Action::ReleaseIdentity { to, assigned_to } = &request.action {
@@ -124,14 +113,9 @@ fn term(request: &Request, consent: &Consent, switches: Switches, findings: &mut
         findings.add(Reason::NotYetValid);
         return;
     };
-    let until = consent
-        .valid_until
-        .or_else(|| months_later(from, switches.default_term_months));
+    let until = consent.valid_until.or_else(|| months_later(from, switches.default_term_months));
     findings.add_if(request.at < from, Reason::NotYetValid);
-    findings.add_if(
-        until.is_none_or(|until| until <= request.at),
-        Reason::Expired,
-    );
+    findings.add_if(until.is_none_or(|until| until <= request.at), Reason::Expired);
 }
 
 /// Those the purpose is about. For `contact` that is the registrant alone; a registrant who is not
@@ -168,10 +152,7 @@ fn signatures(request: &Request, consent: &Consent, switches: Switches, found: &
 fn knows(subject: &SubjectFacts, signer: &SubjectRef) -> bool {
     subject.reference == *signer
         || subject.representatives.contains(signer)
-        || subject
-            .authority
-            .as_ref()
-            .is_some_and(|it| it.holders.contains(signer))
+        || subject.authority.as_ref().is_some_and(|it| it.holders.contains(signer))
 }
 
 /// Whether one parent may be presumed to speak for both: only where the switch is on, a POH-J
@@ -225,12 +206,7 @@ impl Signing<'_> {
     fn holders(&self, authority: &Authority, findings: &mut Findings) {
         let replaced = replaced(authority, self.by_court);
         let both_parents = authority.kind == Some(AuthorityType::GezamenlijkOuderlijkGezag);
-        let remaining = || {
-            authority
-                .holders
-                .iter()
-                .filter(|holder| !replaced.contains(holder))
-        };
+        let remaining = || authority.holders.iter().filter(|holder| !replaced.contains(holder));
         let one_signed = remaining().any(|holder| self.decisions.gives(holder));
         for holder in remaining() {
             if self.presumed && both_parents && one_signed {
@@ -246,10 +222,7 @@ impl Signing<'_> {
         for it in representatives {
             self.may_not_oppose(it, findings);
         }
-        if representatives
-            .iter()
-            .all(|it| self.decisions.of(it).is_none())
-        {
+        if representatives.iter().all(|it| self.decisions.of(it).is_none()) {
             findings.add(Reason::RepresentativeMissing);
             findings.missing.extend(representatives.iter().cloned());
         }
@@ -276,20 +249,13 @@ impl Signing<'_> {
 fn coverage(request: &Request, consent: &Consent, findings: &mut Findings) {
     let concerned = concerned(request);
     let everyone = !concerned.is_empty()
-        && concerned
-            .iter()
-            .all(|subject| consent.subjects.contains(&subject.reference));
+        && concerned.iter().all(|subject| consent.subjects.contains(&subject.reference));
     findings.add_if(!everyone, Reason::SubjectNotCovered);
 
-    let purpose = request
-        .purpose
-        .is_none_or(|purpose| consent.purposes.contains(&purpose));
+    let purpose = request.purpose.is_none_or(|purpose| consent.purposes.contains(&purpose));
     findings.add_if(!purpose, Reason::PurposeNotCovered);
 
-    let recipient = request
-        .recipient
-        .as_ref()
-        .is_some_and(|it| consent.recipients.contains(it));
+    let recipient = request.recipient.as_ref().is_some_and(|it| consent.recipients.contains(it));
     findings.add_if(!recipient, Reason::RecipientNotCovered);
 
     let covers = |category: &Category| {

@@ -13,10 +13,7 @@ pub struct Entropy(SystemRandom);
 impl Entropy {
     /// The only constructor.
     #[must_use]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one door to the system generator"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one door to the system generator")]
     pub fn system() -> Self {
         Self(SystemRandom::new())
     }
@@ -26,9 +23,7 @@ impl Entropy {
     /// # Errors
     /// [`CryptoError::Entropy`] when the system refuses; the contents are then unspecified.
     pub fn fill(&self, bytes: &mut [u8]) -> Result<(), CryptoError> {
-        self.0
-            .fill(bytes)
-            .map_err(|ring::error::Unspecified| CryptoError::Entropy)
+        self.0.fill(bytes).map_err(|ring::error::Unspecified| CryptoError::Entropy)
     }
 
     /// `N` random bytes.

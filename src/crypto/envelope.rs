@@ -58,9 +58,7 @@ pub(super) fn open(
     if sealed.len() < OVERHEAD {
         return Err(CryptoError::Truncated);
     }
-    let (nonce, body) = rest
-        .split_first_chunk::<NONCE_LEN>()
-        .ok_or(CryptoError::Truncated)?;
+    let (nonce, body) = rest.split_first_chunk::<NONCE_LEN>().ok_or(CryptoError::Truncated)?;
     let mut plain = Zeroizing::new(body.to_vec());
     let plain_len = cipher(key)?
         .open_in_place(
@@ -93,10 +91,7 @@ mod tests {
     fn cry_01_every_flipped_byte_is_found() {
         let sealed = seal(&[7; 32], &Entropy::system(), b"here", &[b"some ", b"words"]).unwrap();
         assert_eq!(sealed.len(), 10 + OVERHEAD);
-        assert_eq!(
-            open(&[7; 32], b"here", &sealed).unwrap().as_slice(),
-            b"some words"
-        );
+        assert_eq!(open(&[7; 32], b"here", &sealed).unwrap().as_slice(), b"some words");
         for at in 0..sealed.len() {
             for bit in 0..8 {
                 let mut altered = sealed.clone();
@@ -112,44 +107,23 @@ mod tests {
         for len in 0..sealed.len() {
             assert!(open(&[7; 32], b"here", &sealed[..len]).is_err());
         }
-        assert_eq!(
-            open(&[7; 32], b"here", &[]).err(),
-            Some(CryptoError::Truncated)
-        );
-        assert_eq!(
-            open(&[7; 32], b"here", &[1; 28]).err(),
-            Some(CryptoError::Truncated)
-        );
-        assert_eq!(
-            open(&[7; 32], b"here", &[1; 29]).err(),
-            Some(CryptoError::Tampered)
-        );
+        assert_eq!(open(&[7; 32], b"here", &[]).err(), Some(CryptoError::Truncated));
+        assert_eq!(open(&[7; 32], b"here", &[1; 28]).err(), Some(CryptoError::Truncated));
+        assert_eq!(open(&[7; 32], b"here", &[1; 29]).err(), Some(CryptoError::Tampered));
         let mut longer = sealed.clone();
         longer.push(0);
-        assert_eq!(
-            open(&[7; 32], b"here", &longer).err(),
-            Some(CryptoError::Tampered)
-        );
+        assert_eq!(open(&[7; 32], b"here", &longer).err(), Some(CryptoError::Tampered));
         let mut newer = sealed.clone();
         newer[0] = 2;
-        assert_eq!(
-            open(&[7; 32], b"here", &newer).err(),
-            Some(CryptoError::UnknownFormat)
-        );
+        assert_eq!(open(&[7; 32], b"here", &newer).err(), Some(CryptoError::UnknownFormat));
         assert!(open(&[7; 32], b"here", &sealed).is_ok());
     }
 
     #[test]
     fn another_place_or_key_does_not_open_it() {
         let sealed = seal(&[7; 32], &Entropy::system(), b"here", &[b"words"]).unwrap();
-        assert_eq!(
-            open(&[7; 32], b"there", &sealed).err(),
-            Some(CryptoError::Tampered)
-        );
-        assert_eq!(
-            open(&[8; 32], b"here", &sealed).err(),
-            Some(CryptoError::Tampered)
-        );
+        assert_eq!(open(&[7; 32], b"there", &sealed).err(), Some(CryptoError::Tampered));
+        assert_eq!(open(&[8; 32], b"here", &sealed).err(), Some(CryptoError::Tampered));
         assert!(open(&[7; 32], b"here", &sealed).is_ok());
     }
 

@@ -72,12 +72,7 @@ impl Keyring {
             check_active(&keys, purpose)?;
         }
         let idempotency = find_active(&keys, KeyPurpose::Idempotency)?.mac();
-        Ok(Self {
-            deployment: deployment.into(),
-            keys,
-            idempotency,
-            derived: Mutex::default(),
-        })
+        Ok(Self { deployment: deployment.into(), keys, idempotency, derived: Mutex::default() })
     }
 
     /// Version of the active key of a purpose, to be stored beside what it makes.
@@ -122,11 +117,7 @@ impl Keyring {
     #[must_use]
     pub fn seal_counts(&self) -> Vec<SealCount> {
         let sealing = |key: &&Key| matches!(key.purpose, KeyPurpose::Kek | KeyPurpose::Cursor);
-        self.keys
-            .iter()
-            .filter(sealing)
-            .map(Key::seal_count)
-            .collect()
+        self.keys.iter().filter(sealing).map(Key::seal_count).collect()
     }
 
     /// Adds seals counted before this process started, as the store remembers them.
@@ -139,9 +130,7 @@ impl Keyring {
         version: i32,
         seals: u64,
     ) -> Result<(), CryptoError> {
-        self.key(purpose, version)?
-            .seals
-            .fetch_add(seals, Ordering::Relaxed);
+        self.key(purpose, version)?.seals.fetch_add(seals, Ordering::Relaxed);
         Ok(())
     }
 
@@ -150,9 +139,7 @@ impl Keyring {
     }
 
     pub(super) fn key(&self, purpose: KeyPurpose, version: i32) -> Result<&Key, CryptoError> {
-        self.of(purpose)
-            .find(|key| key.version == version)
-            .ok_or(CryptoError::UnknownKey(purpose))
+        self.of(purpose).find(|key| key.version == version).ok_or(CryptoError::UnknownKey(purpose))
     }
 
     pub(super) fn of(&self, purpose: KeyPurpose) -> impl Iterator<Item = &Key> {
@@ -165,14 +152,10 @@ impl Keyring {
         message: &[u8],
     ) -> Result<([u8; 64], i32), CryptoError> {
         let key = self.active(purpose)?;
-        let pair = Ed25519KeyPair::from_pkcs8(&key.material)
-            .ok()
-            .ok_or(CryptoError::Signing(purpose))?;
+        let pair =
+            Ed25519KeyPair::from_pkcs8(&key.material).ok().ok_or(CryptoError::Signing(purpose))?;
         let signature = pair.sign(message);
-        let bytes = signature
-            .as_ref()
-            .first_chunk::<64>()
-            .ok_or(CryptoError::Signing(purpose))?;
+        let bytes = signature.as_ref().first_chunk::<64>().ok_or(CryptoError::Signing(purpose))?;
         Ok((*bytes, key.version))
     }
 
@@ -180,10 +163,7 @@ impl Keyring {
         self.of(purpose)
             .filter_map(|key| {
                 let bytes = <[u8; 32]>::try_from(key.public.as_slice()).ok()?;
-                Some(VerifyingKey {
-                    version: key.version,
-                    bytes,
-                })
+                Some(VerifyingKey { version: key.version, bytes })
             })
             .collect()
     }
@@ -249,11 +229,7 @@ impl Key {
 
     /// The 32 bytes of a symmetric key.
     pub(super) fn symmetric(&self) -> Result<&[u8; 32], CryptoError> {
-        self.material
-            .as_slice()
-            .try_into()
-            .ok()
-            .ok_or(CryptoError::KeyForm(self.purpose))
+        self.material.as_slice().try_into().ok().ok_or(CryptoError::KeyForm(self.purpose))
     }
 
     pub(super) fn mac(&self) -> hmac::Key {
@@ -280,9 +256,7 @@ impl Key {
 
     // A digest, so that the check for doubles holds no second copy of the keys.
     fn fingerprint(&self) -> Vec<u8> {
-        digest::digest(&digest::SHA256, &self.material)
-            .as_ref()
-            .to_vec()
+        digest::digest(&digest::SHA256, &self.material).as_ref().to_vec()
     }
 }
 
@@ -307,17 +281,11 @@ fn find_active(keys: &[Key], purpose: KeyPurpose) -> Result<&Key, CryptoError> {
 }
 
 fn check_active(keys: &[Key], purpose: KeyPurpose) -> Result<(), CryptoError> {
-    let mut states = keys
-        .iter()
-        .filter(|key| key.purpose == purpose)
-        .map(|key| key.state);
+    let mut states = keys.iter().filter(|key| key.purpose == purpose).map(|key| key.state);
     let Some(first) = states.next() else {
         return Err(CryptoError::MissingKey(purpose));
     };
-    let active = std::iter::once(first)
-        .chain(states)
-        .filter(|s| *s == KeyState::Active)
-        .count();
+    let active = std::iter::once(first).chain(states).filter(|s| *s == KeyState::Active).count();
     match active {
         0 => Err(CryptoError::NoActiveKey(purpose)),
         1 => Ok(()),
@@ -362,10 +330,7 @@ mod tests {
             two.push(second.clone());
             assert_eq!(refusal(two), Some(CryptoError::SeveralActiveKeys(purpose)));
             let mut retired = rows(1, "test");
-            retired.push(WrappedKey {
-                state: KeyState::VerifyOnly,
-                ..second
-            });
+            retired.push(WrappedKey { state: KeyState::VerifyOnly, ..second });
             assert_eq!(refusal(retired), None);
         }
     }
@@ -374,18 +339,12 @@ mod tests {
     fn doubles_are_refused() {
         let mut twice = rows(1, "test");
         twice.push(twice[0].clone());
-        assert_eq!(
-            refusal(twice),
-            Some(CryptoError::DuplicateVersion(KeyPurpose::Kek))
-        );
+        assert_eq!(refusal(twice), Some(CryptoError::DuplicateVersion(KeyPurpose::Kek)));
         // The same bytes under another purpose: unwrapped and wrapped again by hand.
         let mut shared = rows(1, "test");
         let material = wrap::unwrap(&root(1), "test", &shared[0]).unwrap();
         shared[1] = crate::crypto::testing::wrapped(KeyPurpose::Pseudonym, &material, "test");
-        assert_eq!(
-            refusal(shared),
-            Some(CryptoError::DuplicateMaterial(KeyPurpose::Pseudonym))
-        );
+        assert_eq!(refusal(shared), Some(CryptoError::DuplicateMaterial(KeyPurpose::Pseudonym)));
         let mut fresh = rows(1, "test");
         fresh[1] = crate::crypto::testing::wrapped(KeyPurpose::Pseudonym, &[9; 32], "test");
         assert_eq!(refusal(fresh), None);
@@ -410,24 +369,15 @@ mod tests {
         }
         let mut short = rows(1, "test");
         short[0].wrapped.truncate(60);
-        assert_eq!(
-            refusal(short),
-            Some(CryptoError::TruncatedKey(KeyPurpose::Kek))
-        );
+        assert_eq!(refusal(short), Some(CryptoError::TruncatedKey(KeyPurpose::Kek)));
     }
 
     #[test]
     fn destroyed_rows_are_skipped_and_must_be_empty() {
         let gone = generate(KeyPurpose::Kek, 2, &root(1), &Entropy::system(), "test", 1).unwrap();
         let mut kept = rows(1, "test");
-        kept.push(WrappedKey {
-            state: KeyState::Destroyed,
-            ..gone.clone()
-        });
-        assert_eq!(
-            refusal(kept),
-            Some(CryptoError::DestroyedKeyHasBytes(KeyPurpose::Kek))
-        );
+        kept.push(WrappedKey { state: KeyState::Destroyed, ..gone.clone() });
+        assert_eq!(refusal(kept), Some(CryptoError::DestroyedKeyHasBytes(KeyPurpose::Kek)));
         let mut clean = rows(1, "test");
         clean.push(gone.destroyed());
         let ring = Keyring::open(&root(1), "test", clean).ok().unwrap();
@@ -442,44 +392,26 @@ mod tests {
         let keys = ring.ledger_public_keys();
         assert_eq!((keys.len(), version, keys[0].version), (1, 1, 1));
         assert_eq!(keys[0].verify(b"head", &signature), Ok(()));
-        assert_eq!(
-            keys[0].verify(b"heap", &signature),
-            Err(CryptoError::Signature)
-        );
+        assert_eq!(keys[0].verify(b"heap", &signature), Err(CryptoError::Signature));
         let (delivery, _) = ring.sign_delivery(b"head").unwrap();
-        assert_eq!(
-            ring.delivery_public_keys()[0].verify(b"head", &delivery),
-            Ok(())
-        );
-        assert_eq!(
-            keys[0].verify(b"head", &delivery),
-            Err(CryptoError::Signature)
-        );
+        assert_eq!(ring.delivery_public_keys()[0].verify(b"head", &delivery), Ok(()));
+        assert_eq!(keys[0].verify(b"head", &delivery), Err(CryptoError::Signature));
     }
 
     #[test]
     fn seals_are_counted_up_to_the_limit() {
         let ring = keyring();
         let kek = ring.active(KeyPurpose::Kek).unwrap();
-        let count = || {
-            ring.seal_counts()
-                .into_iter()
-                .find(|c| c.purpose == KeyPurpose::Kek)
-        };
+        let count = || ring.seal_counts().into_iter().find(|c| c.purpose == KeyPurpose::Kek);
         kek.count_seal().unwrap();
         assert_eq!(count().map(|c| (c.seals, c.alarm)), Some((1, false)));
-        ring.resume_seal_count(KeyPurpose::Kek, 1, SEAL_ALARM - 2)
-            .unwrap();
+        ring.resume_seal_count(KeyPurpose::Kek, 1, SEAL_ALARM - 2).unwrap();
         assert_eq!(count().map(|c| c.alarm), Some(false));
         kek.count_seal().unwrap();
         assert_eq!(count().map(|c| c.alarm), Some(true));
-        ring.resume_seal_count(KeyPurpose::Kek, 1, SEAL_LIMIT - SEAL_ALARM - 1)
-            .unwrap();
+        ring.resume_seal_count(KeyPurpose::Kek, 1, SEAL_LIMIT - SEAL_ALARM - 1).unwrap();
         assert_eq!(kek.count_seal(), Ok(()));
-        assert_eq!(
-            kek.count_seal(),
-            Err(CryptoError::KeyExhausted(KeyPurpose::Kek))
-        );
+        assert_eq!(kek.count_seal(), Err(CryptoError::KeyExhausted(KeyPurpose::Kek)));
         assert!(ring.resume_seal_count(KeyPurpose::Kek, 7, 1).is_err());
     }
 }

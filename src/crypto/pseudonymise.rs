@@ -130,13 +130,8 @@ impl Keyring {
     /// [`CryptoError::Truncated`], [`CryptoError::UnknownKey`], [`CryptoError::UnknownFormat`] or
     /// [`CryptoError::Tampered`]; to the caller they are all the same: not a cursor of yours.
     pub fn open_cursor(&self, context: &str, text: &str) -> Result<Vec<u8>, CryptoError> {
-        let bytes = URL_SAFE_NO_PAD
-            .decode(text)
-            .ok()
-            .ok_or(CryptoError::Truncated)?;
-        let (version, sealed) = bytes
-            .split_first_chunk::<4>()
-            .ok_or(CryptoError::Truncated)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok().ok_or(CryptoError::Truncated)?;
+        let (version, sealed) = bytes.split_first_chunk::<4>().ok_or(CryptoError::Truncated)?;
         let key = self.key(KeyPurpose::Cursor, i32::from_be_bytes(*version))?;
         let associated = self.cursor_binding(context, key.version);
         let mut plain = envelope::open(key.symmetric()?, &associated, sealed)?;
@@ -145,12 +140,7 @@ impl Keyring {
 
     fn cursor_binding(&self, context: &str, version: i32) -> Vec<u8> {
         let deployment = self.deployment.as_bytes();
-        frame(&[
-            b"cursor",
-            deployment,
-            context.as_bytes(),
-            &version.to_be_bytes(),
-        ])
+        frame(&[b"cursor", deployment, context.as_bytes(), &version.to_be_bytes()])
     }
 
     fn derived(&self, key: &Key, labels: &[&str]) -> Result<Arc<hmac::Key>, CryptoError> {
@@ -195,10 +185,7 @@ fn tag_32(key: &hmac::Key, message: &[u8]) -> [u8; 32] {
 
 fn first_16(key: &hmac::Key, message: &[u8]) -> Result<[u8; 16], CryptoError> {
     let tag = hmac::sign(key, message);
-    tag.as_ref()
-        .first_chunk::<16>()
-        .copied()
-        .ok_or(CryptoError::Truncated)
+    tag.as_ref().first_chunk::<16>().copied().ok_or(CryptoError::Truncated)
 }
 
 #[cfg(test)]
@@ -212,12 +199,8 @@ mod tests {
     #[test]
     fn a_pseudonym_is_stable_and_readable() {
         let ring = keyring();
-        let first = ring
-            .pseudonym("org-a", "support", "2026", "family", ID)
-            .unwrap();
-        let again = ring
-            .pseudonym("org-a", "support", "2026", "family", ID)
-            .unwrap();
+        let first = ring.pseudonym("org-a", "support", "2026", "family", ID).unwrap();
+        let again = ring.pseudonym("org-a", "support", "2026", "family", ID).unwrap();
         assert_eq!(first, again);
         assert_eq!((first.domain(), first.key_version()), ("family", 1));
         assert_eq!(Pseudonym::parse(first.as_str()), Ok(first));
@@ -227,9 +210,7 @@ mod tests {
     fn a_pseudonym_follows_from_its_key_for_ever() {
         let mut set = rows(1, "test");
         set[1] = wrapped(KeyPurpose::Pseudonym, &[7; 32], "test");
-        let made = open(set)
-            .pseudonym("org-a", "support", "2026", "family", ID)
-            .unwrap();
+        let made = open(set).pseudonym("org-a", "support", "2026", "family", ID).unwrap();
         assert_eq!(made.as_str(), "bp1.family.1.6PWFS4D8HDBRGNVD7ZC71YE0SYM");
     }
 
@@ -237,9 +218,7 @@ mod tests {
     fn cry_09_pseudonyms_differ_in_every_dimension() {
         let ring = keyring();
         let make = |recipient, purpose, period, domain, id| {
-            let made = ring
-                .pseudonym(recipient, purpose, period, domain, id)
-                .unwrap();
+            let made = ring.pseudonym(recipient, purpose, period, domain, id).unwrap();
             made.as_str().rsplit('.').next().unwrap().to_owned()
         };
         let other_id = Uuid::from_u128(2);
@@ -254,9 +233,7 @@ mod tests {
         ];
         let distinct: std::collections::HashSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), all.len());
-        let elsewhere = keyring()
-            .pseudonym("org-a", "support", "2026", "family", ID)
-            .unwrap();
+        let elsewhere = keyring().pseudonym("org-a", "support", "2026", "family", ID).unwrap();
         assert!(!elsewhere.as_str().ends_with(&all[0]));
     }
 
@@ -265,12 +242,8 @@ mod tests {
         let set = rows(1, "test");
         let before = open(set.clone());
         let after = open(rotated(set, KeyPurpose::Pseudonym));
-        let old = before
-            .pseudonym("org-a", "support", "2026", "family", ID)
-            .unwrap();
-        let new = after
-            .pseudonym("org-a", "support", "2026", "family", ID)
-            .unwrap();
+        let old = before.pseudonym("org-a", "support", "2026", "family", ID).unwrap();
+        let new = after.pseudonym("org-a", "support", "2026", "family", ID).unwrap();
         assert_eq!((old.key_version(), new.key_version()), (1, 2));
         let scope = ["org-a", "support", "2026"];
         assert_eq!(after.pseudonym_at(1, scope, "family", ID).unwrap(), old);
@@ -292,14 +265,10 @@ mod tests {
         let ring = keyring();
         let first = ring.pseudonym("org-0", "p", "2026", "family", ID).unwrap();
         for n in 0..=MAX_DERIVED {
-            ring.pseudonym(&format!("org-{n}"), "p", "2026", "family", ID)
-                .unwrap();
+            ring.pseudonym(&format!("org-{n}"), "p", "2026", "family", ID).unwrap();
             assert!(ring.derived.lock().unwrap().len() <= MAX_DERIVED);
         }
-        assert_eq!(
-            ring.pseudonym("org-0", "p", "2026", "family", ID).unwrap(),
-            first
-        );
+        assert_eq!(ring.pseudonym("org-0", "p", "2026", "family", ID).unwrap(), first);
     }
 
     #[test]
@@ -335,9 +304,7 @@ mod tests {
     #[test]
     fn pol_25_a_cursor_opens_only_in_its_context() {
         let ring = keyring();
-        let text = ring
-            .seal_cursor(&Entropy::system(), "org-a/cases", b"after 17")
-            .unwrap();
+        let text = ring.seal_cursor(&Entropy::system(), "org-a/cases", b"after 17").unwrap();
         assert_eq!(ring.open_cursor("org-a/cases", &text).unwrap(), b"after 17");
         let refused = Err(CryptoError::Tampered);
         assert_eq!(ring.open_cursor("org-b/cases", &text), refused);
@@ -348,10 +315,7 @@ mod tests {
             bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
             let altered = String::from_utf8(bytes).unwrap();
             assert!(ring.open_cursor("org-a/cases", &altered).is_err());
-            assert!(
-                ring.open_cursor("org-a/cases", text.get(..at).unwrap())
-                    .is_err()
-            );
+            assert!(ring.open_cursor("org-a/cases", text.get(..at).unwrap()).is_err());
         }
         assert!(ring.seal_cursor(&Entropy::system(), "", b"x").is_err());
     }
@@ -359,9 +323,7 @@ mod tests {
     #[test]
     fn a_cursor_outlives_a_rotation() {
         let set = rows(1, "test");
-        let text = open(set.clone())
-            .seal_cursor(&Entropy::system(), "c", b"x")
-            .unwrap();
+        let text = open(set.clone()).seal_cursor(&Entropy::system(), "c", b"x").unwrap();
         let after = open(rotated(set, KeyPurpose::Cursor));
         assert_eq!(after.open_cursor("c", &text).unwrap(), b"x");
         assert_eq!(after.seal_counts().len(), 3);

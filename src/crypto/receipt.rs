@@ -43,10 +43,7 @@ impl Keyring {
         let pair = EcdsaKeyPair::from_pkcs8(algorithm, &key.material, entropy.source())
             .ok()
             .ok_or(refused)?;
-        let signature = pair
-            .sign(entropy.source(), token.as_bytes())
-            .ok()
-            .ok_or(refused)?;
+        let signature = pair.sign(entropy.source(), token.as_bytes()).ok().ok_or(refused)?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature.as_ref(), &mut token);
         Ok(token)
@@ -79,11 +76,7 @@ pub fn verify_jws(jwks_json: &str, token: &str) -> Result<Vec<u8>, CryptoError> 
 /// As [`verify_jws`], and [`CryptoError::TokenType`].
 pub fn verify_jws_typed(jwks_json: &str, typ: &str, token: &str) -> Result<Vec<u8>, CryptoError> {
     let (found, payload) = verify(jwks_json, token)?;
-    if found == typ {
-        Ok(payload)
-    } else {
-        Err(CryptoError::TokenType)
-    }
+    if found == typ { Ok(payload) } else { Err(CryptoError::TokenType) }
 }
 
 fn verify(jwks_json: &str, token: &str) -> Result<(String, Vec<u8>), CryptoError> {
@@ -110,21 +103,16 @@ impl Header {
         let Ok(Value::Object(members)) = serde_json::from_slice(json) else {
             return Err(CryptoError::TokenForm);
         };
-        let (Some(alg), Some(kid), Some(typ)) = (
-            text(&members, "alg"),
-            text(&members, "kid"),
-            text(&members, "typ"),
-        ) else {
+        let (Some(alg), Some(kid), Some(typ)) =
+            (text(&members, "alg"), text(&members, "kid"), text(&members, "typ"))
+        else {
             return Err(CryptoError::TokenHeader);
         };
         // Three members and no more: `crit`, `jwk`, `jku`, `x5u` and the like are refused.
         if members.len() != 3 || alg != "ES256" {
             return Err(CryptoError::TokenHeader);
         }
-        Ok(Self {
-            kid: kid.to_owned(),
-            typ: typ.to_owned(),
-        })
+        Ok(Self { kid: kid.to_owned(), typ: typ.to_owned() })
     }
 }
 
@@ -140,10 +128,7 @@ impl Point {
             return None;
         };
         let (x, y) = coordinates.split_first_chunk::<32>()?;
-        Some(Self {
-            x: *x,
-            y: y.try_into().ok()?,
-        })
+        Some(Self { x: *x, y: y.try_into().ok()? })
     }
 
     fn from_jwk(members: &Map<String, Value>) -> Option<Self> {
@@ -151,10 +136,7 @@ impl Point {
             return None;
         }
         let coordinate = |name| <[u8; 32]>::try_from(decode(text(members, name)?).ok()?).ok();
-        Some(Self {
-            x: coordinate("x")?,
-            y: coordinate("y")?,
-        })
+        Some(Self { x: coordinate("x")?, y: coordinate("y")? })
     }
 
     fn uncompressed(&self) -> Vec<u8> {
@@ -171,10 +153,7 @@ impl Point {
 
     /// RFC 7638: SHA-256 over the required members in alphabetical order.
     fn thumbprint(&self) -> String {
-        let (x, y) = (
-            URL_SAFE_NO_PAD.encode(self.x),
-            URL_SAFE_NO_PAD.encode(self.y),
-        );
+        let (x, y) = (URL_SAFE_NO_PAD.encode(self.x), URL_SAFE_NO_PAD.encode(self.y));
         let members = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
         URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, members.as_bytes()))
     }
@@ -182,13 +161,8 @@ impl Point {
 
 // The thumbprint is computed anew, so a key set cannot give a key another key's name.
 fn find(jwks_json: &str, kid: &str) -> Result<Point, CryptoError> {
-    let set: Value = serde_json::from_str(jwks_json)
-        .ok()
-        .ok_or(CryptoError::TokenForm)?;
-    let keys = set
-        .get("keys")
-        .and_then(Value::as_array)
-        .ok_or(CryptoError::TokenForm)?;
+    let set: Value = serde_json::from_str(jwks_json).ok().ok_or(CryptoError::TokenForm)?;
+    let keys = set.get("keys").and_then(Value::as_array).ok_or(CryptoError::TokenForm)?;
     keys.iter()
         .filter_map(Value::as_object)
         .filter_map(Point::from_jwk)
@@ -201,10 +175,7 @@ fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, CryptoError> {
-    URL_SAFE_NO_PAD
-        .decode(part)
-        .ok()
-        .ok_or(CryptoError::TokenForm)
+    URL_SAFE_NO_PAD.decode(part).ok().ok_or(CryptoError::TokenForm)
 }
 
 fn is_typ(typ: &str) -> bool {
@@ -218,8 +189,7 @@ mod tests {
     use crate::crypto::testing::{keyring, open, rotated, rows};
 
     fn sign(ring: &Keyring) -> String {
-        ring.sign_jws("receipt+jwt", b"{\"id\":1}", &Entropy::system())
-            .unwrap()
+        ring.sign_jws("receipt+jwt", b"{\"id\":1}", &Entropy::system()).unwrap()
     }
 
     #[test]
@@ -260,27 +230,15 @@ mod tests {
         let kid = Point::from_uncompressed(&ring.active(KeyPurpose::Tokens).unwrap().public);
         let kid = kid.unwrap().thumbprint();
         let with = |header: Value| {
-            verify_jws(
-                &jwks,
-                &format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string())),
-            )
+            verify_jws(&jwks, &format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string())))
         };
         let good = json!({ "alg": "ES256", "kid": kid, "typ": "receipt+jwt" });
         assert!(with(good).is_ok());
         let refused = Err(CryptoError::TokenHeader);
-        assert_eq!(
-            with(json!({ "alg": "none", "kid": kid, "typ": "receipt+jwt" })),
-            refused
-        );
-        assert_eq!(
-            with(json!({ "alg": "HS256", "kid": kid, "typ": "receipt+jwt" })),
-            refused
-        );
+        assert_eq!(with(json!({ "alg": "none", "kid": kid, "typ": "receipt+jwt" })), refused);
+        assert_eq!(with(json!({ "alg": "HS256", "kid": kid, "typ": "receipt+jwt" })), refused);
         assert_eq!(with(json!({ "alg": "ES256", "kid": kid })), refused);
-        assert_eq!(
-            with(json!({ "alg": "ES256", "kid": kid, "typ": "x", "crit": [] })),
-            refused
-        );
+        assert_eq!(with(json!({ "alg": "ES256", "kid": kid, "typ": "x", "crit": [] })), refused);
         let unknown = with(json!({ "alg": "ES256", "kid": "x", "typ": "receipt+jwt" }));
         assert_eq!(unknown, Err(CryptoError::TokenKey));
         let retyped = with(json!({ "alg": "ES256", "kid": kid, "typ": "at+jwt" }));
@@ -294,10 +252,7 @@ mod tests {
         let (old, new) = (sign(&old_ring), sign(&new_ring));
         assert!(verify_jws(&new_ring.jwks_json(), &old).is_ok());
         assert!(verify_jws(&new_ring.jwks_json(), &new).is_ok());
-        assert_eq!(
-            verify_jws(&old_ring.jwks_json(), &new),
-            Err(CryptoError::TokenKey)
-        );
+        assert_eq!(verify_jws(&old_ring.jwks_json(), &new), Err(CryptoError::TokenKey));
     }
 
     #[test]
@@ -316,10 +271,7 @@ mod tests {
             "y": "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA",
         });
         let point = Point::from_jwk(jwk.as_object().unwrap()).unwrap();
-        assert_eq!(
-            point.thumbprint(),
-            "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
-        );
+        assert_eq!(point.thumbprint(), "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
         let other = json!({ "kty": "OKP", "crv": "Ed25519", "x": "AA" });
         assert!(Point::from_jwk(other.as_object().unwrap()).is_none());
     }
@@ -331,9 +283,6 @@ mod tests {
             let refused = ring.sign_jws(typ, b"", &Entropy::system());
             assert_eq!(refused, Err(CryptoError::TokenType));
         }
-        assert!(
-            ring.sign_jws(&"a".repeat(64), b"", &Entropy::system())
-                .is_ok()
-        );
+        assert!(ring.sign_jws(&"a".repeat(64), b"", &Entropy::system()).is_ok());
     }
 }

@@ -115,10 +115,7 @@ impl Keyring {
         kek.count_seal()?;
         let associated = self.case_key_binding(case, kek.version);
         let wrapped = envelope::seal(kek.symmetric()?, entropy, &associated, &[material])?;
-        Ok(WrappedCaseKey {
-            kek_version: kek.version,
-            wrapped,
-        })
+        Ok(WrappedCaseKey { kek_version: kek.version, wrapped })
     }
 
     fn unwrap_case_key(
@@ -160,12 +157,7 @@ pub fn seal(
 ) -> Result<Vec<u8>, CryptoError> {
     let padding_len = BLOCK - plaintext.len() % BLOCK;
     let padding = PADDING.get(..padding_len).ok_or(CryptoError::Tampered)?;
-    envelope::seal(
-        &key.cipher,
-        entropy,
-        &binding(key, place),
-        &[plaintext, padding],
-    )
+    envelope::seal(&key.cipher, entropy, &binding(key, place), &[plaintext, padding])
 }
 
 /// Opens one field group.
@@ -224,19 +216,11 @@ mod tests {
 
     const CASE: Uuid = Uuid::from_u128(0x1111);
     const OTHER: Uuid = Uuid::from_u128(0x2222);
-    const PLACE: Place<'static> = Place {
-        table: "identity",
-        case: CASE,
-        group: "names",
-        version: 3,
-    };
+    const PLACE: Place<'static> =
+        Place { table: "identity", case: CASE, group: "names", version: 3 };
 
     fn case_key() -> CaseKey {
-        keyring()
-            .new_case_key(&Entropy::system(), CASE)
-            .ok()
-            .unwrap()
-            .0
+        keyring().new_case_key(&Entropy::system(), CASE).ok().unwrap().0
     }
 
     #[test]
@@ -254,11 +238,8 @@ mod tests {
     #[test]
     fn lengths_show_only_the_number_of_blocks() {
         let key = case_key();
-        let len = |plain: usize| {
-            seal(&Entropy::system(), &key, &PLACE, &vec![1; plain])
-                .unwrap()
-                .len()
-        };
+        let len =
+            |plain: usize| seal(&Entropy::system(), &key, &PLACE, &vec![1; plain]).unwrap().len();
         assert_eq!(len(0), len(63));
         assert_eq!(len(64), len(127));
         assert_eq!(len(64), len(63) + BLOCK);
@@ -272,11 +253,7 @@ mod tests {
         for at in 0..sealed.len() {
             let mut altered = sealed.clone();
             altered[at] ^= 0x40;
-            let error = if at == 0 {
-                CryptoError::UnknownFormat
-            } else {
-                CryptoError::Tampered
-            };
+            let error = if at == 0 { CryptoError::UnknownFormat } else { CryptoError::Tampered };
             assert_eq!(open(&key, &PLACE, &altered).err(), Some(error));
         }
         assert!(open(&key, &PLACE, &sealed).is_ok());
@@ -287,41 +264,19 @@ mod tests {
         let key = case_key();
         let sealed = seal(&Entropy::system(), &key, &PLACE, b"Test Persoon").unwrap();
         let elsewhere = [
-            Place {
-                table: "consent",
-                ..PLACE
-            },
-            Place {
-                case: OTHER,
-                ..PLACE
-            },
-            Place {
-                group: "address",
-                ..PLACE
-            },
-            Place {
-                version: 4,
-                ..PLACE
-            },
-            Place {
-                table: "identitynames",
-                group: "",
-                ..PLACE
-            },
+            Place { table: "consent", ..PLACE },
+            Place { case: OTHER, ..PLACE },
+            Place { group: "address", ..PLACE },
+            Place { version: 4, ..PLACE },
+            Place { table: "identitynames", group: "", ..PLACE },
         ];
         for place in elsewhere {
-            assert_eq!(
-                open(&key, &place, &sealed).err(),
-                Some(CryptoError::Tampered)
-            );
+            assert_eq!(open(&key, &place, &sealed).err(), Some(CryptoError::Tampered));
         }
         for len in 0..sealed.len() {
             assert!(open(&key, &PLACE, &sealed[..len]).is_err());
         }
-        assert_eq!(
-            open(&case_key(), &PLACE, &sealed).err(),
-            Some(CryptoError::Tampered)
-        );
+        assert_eq!(open(&case_key(), &PLACE, &sealed).err(), Some(CryptoError::Tampered));
         assert!(open(&key, &PLACE, &sealed).is_ok());
     }
 
@@ -331,9 +286,7 @@ mod tests {
         let before = open_ring(set.clone());
         let (key, old) = before.new_case_key(&Entropy::system(), CASE).ok().unwrap();
         let after = open_ring(rotated(set, KeyPurpose::Kek));
-        let new = after
-            .rewrap_case_key(&Entropy::system(), CASE, &old)
-            .unwrap();
+        let new = after.rewrap_case_key(&Entropy::system(), CASE, &old).unwrap();
         let same = after.open_case_key(CASE, &new).ok().unwrap();
         assert_eq!(binding(&same, &PLACE), binding(&key, &PLACE));
         assert_ne!(binding(&case_key(), &PLACE), binding(&key, &PLACE));
@@ -357,14 +310,8 @@ mod tests {
         let sealed = seal(&Entropy::system(), &key, &PLACE, b"x").unwrap();
         let opened = ring.open_case_key(CASE, &wrapped).ok().unwrap();
         assert!(open(&opened, &PLACE, &sealed).is_ok());
-        assert_eq!(
-            ring.open_case_key(OTHER, &wrapped).err(),
-            Some(CryptoError::Tampered)
-        );
-        let future = WrappedCaseKey {
-            kek_version: 2,
-            ..wrapped.clone()
-        };
+        assert_eq!(ring.open_case_key(OTHER, &wrapped).err(), Some(CryptoError::Tampered));
+        let future = WrappedCaseKey { kek_version: 2, ..wrapped.clone() };
         let unknown = Some(CryptoError::UnknownKey(KeyPurpose::Kek));
         assert_eq!(ring.open_case_key(CASE, &future).err(), unknown);
         for at in 0..wrapped.wrapped.len() {
@@ -376,27 +323,16 @@ mod tests {
 
     #[test]
     fn cry_06_the_kek_of_another_deployment_does_not_open_it() {
-        let (_, wrapped) = keyring()
-            .new_case_key(&Entropy::system(), CASE)
-            .ok()
-            .unwrap();
-        assert_eq!(
-            keyring().open_case_key(CASE, &wrapped).err(),
-            Some(CryptoError::Tampered)
-        );
+        let (_, wrapped) = keyring().new_case_key(&Entropy::system(), CASE).ok().unwrap();
+        assert_eq!(keyring().open_case_key(CASE, &wrapped).err(), Some(CryptoError::Tampered));
         // Even with the very same key bytes: the name of the deployment is bound in.
         let material = [5; 32];
         let named = |deployment: &str| {
             let mut set = rows(1, deployment);
             set[0] = crate::crypto::testing::wrapped(KeyPurpose::Kek, &material, deployment);
-            Keyring::open(&crate::crypto::testing::root(1), deployment, set)
-                .ok()
-                .unwrap()
+            Keyring::open(&crate::crypto::testing::root(1), deployment, set).ok().unwrap()
         };
-        let (_, here) = named("test")
-            .new_case_key(&Entropy::system(), CASE)
-            .ok()
-            .unwrap();
+        let (_, here) = named("test").new_case_key(&Entropy::system(), CASE).ok().unwrap();
         assert!(named("test").open_case_key(CASE, &here).is_ok());
         assert_eq!(
             named("production").open_case_key(CASE, &here).err(),
@@ -413,9 +349,7 @@ mod tests {
         let both = rotated(set, KeyPurpose::Kek);
         let during = open_ring(both.clone());
         assert!(during.open_case_key(CASE, &old).is_ok());
-        let new = during
-            .rewrap_case_key(&Entropy::system(), CASE, &old)
-            .unwrap();
+        let new = during.rewrap_case_key(&Entropy::system(), CASE, &old).unwrap();
         assert_eq!((old.kek_version, new.kek_version), (1, 2));
         let destroy = |row: WrappedKey| {
             let old_kek = row.purpose == KeyPurpose::Kek && row.version == 1;

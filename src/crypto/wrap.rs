@@ -66,9 +66,7 @@ impl KeyPurpose {
     /// The inverse of [`Self::as_str`]; `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|purpose| purpose.as_str() == text)
+        Self::ALL.into_iter().find(|purpose| purpose.as_str() == text)
     }
 }
 
@@ -145,10 +143,7 @@ impl WrappedKey {
         let material = unwrap(old, deployment, self)?;
         let associated = binding(deployment, self.purpose, self.version, self.created_ms);
         let wrapped = envelope::seal(&new.0, entropy, &associated, &[&material])?;
-        Ok(Self {
-            wrapped,
-            ..self.clone()
-        })
+        Ok(Self { wrapped, ..self.clone() })
     }
 }
 
@@ -190,13 +185,7 @@ pub fn generate(
     let material = new_material(purpose, entropy)?;
     let associated = binding(deployment, purpose, version, now_ms);
     let wrapped = envelope::seal(&root.0, entropy, &associated, &[&material])?;
-    Ok(WrappedKey {
-        purpose,
-        version,
-        created_ms: now_ms,
-        state: KeyState::Active,
-        wrapped,
-    })
+    Ok(WrappedKey { purpose, version, created_ms: now_ms, state: KeyState::Active, wrapped })
 }
 
 /// Opens one row.
@@ -220,11 +209,7 @@ pub(super) fn unwrap(
 }
 
 pub(super) fn check_deployment(deployment: &str) -> Result<(), CryptoError> {
-    if (1..=255).contains(&deployment.len()) {
-        Ok(())
-    } else {
-        Err(CryptoError::Deployment)
-    }
+    if (1..=255).contains(&deployment.len()) { Ok(()) } else { Err(CryptoError::Deployment) }
 }
 
 fn binding(deployment: &str, purpose: KeyPurpose, version: i32, created_ms: i64) -> Vec<u8> {
@@ -281,10 +266,7 @@ mod tests {
     #[test]
     fn a_constant_root_key_is_refused() {
         for byte in [0, 1, 0x55, 0xff] {
-            assert_eq!(
-                RootKey::from_bytes([byte; 32]).err(),
-                Some(CryptoError::WeakRoot)
-            );
+            assert_eq!(RootKey::from_bytes([byte; 32]).err(), Some(CryptoError::WeakRoot));
         }
         for at in [0, 15, 31] {
             let mut bytes = [0; 32];
@@ -302,18 +284,9 @@ mod tests {
         assert_eq!(unwrap(&root(4), "test", &row).err(), refused);
         assert_eq!(unwrap(&root(3), "production", &row).err(), refused);
         let moved = [
-            WrappedKey {
-                purpose: KeyPurpose::Cursor,
-                ..row.clone()
-            },
-            WrappedKey {
-                version: 2,
-                ..row.clone()
-            },
-            WrappedKey {
-                created_ms: 43,
-                ..row.clone()
-            },
+            WrappedKey { purpose: KeyPurpose::Cursor, ..row.clone() },
+            WrappedKey { version: 2, ..row.clone() },
+            WrappedKey { created_ms: 43, ..row.clone() },
         ];
         for altered in moved {
             assert_eq!(
@@ -338,15 +311,9 @@ mod tests {
         assert_eq!(unwrap(&root(3), "test", &short).err(), Some(truncated));
         let mut newer = row.clone();
         newer.wrapped[0] = 9;
-        assert_eq!(
-            unwrap(&root(3), "test", &newer).err(),
-            Some(CryptoError::UnknownFormat)
-        );
+        assert_eq!(unwrap(&root(3), "test", &newer).err(), Some(CryptoError::UnknownFormat));
         let zero = WrappedKey { version: 0, ..row };
-        assert_eq!(
-            unwrap(&root(3), "test", &zero).err(),
-            Some(CryptoError::KeyVersion)
-        );
+        assert_eq!(unwrap(&root(3), "test", &zero).err(), Some(CryptoError::KeyVersion));
     }
 
     #[test]
@@ -374,9 +341,6 @@ mod tests {
         assert!(row.rewrap(&root(4), &root(5), &entropy, "test").is_err());
         let gone = moved.destroyed();
         assert!(gone.wrapped.is_empty());
-        assert_eq!(
-            gone.rewrap(&root(5), &root(6), &entropy, "test").unwrap(),
-            gone
-        );
+        assert_eq!(gone.rewrap(&root(5), &root(6), &entropy, "test").unwrap(), gone);
     }
 }

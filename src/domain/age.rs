@@ -93,11 +93,7 @@ impl BirthDate {
     /// # Errors
     /// As [`Self::parse`].
     pub fn from_text(text: &str) -> Result<Self, NotABirthDate> {
-        if text.is_empty() {
-            Ok(Self::UNKNOWN)
-        } else {
-            Self::parse(text)
-        }
+        if text.is_empty() { Ok(Self::UNKNOWN) } else { Self::parse(text) }
     }
 
     /// Whether the day itself is known.
@@ -116,14 +112,10 @@ impl BirthDate {
     #[must_use]
     pub fn ages_on(self, day: Date) -> Ages {
         match self.0 {
-            Known::Between(first, last) => Ages {
-                youngest: completed_years(last, day),
-                oldest: completed_years(first, day),
-            },
-            Known::Nothing => Ages {
-                youngest: 0,
-                oldest: Self::OLDEST,
-            },
+            Known::Between(first, last) => {
+                Ages { youngest: completed_years(last, day), oldest: completed_years(first, day) }
+            }
+            Known::Nothing => Ages { youngest: 0, oldest: Self::OLDEST },
         }
     }
 
@@ -161,9 +153,7 @@ pub fn completed_years(born: Date, day: Date) -> u16 {
 fn birthday(born: Date, years: u8) -> Option<Date> {
     let year = born.year().checked_add(i16::from(years))?;
     let first_of_march = || Date::new(year, 3, 1).ok();
-    Date::new(year, born.month(), born.day())
-        .ok()
-        .or_else(first_of_march)
+    Date::new(year, born.month(), born.day()).ok().or_else(first_of_march)
 }
 
 fn date(year: i16, month: i16, day: i16) -> Result<Date, NotABirthDate> {
@@ -272,11 +262,7 @@ mod tests {
     #[test]
     fn leaplings_have_their_birthday_on_1_march_in_common_years() {
         assert_eq!(ages("2008-02-29", day(2024, 2, 28)), (15, 15));
-        assert_eq!(
-            ages("2008-02-29", day(2024, 2, 29)),
-            (16, 16),
-            "2024 has a 29 February"
-        );
+        assert_eq!(ages("2008-02-29", day(2024, 2, 29)), (16, 16), "2024 has a 29 February");
         assert_eq!(ages("2008-02-29", day(2026, 2, 28)), (17, 17));
         assert_eq!(ages("2008-02-29", day(2026, 3, 1)), (18, 18));
         let born = BirthDate::parse("2008-02-29").unwrap();
@@ -323,26 +309,17 @@ mod tests {
 
     #[test]
     fn a_date_of_birth_does_not_print() {
-        assert_eq!(
-            format!("{:?}", BirthDate::parse("2018-05-01").unwrap()),
-            "BirthDate(full)"
-        );
-        assert_eq!(
-            format!("{:?}", BirthDate::parse("2018").unwrap()),
-            "BirthDate(incomplete)"
-        );
+        assert_eq!(format!("{:?}", BirthDate::parse("2018-05-01").unwrap()), "BirthDate(full)");
+        assert_eq!(format!("{:?}", BirthDate::parse("2018").unwrap()), "BirthDate(incomplete)");
     }
 
     #[test]
     fn bands_meet_without_gap_or_overlap() {
-        let bands: Vec<_> = [0, 3, 4, 11, 12, 17, 18, 23, 24]
-            .map(|y| AgeBand::of(y).as_str())
-            .into();
+        let bands: Vec<_> =
+            [0, 3, 4, 11, 12, 17, 18, 23, 24].map(|y| AgeBand::of(y).as_str()).into();
         assert_eq!(
             bands,
-            [
-                "0-3", "0-3", "4-11", "4-11", "12-17", "12-17", "18-23", "18-23", "24+"
-            ]
+            ["0-3", "0-3", "4-11", "4-11", "12-17", "12-17", "18-23", "18-23", "24+"]
         );
     }
 

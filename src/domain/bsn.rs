@@ -39,20 +39,12 @@ pub fn contains_bsn(text: &str) -> bool {
 fn eleven_test(digits: &[u32]) -> bool {
     // −1 and 10 are the same weight modulo eleven
     const WEIGHTS: [u32; 9] = [10, 2, 3, 4, 5, 6, 7, 8, 9];
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .zip(WEIGHTS)
-        .map(|(digit, weight)| digit * weight)
-        .sum();
+    let sum: u32 = digits.iter().rev().zip(WEIGHTS).map(|(digit, weight)| digit * weight).sum();
     sum.is_multiple_of(11) && digits.iter().any(|&digit| digit != 0)
 }
 
 /// Digits without anything between them, and how they stand in the text.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts about one place in a text"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one place in a text")]
 struct Group {
     start: usize,
     end: usize,
@@ -124,16 +116,11 @@ fn groups(text: &[char]) -> Vec<Group> {
             continue;
         }
         let joined = groups.last().is_some_and(|last| {
-            text.get(last.end..start)
-                .is_some_and(|between| between.iter().all(|c| separates(*c)))
+            text.get(last.end..start).is_some_and(|between| between.iter().all(|c| separates(*c)))
         });
         let group = text.get(start..at).unwrap_or_default();
         let before = text.get(..start).unwrap_or_default();
-        series = if joined {
-            series
-        } else {
-            Series::begin(before, group)
-        };
+        series = if joined { series } else { Series::begin(before, group) };
         groups.push(Group {
             start,
             end: at,
@@ -168,11 +155,7 @@ impl Series {
             before.ends_with(&['(', '0', ')']) || before.ends_with(&['(', '0', ')', ' ']);
         let international = (before.last() == Some(&'+') && first.len() <= 3)
             || (first.starts_with(&['0', '0']) && first.len() <= 5);
-        let prefix = if trunk_zero {
-            Some(0)
-        } else {
-            international.then_some(first.len())
-        };
+        let prefix = if trunk_zero { Some(0) } else { international.then_some(first.len()) };
         Self { digits: 0, prefix }
     }
 
@@ -189,11 +172,7 @@ impl Series {
 /// Whether a number may begin after `before`: not right after a letter, unless that letter ends the
 /// word that announces a BSN.
 fn opens(before: &[char]) -> bool {
-    let letters = before
-        .iter()
-        .rev()
-        .take(LONGEST_WORD)
-        .take_while(|c| c.is_ascii_alphabetic());
+    let letters = before.iter().rev().take(LONGEST_WORD).take_while(|c| c.is_ascii_alphabetic());
     let word: String = letters.collect::<Vec<_>>().into_iter().rev().collect();
     word.is_empty() || is_keyword(&word)
 }
@@ -206,18 +185,12 @@ const LONGEST_WORD: usize = 24;
 
 /// Whether the word that announces a BSN stands near, on either side.
 fn announces(text: &[char], start: usize, end: usize) -> bool {
-    let before = text
-        .get(start.saturating_sub(NEAR)..start)
-        .unwrap_or_default();
-    let after = text
-        .get(end..text.len().min(end + NEAR))
-        .unwrap_or_default();
+    let before = text.get(start.saturating_sub(NEAR)..start).unwrap_or_default();
+    let after = text.get(end..text.len().min(end + NEAR)).unwrap_or_default();
     [before, after].into_iter().any(|part| {
         // "B.S.N." is one word
         let packed: String = part.iter().filter(|c| **c != '.').collect();
-        packed
-            .split(|c: char| !c.is_ascii_alphabetic())
-            .any(is_keyword)
+        packed.split(|c: char| !c.is_ascii_alphabetic()).any(is_keyword)
     })
 }
 
@@ -238,10 +211,7 @@ const fn separates(c: char) -> bool {
 /// The text in compatibility form (NFKC), without what cannot be seen, every decimal digit as ASCII
 /// and every space, dot and dash as the plain one.
 fn plain(text: &str) -> Vec<char> {
-    text.nfkc()
-        .filter(|c| !is_unseen(*c) && !is_combining_mark(*c))
-        .map(plain_char)
-        .collect()
+    text.nfkc().filter(|c| !is_unseen(*c) && !is_combining_mark(*c)).map(plain_char).collect()
 }
 
 fn plain_char(c: char) -> char {
@@ -251,10 +221,7 @@ fn plain_char(c: char) -> char {
         ' '
     } else if is_dash(c) {
         '-'
-    } else if matches!(
-        c,
-        '\u{00B7}' | '\u{2022}' | '\u{2027}' | '\u{2219}' | '\u{22C5}'
-    ) {
+    } else if matches!(c, '\u{00B7}' | '\u{2022}' | '\u{2027}' | '\u{2219}' | '\u{22C5}') {
         '.'
     } else {
         decimal_digit(c).unwrap_or(c)

@@ -79,10 +79,8 @@ mod tests {
         assert!(CaseState::Closed.next().is_empty());
         for &state in CaseState::ALL {
             let mut reached = vec![state];
-            while let Some(next) = reached
-                .iter()
-                .flat_map(|s| s.next())
-                .find(|s| !reached.contains(s))
+            while let Some(next) =
+                reached.iter().flat_map(|s| s.next()).find(|s| !reached.contains(s))
             {
                 reached.push(*next);
             }

@@ -317,10 +317,7 @@ pub enum Action {
 
 /// One use of a family's data, to be judged on the consent for it.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts, each its own rule"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each its own rule")]
 pub struct Request {
     /// When. Ages are taken on this day in Europe/Amsterdam; decisions up to and including it
     /// count.
@@ -366,9 +363,6 @@ pub struct Switches {
 
 impl Default for Switches {
     fn default() -> Self {
-        Self {
-            one_parent_presumption: false,
-            default_term_months: 12,
-        }
+        Self { one_parent_presumption: false, default_term_months: 12 }
     }
 }

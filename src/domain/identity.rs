@@ -91,13 +91,7 @@ mod tests {
     #[test]
     fn a_secret_does_not_print() {
         let secret = Secret::new("Fam. Proefpersoon".to_owned());
-        let shown = format!(
-            "{:?}",
-            Disclosure {
-                group: FieldGroup::Names,
-                content: secret
-            }
-        );
+        let shown = format!("{:?}", Disclosure { group: FieldGroup::Names, content: secret });
         assert!(!shown.contains("Proefpersoon"));
         assert!(shown.contains("Names"), "the group itself may be told");
     }

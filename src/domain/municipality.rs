@@ -47,22 +47,14 @@ impl District {
     /// Whether the code says that the wijk lies in `municipality`.
     #[must_use]
     pub fn lies_in(&self, municipality: &Municipality) -> bool {
-        self.0
-            .iter()
-            .skip(2)
-            .take(4)
-            .eq(municipality.0.iter().skip(2))
+        self.0.iter().skip(2).take(4).eq(municipality.0.iter().skip(2))
     }
 }
 
 fn code<const N: usize>(text: &str, prefix: [u8; 2]) -> Result<[u8; N], NotACbsCode> {
     let bytes: [u8; N] = text.as_bytes().try_into().or(Err(NotACbsCode))?;
     let digits = bytes.iter().skip(2).all(u8::is_ascii_digit);
-    if bytes.starts_with(&prefix) && digits {
-        Ok(bytes)
-    } else {
-        Err(NotACbsCode)
-    }
+    if bytes.starts_with(&prefix) && digits { Ok(bytes) } else { Err(NotACbsCode) }
 }
 
 impl fmt::Display for Municipality {

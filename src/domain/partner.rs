@@ -49,10 +49,7 @@ impl Role {
         matches!(
             (self, kind),
             (Self::Referrer | Self::CaseManager, PartnerKind::Referrer)
-                | (
-                    Self::Assigner | Self::Coordinator,
-                    PartnerKind::Coordination
-                )
+                | (Self::Assigner | Self::Coordinator, PartnerKind::Coordination)
                 | (Self::Municipality, PartnerKind::Municipality)
                 | (Self::PrivacyOfficer, PartnerKind::Oversight)
                 | (Self::Operator, PartnerKind::Operations)
@@ -165,19 +162,14 @@ mod tests {
     #[test]
     fn each_role_belongs_to_one_kind_of_partner() {
         for &role in Role::ALL {
-            let kinds = PartnerKind::ALL
-                .iter()
-                .filter(|kind| role.may_be_held_at(**kind));
+            let kinds = PartnerKind::ALL.iter().filter(|kind| role.may_be_held_at(**kind));
             assert_eq!(kinds.count(), 1, "{role:?}");
         }
     }
 
     #[test]
     fn no_system_is_given_a_persons_role() {
-        let given: Vec<_> = PartnerKind::ALL
-            .iter()
-            .filter_map(|k| Role::of_system(*k))
-            .collect();
+        let given: Vec<_> = PartnerKind::ALL.iter().filter_map(|k| Role::of_system(*k)).collect();
         assert_eq!(given, [Role::Referrer, Role::Municipality]);
     }
 

@@ -62,9 +62,7 @@ impl PartnerNumber {
     /// # Errors
     /// [`NotAPartnerNumber`] for anything but twenty or eight digits.
     pub fn parse(text: &str) -> Result<Self, NotAPartnerNumber> {
-        Oin::parse(text)
-            .map(Self::Oin)
-            .or_else(|NotAPartnerNumber| Ura::parse(text).map(Self::Ura))
+        Oin::parse(text).map(Self::Oin).or_else(|NotAPartnerNumber| Ura::parse(text).map(Self::Ura))
     }
 
     /// The digits.
@@ -97,11 +95,7 @@ impl fmt::Display for PartnerNumber {
 
 fn digits<const N: usize>(text: &str) -> Result<[u8; N], NotAPartnerNumber> {
     let bytes: [u8; N] = text.as_bytes().try_into().or(Err(NotAPartnerNumber))?;
-    if bytes.iter().all(u8::is_ascii_digit) {
-        Ok(bytes)
-    } else {
-        Err(NotAPartnerNumber)
-    }
+    if bytes.iter().all(u8::is_ascii_digit) { Ok(bytes) } else { Err(NotAPartnerNumber) }
 }
 
 #[cfg(test)]

@@ -16,11 +16,7 @@ impl Year {
     /// # Errors
     /// [`NotAYear`] outside 2000-2099.
     pub const fn parse(year: i16) -> Result<Self, NotAYear> {
-        if year >= 2000 && year <= 2099 {
-            Ok(Self(year))
-        } else {
-            Err(NotAYear)
-        }
+        if year >= 2000 && year <= 2099 { Ok(Self(year)) } else { Err(NotAYear) }
     }
 
     /// The year in which an instant falls in Europe/Amsterdam.

@@ -48,13 +48,9 @@ impl Pseudonym {
     /// [`PseudonymError`], naming the part that is wrong.
     pub fn parse(text: &str) -> Result<Self, PseudonymError> {
         let mut parts = text.split('.');
-        let (Some(prefix), Some(domain), Some(version), Some(body), None) = (
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-        ) else {
+        let (Some(prefix), Some(domain), Some(version), Some(body), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(PseudonymError::Form);
         };
         if prefix != PREFIX {
@@ -97,12 +93,7 @@ impl fmt::Display for Pseudonym {
 
 impl fmt::Debug for Pseudonym {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Pseudonym({PREFIX}.{}.{}.…)",
-            self.domain(),
-            self.part(2)
-        )
+        write!(f, "Pseudonym({PREFIX}.{}.{}.…)", self.domain(), self.part(2))
     }
 }
 
@@ -136,9 +127,8 @@ pub enum PseudonymError {
 
 fn check_domain(domain: &str) -> Result<(), PseudonymError> {
     let starts_well = domain.starts_with(|c: char| c.is_ascii_lowercase());
-    let alphabet = domain
-        .bytes()
-        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let alphabet =
+        domain.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if starts_well && alphabet && domain.len() <= MAX_DOMAIN_CHARS {
         Ok(())
     } else {
@@ -163,11 +153,7 @@ fn check_body(body: &str) -> Result<(), PseudonymError> {
         return Err(PseudonymError::Body);
     }
     // A code word is a polynomial with root x, so the running value ends at zero.
-    if horner(&values) == 0 {
-        Ok(())
-    } else {
-        Err(PseudonymError::Check)
-    }
+    if horner(&values) == 0 { Ok(()) } else { Err(PseudonymError::Check) }
 }
 
 fn digits(number: u128) -> [u8; BODY_CHARS] {
@@ -190,25 +176,15 @@ fn horner(values: &[u8]) -> u8 {
 
 const fn times_x(value: u8) -> u8 {
     let shifted = value << 1;
-    if shifted & 0b10_0000 == 0 {
-        shifted
-    } else {
-        shifted ^ 0b10_0101
-    }
+    if shifted & 0b10_0000 == 0 { shifted } else { shifted ^ 0b10_0101 }
 }
 
 fn symbol(value: u8) -> char {
-    ALPHABET
-        .get(usize::from(value))
-        .copied()
-        .map_or('0', char::from)
+    ALPHABET.get(usize::from(value)).copied().map_or('0', char::from)
 }
 
 fn value(character: u8) -> Option<u8> {
-    ALPHABET
-        .iter()
-        .position(|known| *known == character)
-        .and_then(|at| u8::try_from(at).ok())
+    ALPHABET.iter().position(|known| *known == character).and_then(|at| u8::try_from(at).ok())
 }
 
 #[cfg(test)]
@@ -225,14 +201,8 @@ mod tests {
         let least = Pseudonym::from_tag("a", 1, [0; 16]).unwrap();
         assert_eq!(least.as_str(), "bp1.a.1.000000000000000000000000000");
         let most = Pseudonym::from_tag("family", i32::MAX, [0xff; 16]).unwrap();
-        assert!(
-            most.as_str()
-                .starts_with("bp1.family.2147483647.7ZZZZZZZZZZZZZZZZZZZZZZZZZ")
-        );
-        assert_eq!(
-            sample().as_str(),
-            "bp1.family.3.1G64S36D1N6RVKGEB1C9HP8SB6D"
-        );
+        assert!(most.as_str().starts_with("bp1.family.2147483647.7ZZZZZZZZZZZZZZZZZZZZZZZZZ"));
+        assert_eq!(sample().as_str(), "bp1.family.3.1G64S36D1N6RVKGEB1C9HP8SB6D");
     }
 
     #[test]
@@ -240,10 +210,7 @@ mod tests {
         let pseudonym = sample();
         assert_eq!(pseudonym.domain(), "family");
         assert_eq!(pseudonym.key_version(), 3);
-        assert_eq!(
-            pseudonym.to_string().parse::<Pseudonym>().unwrap(),
-            pseudonym
-        );
+        assert_eq!(pseudonym.to_string().parse::<Pseudonym>().unwrap(), pseudonym);
     }
 
     #[test]
@@ -263,28 +230,16 @@ mod tests {
             (good.replace("family", "Family"), PseudonymError::Domain),
             (good.replace("family", ""), PseudonymError::Domain),
             (good.replace("family", "9a"), PseudonymError::Domain),
-            (
-                good.replace("family", &"a".repeat(33)),
-                PseudonymError::Domain,
-            ),
+            (good.replace("family", &"a".repeat(33)), PseudonymError::Domain),
             (good.replace(".3.", ".03."), PseudonymError::KeyVersion),
             (good.replace(".3.", ".+3."), PseudonymError::KeyVersion),
             (good.replace(".3.", ".0."), PseudonymError::KeyVersion),
-            (
-                good.replace(".3.", ".2147483648."),
-                PseudonymError::KeyVersion,
-            ),
+            (good.replace(".3.", ".2147483648."), PseudonymError::KeyVersion),
             (good.to_lowercase(), PseudonymError::Body),
             (format!("{good}0"), PseudonymError::Body),
             (good.replace(&body, tail), PseudonymError::Body),
-            (
-                good.replace(&body, &format!("8{tail}")),
-                PseudonymError::Body,
-            ),
-            (
-                good.replace(&body, &format!("0{tail}")),
-                PseudonymError::Check,
-            ),
+            (good.replace(&body, &format!("8{tail}")), PseudonymError::Body),
+            (good.replace(&body, &format!("0{tail}")), PseudonymError::Check),
         ];
         assert!(Pseudonym::parse(&good).is_ok());
         for (text, error) in cases {
@@ -294,18 +249,9 @@ mod tests {
 
     #[test]
     fn it_is_made_only_from_good_parts() {
-        assert_eq!(
-            Pseudonym::from_tag("", 1, [1; 16]),
-            Err(PseudonymError::Domain)
-        );
-        assert_eq!(
-            Pseudonym::from_tag("a.b", 1, [1; 16]),
-            Err(PseudonymError::Domain)
-        );
-        assert_eq!(
-            Pseudonym::from_tag("a", 0, [1; 16]),
-            Err(PseudonymError::KeyVersion)
-        );
+        assert_eq!(Pseudonym::from_tag("", 1, [1; 16]), Err(PseudonymError::Domain));
+        assert_eq!(Pseudonym::from_tag("a.b", 1, [1; 16]), Err(PseudonymError::Domain));
+        assert_eq!(Pseudonym::from_tag("a", 0, [1; 16]), Err(PseudonymError::KeyVersion));
         assert!(Pseudonym::from_tag("a-b9", 1, [1; 16]).is_ok());
     }
 

@@ -55,16 +55,8 @@ pub async fn assign(
         note: Note::default(),
         outcome: hand_over(found, &to, &by, expected, once, now),
     };
-    let (_, done) = on_case(
-        gateway,
-        allowed,
-        case,
-        Which::Case(case),
-        Some(once),
-        circumstance,
-        wish,
-    )
-    .await?;
+    let (_, done) =
+        on_case(gateway, allowed, case, Which::Case(case), Some(once), circumstance, wish).await?;
     Ok(done)
 }
 
@@ -78,22 +70,10 @@ async fn ineligible(
     let circumstance = |_: &OpenCase<'_>| Circumstance::Eligible(false);
     let wish = |_: &OpenCase<'_>, _| Wish {
         granted: Event::AssignmentMade,
-        note: Note {
-            why: vec!["not-eligible"],
-            ..Note::default()
-        },
+        note: Note { why: vec!["not-eligible"], ..Note::default() },
         outcome: Ok((Rows::default(), ())),
     };
-    let asked = on_case(
-        gateway,
-        allowed,
-        case,
-        Which::Case(case),
-        None,
-        circumstance,
-        wish,
-    )
-    .await;
+    let asked = on_case(gateway, allowed, case, Which::Case(case), None, circumstance, wish).await;
     if let Err(error @ FlowError::Store(_)) = asked {
         return error;
     }
@@ -117,27 +97,18 @@ fn hand_over(
     now: Timestamp,
 ) -> Result<(Rows, Assigned), FlowError> {
     if found.remembered.is_some() {
-        let again = Assigned {
-            coordinator: to.clone(),
-            at: now,
-            replayed: true,
-        };
+        let again = Assigned { coordinator: to.clone(), at: now, replayed: true };
         return Ok((Rows::default(), again));
     }
     if expected.is_some_and(|version| version != found.row.version) {
         return Err(FlowError::Stale);
     }
     if found.row.state == CaseState::Closed {
-        return Err(FlowError::State {
-            allowed: Vec::new(),
-        });
+        return Err(FlowError::State { allowed: Vec::new() });
     }
     let at_ms = now.as_millisecond();
     let case = found.row.id;
-    let waiting = found
-        .standing
-        .stage
-        .is_none_or(|s| s == crate::domain::case::Stage::Contact);
+    let waiting = found.standing.stage.is_none_or(|s| s == crate::domain::case::Stage::Contact);
     let referral = (!waiting && found.row.state == CaseState::New).then_some(ReferralChange {
         id: found.row.referral,
         status: ReferralStatus::Assigned,
@@ -168,12 +139,5 @@ fn hand_over(
         }],
         ..Rows::default()
     };
-    Ok((
-        rows,
-        Assigned {
-            coordinator: to.clone(),
-            at: now,
-            replayed: false,
-        },
-    ))
+    Ok((rows, Assigned { coordinator: to.clone(), at: now, replayed: false }))
 }

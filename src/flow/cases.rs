@@ -61,26 +61,15 @@ pub async fn list(
     let now = gateway.clock.now();
     let subject = Arc::clone(allowed.subject());
     let role = allowed.role();
-    let (permit, committed) = plain::settle(
-        gateway,
-        &allowed,
-        subject.partner,
-        &Facts::Bare,
-        Event::CaseRead,
-    )
-    .await?;
+    let (permit, committed) =
+        plain::settle(gateway, &allowed, subject.partner, &Facts::Bare, Event::CaseRead).await?;
     let pool = &gateway.store.pool;
     let rows = match role {
         Role::Assigner => cases::list_unassigned(pool, permit.object(), after, limit).await?,
         _ => cases::list_of(pool, permit.object(), &subject.person, after, limit).await?,
     };
-    let views = rows
-        .into_iter()
-        .filter_map(|row| view(gateway, &subject, row, now).transpose());
-    Ok(Done {
-        value: views.collect::<Result<_, _>>()?,
-        committed,
-    })
+    let views = rows.into_iter().filter_map(|row| view(gateway, &subject, row, now).transpose());
+    Ok(Done { value: views.collect::<Result<_, _>>()?, committed })
 }
 
 /// Opens the facts of a row and shows what may be shown; `None` after erasure.
@@ -107,23 +96,14 @@ fn shown(
 ) -> Result<CaseView, StoreError> {
     let pseudonym = gateway
         .keyring
-        .pseudonym(
-            &subject.partner.to_string(),
-            "casework",
-            "all",
-            "family",
-            memory.family.uuid(),
-        )
+        .pseudonym(&subject.partner.to_string(), "casework", "all", "family", memory.family.uuid())
         .or(Err(StoreError::Unavailable("pseudonym key")))?;
     Ok(CaseView {
         age_bands: age_bands(&memory, now),
         stage: standing.stage,
         reasons: standing.referral.reasons,
         missing: standing.referral.missing,
-        until: memory
-            .consent
-            .as_ref()
-            .and_then(|consent| consent.valid_until),
+        until: memory.consent.as_ref().and_then(|consent| consent.valid_until),
         pseudonym: pseudonym.as_str().to_owned(),
         view: memory.view,
         row,
@@ -160,24 +140,13 @@ pub async fn read(
         outcome: Ok((Rows::default(), ())),
     };
     let nothing = |_: &OpenCase<'_>| Circumstance::None;
-    let (permit, done) = on_case(
-        gateway,
-        allowed,
-        case,
-        Which::Case(case),
-        None,
-        nothing,
-        wish,
-    )
-    .await?;
+    let (permit, done) =
+        on_case(gateway, allowed, case, Which::Case(case), None, nothing, wish).await?;
     let now = gateway.clock.now();
     let row = cases::find(&gateway.store.pool, permit.object()).await?;
     let row = row.ok_or(FlowError::NotFound)?;
     let value = view(gateway, &subject, row, now)?.ok_or(FlowError::NotFound)?;
-    Ok(Done {
-        value,
-        committed: done.committed,
-    })
+    Ok(Done { value, committed: done.committed })
 }
 
 /// One line of "who opened this identity".
@@ -209,19 +178,10 @@ pub async fn releases(
         outcome: Ok((Rows::default(), ())),
     };
     let nothing = |_: &OpenCase<'_>| Circumstance::None;
-    let (permit, done) = on_case(
-        gateway,
-        allowed,
-        case,
-        Which::Case(case),
-        None,
-        nothing,
-        wish,
-    )
-    .await?;
-    let row = cases::find(&gateway.store.pool, permit.object())
-        .await?
-        .ok_or(FlowError::NotFound)?;
+    let (permit, done) =
+        on_case(gateway, allowed, case, Which::Case(case), None, nothing, wish).await?;
+    let row =
+        cases::find(&gateway.store.pool, permit.object()).await?.ok_or(FlowError::NotFound)?;
     let (key, _) = facts::open(&gateway.keyring, &row)?.ok_or(FlowError::NotFound)?;
     let past = cases::releases(&gateway.store.pool, row.id).await?;
     let line = |release: cases::PastRelease| {
@@ -235,17 +195,10 @@ pub async fn releases(
         } else {
             None
         };
-        Ok::<_, FlowError>(ReleaseLine {
-            release,
-            reason,
-            person,
-        })
+        Ok::<_, FlowError>(ReleaseLine { release, reason, person })
     };
     let value = past.into_iter().map(line).collect::<Result<_, _>>()?;
-    Ok(Done {
-        value,
-        committed: done.committed,
-    })
+    Ok(Done { value, committed: done.committed })
 }
 
 fn shown_person(
@@ -259,13 +212,8 @@ fn shown_person(
     }
     let id = crate::flow::witness::account_id(&release.person);
     let reader = subject.partner.to_string();
-    let pseudonym = gateway
-        .keyring
-        .pseudonym(&reader, "audit", "all", "person", id);
-    Ok(pseudonym
-        .or(Err(StoreError::Unavailable("pseudonym key")))?
-        .as_str()
-        .to_owned())
+    let pseudonym = gateway.keyring.pseudonym(&reader, "audit", "all", "person", id);
+    Ok(pseudonym.or(Err(StoreError::Unavailable("pseudonym key")))?.as_str().to_owned())
 }
 
 /// To whom a case was handed, oldest first.
@@ -283,19 +231,8 @@ pub async fn assignments(
         outcome: Ok((Rows::default(), ())),
     };
     let nothing = |_: &OpenCase<'_>| Circumstance::None;
-    let (permit, done) = on_case(
-        gateway,
-        allowed,
-        case,
-        Which::Case(case),
-        None,
-        nothing,
-        wish,
-    )
-    .await?;
+    let (permit, done) =
+        on_case(gateway, allowed, case, Which::Case(case), None, nothing, wish).await?;
     let value = cases::assignments(&gateway.store.pool, permit.object()).await?;
-    Ok(Done {
-        value,
-        committed: done.committed,
-    })
+    Ok(Done { value, committed: done.committed })
 }

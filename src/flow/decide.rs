@@ -45,16 +45,8 @@ pub async fn on_case_consent(
 ) -> Result<Done<Decided>, FlowError> {
     let nothing = |_: &OpenCase<'_>| Circumstance::None;
     let wish = wish(gateway, signature, once);
-    let (_, done) = on_case(
-        gateway,
-        allowed,
-        case,
-        Which::Case(case),
-        Some(once),
-        nothing,
-        wish,
-    )
-    .await?;
+    let (_, done) =
+        on_case(gateway, allowed, case, Which::Case(case), Some(once), nothing, wish).await?;
     Ok(done)
 }
 
@@ -84,10 +76,7 @@ fn wish(
     let gateway = Arc::clone(gateway);
     move |found, now| Wish {
         granted: event(signature.decision),
-        note: Note {
-            basis: crate::flow::on_case::basis(found.row),
-            ..Note::default()
-        },
+        note: Note { basis: crate::flow::on_case::basis(found.row), ..Note::default() },
         outcome: record(&gateway, found, &signature, once, now),
     }
 }
@@ -117,11 +106,7 @@ fn record(
     let sealed = facts::seal(&gateway.entropy, found.key, case, version, &memory)?;
     let at_ms = now.as_millisecond();
     let mut rows = Rows {
-        facts: Some(FactsRow {
-            case,
-            version,
-            sealed,
-        }),
+        facts: Some(FactsRow { case, version, sealed }),
         idempotency: Some(once.row(201, case.uuid(), at_ms)),
         ..Rows::default()
     };
@@ -131,10 +116,7 @@ fn record(
 
 /// The memory with one more decision in its consent.
 fn with_signature(memory: &CaseMemory, signature: &Signature) -> Result<CaseMemory, FlowError> {
-    let consent = memory
-        .consent
-        .as_ref()
-        .ok_or(StoreError::Corrupt("consent"))?;
+    let consent = memory.consent.as_ref().ok_or(StoreError::Corrupt("consent"))?;
     let mut signatures = consent.signatures.clone();
     signatures.push(signature.clone());
     Ok(CaseMemory {
@@ -142,10 +124,7 @@ fn with_signature(memory: &CaseMemory, signature: &Signature) -> Result<CaseMemo
         family: memory.family,
         subjects: memory.subjects.clone(),
         applicant: memory.applicant.clone(),
-        consent: Some(Consent {
-            signatures,
-            ..consent.clone()
-        }),
+        consent: Some(Consent { signatures, ..consent.clone() }),
         plan_participants: memory.plan_participants.clone(),
         tells_health: memory.tells_health,
         view: crate::domain::identity::Secret::new(memory.view.reveal().to_owned()),
@@ -165,11 +144,7 @@ fn follow(found: &OpenCase<'_>, standing: &Standing, at_ms: i64, rows: &mut Rows
         (Some(Stage::Contact), Some(Stage::Full)) => ReferralStatus::Received,
         _ => return,
     };
-    rows.referral = Some(ReferralChange {
-        id: row.referral,
-        status,
-        at_ms,
-    });
+    rows.referral = Some(ReferralChange { id: row.referral, status, at_ms });
     if after.is_none() && row.state.is_open() {
         rows.case = Some(CaseChange {
             id: row.id,
@@ -186,15 +161,10 @@ fn follow(found: &OpenCase<'_>, standing: &Standing, at_ms: i64, rows: &mut Rows
         created_ms: at_ms,
     });
     if let Some(referral) = found.referral {
-        rows.outbox
-            .push(tell_referrer(referral.partner, referral.id, at_ms));
+        rows.outbox.push(tell_referrer(referral.partner, referral.id, at_ms));
     }
 }
 
 fn decided(standing: &Standing, replayed: bool) -> Decided {
-    Decided {
-        stage: standing.stage,
-        missing: standing.referral.missing.clone(),
-        replayed,
-    }
+    Decided { stage: standing.stage, missing: standing.referral.missing.clone(), replayed }
 }

@@ -27,9 +27,7 @@ use std::sync::Arc;
 pub async fn publish(gateway: &Arc<Gateway>, key: FiguresKey) -> Result<FiguresRow, FlowError> {
     let now = gateway.clock.now();
     if !key.year.is_over(now) {
-        return Err(FlowError::State {
-            allowed: Vec::new(),
-        });
+        return Err(FlowError::State { allowed: Vec::new() });
     }
     let pool = &gateway.store.pool;
     let (from, until) = bounds(key.year)?;
@@ -50,16 +48,10 @@ pub async fn publish(gateway: &Arc<Gateway>, key: FiguresKey) -> Result<FiguresR
         }
         let mut entry = Entry::new(Event::StatsPublished, Outcome::Allow);
         entry.object = figures_object();
-        let rows = Rows {
-            figures: Some(row.clone()),
-            ..Rows::default()
-        };
+        let rows = Rows { figures: Some(row.clone()), ..Rows::default() };
         (Effect::new(request, entry, rows), ())
     };
-    let question = Question {
-        figures: Some(key),
-        ..Question::default()
-    };
+    let question = Question { figures: Some(key), ..Question::default() };
     gateway.store.writer.write(question, now, decide).await?;
     let releases = figures::list(pool, key.municipality).await?;
     let published = releases.into_iter().find(|release| release.key == key);
@@ -71,17 +63,11 @@ fn bounds(year: Year) -> Result<(i64, i64), FlowError> {
         let instant = midnight_in_amsterdam(year, 1, 1).ok_or(StoreError::Corrupt("year"));
         instant.map(jiff::Timestamp::as_millisecond)
     };
-    Ok((
-        start(year.number())?,
-        start(year.number().saturating_add(1))?,
-    ))
+    Ok((start(year.number())?, start(year.number().saturating_add(1))?))
 }
 
 fn figures_object() -> LedgerObject {
-    LedgerObject {
-        kind: Code::parse("figures").unwrap_or_default(),
-        reference: None,
-    }
+    LedgerObject { kind: Code::parse("figures").unwrap_or_default(), reference: None }
 }
 
 /// Lists the releases about the caller's own gemeenten.
@@ -93,14 +79,8 @@ pub async fn list(
     allowed: Allowed<ListStatistics>,
 ) -> Result<Done<Vec<FiguresRow>>, FlowError> {
     let subject = Arc::clone(allowed.subject());
-    let (_, committed) = plain::settle(
-        gateway,
-        &allowed,
-        subject.partner,
-        &Facts::Bare,
-        Event::StatsRead,
-    )
-    .await?;
+    let (_, committed) =
+        plain::settle(gateway, &allowed, subject.partner, &Facts::Bare, Event::StatsRead).await?;
     let mut value = Vec::new();
     for municipality in &subject.municipalities {
         value.extend(figures::list(&gateway.store.pool, *municipality).await?);
@@ -120,14 +100,10 @@ pub async fn read(
     let row = figures::find(&gateway.store.pool, id).await?;
     // An absent release is decided about too, so that the refusal is on record like any other.
     let nowhere = Municipality::parse("GM0000").or(Err(StoreError::Corrupt("gemeente")))?;
-    let (object, facts) = row.as_ref().map_or((nowhere, Facts::Absent), |row| {
-        (row.key.municipality, Facts::Bare)
-    });
+    let (object, facts) =
+        row.as_ref().map_or((nowhere, Facts::Absent), |row| (row.key.municipality, Facts::Bare));
     let (_, committed) = plain::settle(gateway, &allowed, object, &facts, Event::StatsRead).await?;
-    Ok(Done {
-        value: row.ok_or(FlowError::NotFound)?,
-        committed,
-    })
+    Ok(Done { value: row.ok_or(FlowError::NotFound)?, committed })
 }
 
 /// The rules by which figures are protected, for those who read them.
@@ -141,8 +117,5 @@ pub async fn definitions(
     let partner = allowed.subject().partner;
     let (_, committed) =
         plain::settle(gateway, &allowed, partner, &Facts::Bare, Event::StatsRead).await?;
-    Ok(Done {
-        value: gateway.disclosure,
-        committed,
-    })
+    Ok(Done { value: gateway.disclosure, committed })
 }

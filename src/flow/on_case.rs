@@ -47,16 +47,10 @@ impl Which {
     fn question(self, once: Option<Once>) -> Question {
         let idempotency = once.map(|once| once.scope);
         match self {
-            Self::Case(id) => Question {
-                case: Some(id),
-                idempotency,
-                ..Question::default()
-            },
-            Self::Referral(id) => Question {
-                referral: Some(id),
-                idempotency,
-                ..Question::default()
-            },
+            Self::Case(id) => Question { case: Some(id), idempotency, ..Question::default() },
+            Self::Referral(id) => {
+                Question { referral: Some(id), idempotency, ..Question::default() }
+            }
         }
     }
 }
@@ -81,22 +75,9 @@ where
     let now = gateway.clock.now();
     let own = Arc::clone(gateway);
     let decide = move |found: &Found| {
-        decided(
-            &own,
-            &allowed,
-            object,
-            once,
-            found,
-            now,
-            &circumstance,
-            &wish,
-        )
+        decided(&own, &allowed, object, once, found, now, &circumstance, &wish)
     };
-    let (answer, committed) = gateway
-        .store
-        .writer
-        .write(which.question(once), now, decide)
-        .await?;
+    let (answer, committed) = gateway.store.writer.write(which.question(once), now, decide).await?;
     let (verdict, outcome) = answer;
     let permit = verdict.settle(&committed)?;
     let value = outcome.unwrap_or(Err(FlowError::NotFound))?;
@@ -120,22 +101,14 @@ fn decided<A: Action, T>(
     wish: &impl Fn(&OpenCase<'_>, Timestamp) -> Wish<T>,
 ) -> (Effect, Answer<A, T>) {
     let request = allowed.subject().request;
-    let opened = found
-        .case
-        .as_ref()
-        .map(|row| (row, facts::open(&gateway.keyring, row)));
+    let opened = found.case.as_ref().map(|row| (row, facts::open(&gateway.keyring, row)));
     let Some((row, Ok(Some((key, memory))))) = &opened else {
         let verdict = allowed.decide(object, &Facts::Absent, &Circumstance::None);
         let corrupt = matches!(opened, Some((_, Err(_))));
-        let note = Note {
-            why: corrupt.then_some("corrupt").into_iter().collect(),
-            ..Note::default()
-        };
+        let note =
+            Note { why: corrupt.then_some("corrupt").into_iter().collect(), ..Note::default() };
         let entry = verdict.entry(Event::AccessDenied, &note);
-        return (
-            Effect::new(request, entry, Rows::default()),
-            (verdict, None),
-        );
+        return (Effect::new(request, entry, Rows::default()), (verdict, None));
     };
     let standing = standing_of(&gateway.consent.load(), row, memory, now);
     let case = OpenCase {
@@ -146,33 +119,20 @@ fn decided<A: Action, T>(
         remembered: found.remembered.as_ref(),
         referral: found.referral.as_ref(),
     };
-    let facts = facts_for::<A>(&case);
+    let facts = facts_for(&case);
     let verdict = allowed.decide(object, &facts, &circumstance(&case));
-    let Wish {
-        granted,
-        note,
-        outcome,
-    } = wish(&case, now);
+    let Wish { granted, note, outcome } = wish(&case, now);
     let outcome = reused(once, &case).map_or(outcome, Err);
-    let note = Note {
-        object: ledger_object("case", memory.audit_reference),
-        ..note
-    };
+    let note = Note { object: ledger_object("case", memory.audit_reference), ..note };
     let mut entry = verdict.entry(granted, &note);
     match outcome {
         Ok((rows, value)) => {
             let rows = verdict.when_allowed(|| rows);
-            (
-                Effect::new(request, entry, rows),
-                (verdict, Some(Ok(value))),
-            )
+            (Effect::new(request, entry, rows), (verdict, Some(Ok(value))))
         }
         Err(error) => {
             verdict.when_allowed(|| entry.outcome = Outcome::Error);
-            (
-                Effect::new(request, entry, Rows::default()),
-                (verdict, Some(Err(error))),
-            )
+            (Effect::new(request, entry, Rows::default()), (verdict, Some(Err(error))))
         }
     }
 }
@@ -182,12 +142,10 @@ fn reused(once: Option<Once>, case: &OpenCase<'_>) -> Option<FlowError> {
     other.then_some(FlowError::KeyReused)
 }
 
-/// Facts in the shape the action's object asks for: a referral for its referrer, else the case.
-fn facts_for<A: Action>(case: &OpenCase<'_>) -> Facts {
+/// Facts about what was asked for: a referral, or a case.
+fn facts_for(case: &OpenCase<'_>) -> Facts {
     match case.referral {
-        Some(referral) => Facts::Referral {
-            partner: referral.partner,
-        },
+        Some(referral) => Facts::Referral { partner: referral.partner },
         None => Facts::Case(CaseFacts {
             organisation: case.row.organisation,
             assignee: case.row.assignee.clone(),

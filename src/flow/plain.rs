@@ -24,10 +24,6 @@ pub(super) async fn settle<A: Action>(
     let request = allowed.subject().request;
     let decide = move |_: &_| (Effect::new(request, entry.clone(), Rows::default()), ());
     let now = gateway.clock.now();
-    let ((), committed) = gateway
-        .store
-        .writer
-        .write(Question::default(), now, decide)
-        .await?;
+    let ((), committed) = gateway.store.writer.write(Question::default(), now, decide).await?;
     Ok((verdict.settle(&committed)?, committed))
 }

@@ -46,32 +46,21 @@ pub async fn read(
     id: ReferralId,
 ) -> Result<Done<ReferralRow>, FlowError> {
     let now = gateway.clock.now();
-    let question = Question {
-        referral: Some(id),
-        ..Question::default()
-    };
+    let question = Question { referral: Some(id), ..Question::default() };
     let decide = move |found: &Found| {
         let facts = found
             .referral
             .as_ref()
-            .map_or(Facts::Absent, |referral| Facts::Referral {
-                partner: referral.partner,
-            });
+            .map_or(Facts::Absent, |referral| Facts::Referral { partner: referral.partner });
         let verdict = allowed.decide(id, &facts, &Circumstance::None);
-        let note = Note {
-            why: vec!["referral"],
-            ..Note::default()
-        };
+        let note = Note { why: vec!["referral"], ..Note::default() };
         let entry = verdict.entry(Event::CaseRead, &note);
         let effect = Effect::new(allowed.subject().request, entry, Rows::default());
         (effect, (verdict, found.referral.clone()))
     };
     let ((verdict, row), committed) = gateway.store.writer.write(question, now, decide).await?;
     verdict.settle(&committed)?;
-    Ok(Done {
-        value: row.ok_or(FlowError::NotFound)?,
-        committed,
-    })
+    Ok(Done { value: row.ok_or(FlowError::NotFound)?, committed })
 }
 
 /// Takes a referral back: nothing more is released, and the case closes.
@@ -89,25 +78,14 @@ pub async fn withdraw(
         note: Note::default(),
         outcome: close(found, now),
     };
-    let (_, done) = on_case(
-        gateway,
-        allowed,
-        id,
-        Which::Referral(id),
-        None,
-        nothing,
-        wish,
-    )
-    .await?;
+    let (_, done) = on_case(gateway, allowed, id, Which::Referral(id), None, nothing, wish).await?;
     Ok(done)
 }
 
 fn close(found: &OpenCase<'_>, now: Timestamp) -> Result<(Rows, ReferralStatus), FlowError> {
     let status = found.referral.map(|referral| referral.status);
     if found.row.state == CaseState::Closed || status == Some(ReferralStatus::Withdrawn) {
-        return Err(FlowError::State {
-            allowed: Vec::new(),
-        });
+        return Err(FlowError::State { allowed: Vec::new() });
     }
     let at_ms = now.as_millisecond();
     let case = CaseChange {
@@ -117,19 +95,8 @@ fn close(found: &OpenCase<'_>, now: Timestamp) -> Result<(Rows, ReferralStatus),
         at_ms,
     };
     let status = ReferralStatus::Withdrawn;
-    let referral = ReferralChange {
-        id: found.row.referral,
-        status,
-        at_ms,
-    };
-    Ok((
-        Rows {
-            case: Some(case),
-            referral: Some(referral),
-            ..Rows::default()
-        },
-        status,
-    ))
+    let referral = ReferralChange { id: found.row.referral, status, at_ms };
+    Ok((Rows { case: Some(case), referral: Some(referral), ..Rows::default() }, status))
 }
 
 /// The group that holds the referrer's own reference.

@@ -5,13 +5,13 @@ use crate::audit::entry::{Event, Outcome};
 use crate::crypto::seal::{self, Place};
 use crate::domain::case::{ReleasePurpose, Stage};
 use crate::domain::identity::{Disclosure, FieldGroup, Secret};
-use crate::flow::on_case::{OpenCase, Which, Wish, basis, on_case};
+use crate::flow::on_case::{OpenCase, Which, Wish, basis, ledger_object, on_case, standing_of};
 use crate::flow::{Done, FlowError, Gateway, Once};
 use crate::ids::{CaseId, ReleaseId};
 use crate::policy::action::ReleaseIdentity;
 use crate::policy::facts::Circumstance;
 use crate::policy::verdict::{Note, entry_of};
-use crate::policy::{Allowed, fields};
+use crate::policy::{Allowed, Subject, fields};
 use crate::store::cases::ReleaseRow;
 use crate::store::effect::{Effect, Rows};
 use crate::store::writer::Question;
@@ -64,47 +64,24 @@ pub async fn release(
 ) -> Result<Done<Released>, FlowError> {
     let subject = Arc::clone(allowed.subject());
     let role = allowed.role();
-    let id = ReleaseId::new();
     let purpose = asked.purpose;
-    let (own, person) = (Arc::clone(gateway), subject.person.clone());
-    let caller = (subject.partner, subject.person.clone());
-    let wish = move |found: &OpenCase<'_>, now: Timestamp| {
-        let holds =
-            found.row.organisation == caller.0 && found.row.assignee.as_ref() == Some(&caller.1);
-        intent(&own, found, &asked, id, &person, once, holds, now)
+    let wanted = Wanted {
+        gateway: Arc::clone(gateway),
+        subject: Arc::clone(&subject),
+        asked,
+        id: ReleaseId::new(),
+        once,
     };
+    let wish = move |found: &OpenCase<'_>, now: Timestamp| wanted.wish(found, now);
     let circumstance = move |_: &OpenCase<'_>| Circumstance::Purpose(purpose.as_str());
-    let asked = on_case(
-        gateway,
-        allowed,
-        case,
-        Which::Case(case),
-        Some(once),
-        circumstance,
-        wish,
-    );
-    let (
-        permit,
-        Done {
-            value: intent,
-            committed,
-        },
-    ) = match asked.await {
+    let asked = on_case(gateway, allowed, case, Which::Case(case), Some(once), circumstance, wish);
+    let (permit, Done { value: intent, committed }) = match asked.await {
         Err(FlowError::NotFound) => return Err(explain(gateway, &subject, case, purpose).await),
         other => other?,
     };
-    let opened = identities::open(
-        &gateway.store.pool,
-        &gateway.keyring,
-        &permit,
-        &intent.groups,
-    )
-    .await;
-    let event = if opened.is_ok() {
-        Event::ReleaseDone
-    } else {
-        Event::ReleaseAborted
-    };
+    let opened =
+        identities::open(&gateway.store.pool, &gateway.keyring, &permit, &intent.groups).await;
+    let event = if opened.is_ok() { Event::ReleaseDone } else { Event::ReleaseAborted };
     let mut entry = entry_of(&subject, role, event, Outcome::Allow);
     entry.object = intent.object.clone();
     conclude(gateway, entry, subject.request);
@@ -129,94 +106,71 @@ struct Intent {
     replayed: bool,
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "everything the intent's row and entry hold"
-)]
-fn intent(
-    gateway: &Gateway,
-    found: &OpenCase<'_>,
-    asked: &Asked,
+/// Who asks for what, as the decision needs it.
+struct Wanted {
+    gateway: Arc<Gateway>,
+    subject: Arc<Subject>,
+    asked: Asked,
     id: ReleaseId,
-    person: &crate::domain::partner::Slug,
     once: Once,
-    holds: bool,
-    now: Timestamp,
-) -> Wish<Intent> {
-    let stage = found.standing.stage.unwrap_or(Stage::Contact);
-    let groups = groups(found, stage);
-    let names: Vec<&'static str> = groups.iter().map(|group| group.as_str()).collect();
-    let object = crate::flow::on_case::ledger_object("case", found.memory.audit_reference);
-    let note = Note {
-        purpose: Some(asked.purpose.as_str()),
-        refused_as: Some(Event::ReleaseIntent),
-        basis: basis(found.row),
-        fields: names.clone(),
-        why: found
-            .standing
-            .referral
-            .reasons
-            .first()
-            .map(|r| r.as_str())
-            .into_iter()
-            .collect(),
-        object: object.clone(),
-    };
-    let outcome = (|| {
-        if holds
-            && asked
-                .expected
-                .is_some_and(|version| version != found.row.version)
-        {
+}
+
+impl Wanted {
+    fn wish(&self, found: &OpenCase<'_>, now: Timestamp) -> Wish<Intent> {
+        let stage = found.standing.stage.unwrap_or(Stage::Contact);
+        let groups = groups(found, stage);
+        let reasons = &found.standing.referral.reasons;
+        let object = ledger_object("case", found.memory.audit_reference);
+        let note = Note {
+            purpose: Some(self.asked.purpose.as_str()),
+            refused_as: Some(Event::ReleaseIntent),
+            basis: basis(found.row),
+            fields: groups.iter().map(|group| group.as_str()).collect(),
+            why: reasons.first().map(|reason| reason.as_str()).into_iter().collect(),
+            object: object.clone(),
+        };
+        let outcome = self.rows(found, stage, &note.fields, now).map(|rows| {
+            let first = found.remembered.map(|r| ReleaseId::from_uuid(r.resource));
+            let replayed = first.is_some();
+            let id = first.unwrap_or(self.id);
+            (rows, Intent { id, at: now, stage, groups, object, replayed })
+        });
+        Wish { granted: Event::ReleaseIntent, note, outcome }
+    }
+
+    /// The release as a row, and the memory of the request.
+    fn rows(
+        &self,
+        found: &OpenCase<'_>,
+        stage: Stage,
+        groups: &[&'static str],
+        now: Timestamp,
+    ) -> Result<Rows, FlowError> {
+        if self.asked.expected.is_some_and(|version| version != found.row.version) {
             return Err(FlowError::Stale);
         }
-        let reason = seal_reason(gateway, found, id, &asked.reason)?;
+        let at_ms = now.as_millisecond();
         let release = ReleaseRow {
-            id,
+            id: self.id,
             case: found.row.id,
-            person: person.clone(),
-            purpose: asked.purpose.as_str(),
+            person: self.subject.person.clone(),
+            purpose: self.asked.purpose.as_str(),
             stage: stage.as_str(),
-            field_groups: names.join(" "),
-            reason,
-            at_ms: now.as_millisecond(),
+            field_groups: groups.join(" "),
+            reason: seal_reason(&self.gateway, found, self.id, &self.asked.reason)?,
+            at_ms,
         };
-        let replayed = found.remembered.is_some();
-        let remember = (!replayed).then(|| once.row(201, id.uuid(), now.as_millisecond()));
-        let rows = Rows {
-            release: Some(release),
-            idempotency: remember,
-            ..Rows::default()
-        };
-        let first = found
-            .remembered
-            .map_or(id, |r| ReleaseId::from_uuid(r.resource));
-        Ok((
-            rows,
-            Intent {
-                id: first,
-                at: now,
-                stage,
-                groups,
-                object,
-                replayed,
-            },
-        ))
-    })();
-    Wish {
-        granted: Event::ReleaseIntent,
-        note,
-        outcome,
+        let remember = found.remembered.is_none();
+        let idempotency = remember.then(|| self.once.row(201, self.id.uuid(), at_ms));
+        Ok(Rows { release: Some(release), idempotency, ..Rows::default() })
     }
 }
 
 /// The groups this consent and stage allow.
 fn groups(found: &OpenCase<'_>, stage: Stage) -> Vec<FieldGroup> {
     let consented = found.memory.consent.as_ref();
-    let categories: Vec<_> = consented
-        .iter()
-        .flat_map(|consent| consent.categories.iter().copied())
-        .collect();
+    let categories: Vec<_> =
+        consented.iter().flat_map(|consent| consent.categories.iter().copied()).collect();
     fields::to_release(stage, &categories)
 }
 
@@ -228,29 +182,19 @@ fn seal_reason(
 ) -> Result<Vec<u8>, FlowError> {
     let name = id.to_string();
     let place = reason_place(found.row.id, &name);
-    let sealed = seal::seal(
-        &gateway.entropy,
-        found.key,
-        &place,
-        reason.reveal().as_bytes(),
-    );
+    let sealed = seal::seal(&gateway.entropy, found.key, &place, reason.reveal().as_bytes());
     Ok(sealed.or(Err(StoreError::Unavailable("seal")))?)
 }
 
 /// A reason is bound to its case and its release.
 pub(super) const fn reason_place(case: CaseId, release: &str) -> Place<'_> {
-    Place {
-        table: "identity_release",
-        case: case.uuid(),
-        group: release,
-        version: 1,
-    }
+    Place { table: "identity_release", case: case.uuid(), group: release, version: 1 }
 }
 
 /// Tells the coordinator who holds the case why it stayed shut; everybody else learns nothing.
 async fn explain(
     gateway: &Gateway,
-    subject: &crate::policy::Subject,
+    subject: &Subject,
     case: CaseId,
     purpose: ReleasePurpose,
 ) -> FlowError {
@@ -267,16 +211,9 @@ async fn explain(
         return FlowError::NotFound;
     }
     let rules = gateway.consent.load();
-    let standing = crate::flow::on_case::standing_of(&rules, &row, &memory, gateway.clock.now());
+    let standing = standing_of(&rules, &row, &memory, gateway.clock.now());
     if standing.consented.contains(&purpose.as_str()) {
-        FlowError::State {
-            allowed: row
-                .state
-                .next()
-                .iter()
-                .map(|state| state.as_str())
-                .collect(),
-        }
+        FlowError::State { allowed: row.state.next().iter().map(|state| state.as_str()).collect() }
     } else if standing.referral.is_allowed() {
         FlowError::Consent {
             reasons: vec![crate::domain::consent::Reason::PurposeNotCovered],
@@ -297,11 +234,7 @@ fn conclude(
     let now = gateway.clock.now();
     tokio::spawn(async move {
         let decide = move |_: &_| (Effect::new(request, entry.clone(), Rows::default()), ());
-        let written = gateway
-            .store
-            .writer
-            .write(Question::default(), now, decide)
-            .await;
+        let written = gateway.store.writer.write(Question::default(), now, decide).await;
         if written.is_err() {
             // The intent stands without an outcome; `audit reconcile` shows it.
             tracing::error!(request_id = %request, "outcome of a release not recorded");

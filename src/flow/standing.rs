@@ -53,13 +53,8 @@ impl ConsentRules {
     /// Judges a basis at an instant.
     #[must_use]
     pub fn standing(&self, basis: Basis<'_>, at: Timestamp) -> Standing {
-        let judge = |purpose| {
-            evaluate(
-                &self.request(basis, purpose, at),
-                basis.consent,
-                self.switches,
-            )
-        };
+        let judge =
+            |purpose| evaluate(&self.request(basis, purpose, at), basis.consent, self.switches);
         let referral = judge(Purpose::Referral);
         let contact =
             || missing_is_only_signatures(&referral) && judge(Purpose::Contact).is_allowed();
@@ -82,11 +77,7 @@ impl ConsentRules {
             .filter(|purpose| covered(purpose))
             .map(|purpose| purpose.as_str())
             .collect();
-        Standing {
-            referral,
-            stage,
-            consented,
-        }
+        Standing { referral, stage, consented }
     }
 
     fn request(&self, basis: Basis<'_>, purpose: Purpose, at: Timestamp) -> Request {

@@ -56,34 +56,19 @@ pub async fn submit(
     let territory = territory_of(gateway, &allowed, &new)?;
     let standing = standing_of(gateway, &new, now);
     let prepared = Arc::new(prepare(gateway, &allowed, new, &territory, &standing, now)?);
-    let question = Question {
-        idempotency: Some(once.scope),
-        ..Question::default()
-    };
+    let question = Question { idempotency: Some(once.scope), ..Question::default() };
     let subject = Arc::clone(allowed.subject());
     let outcome = standing.referral.clone();
     let decide = move |found: &Found| decide(&allowed, &prepared, &standing, once, found);
     let (answer, committed) = gateway.store.writer.write(question, now, decide).await?;
     let value = match answer {
         Answer::Replay(remembered) => replay(gateway, remembered, once, digest, &committed).await?,
-        Answer::New {
-            verdict,
-            id,
-            status,
-        } => {
-            let permit = verdict
-                .settle(&committed)
-                .or(Err(FlowError::from(outcome)))?;
+        Answer::New { verdict, id, status } => {
+            let permit = verdict.settle(&committed).or(Err(FlowError::from(outcome)))?;
             let index = permit.ledger_index();
             let receipt = receipt(gateway, id, digest, now, index, &committed)?;
             tracing::debug!(request_id = %subject.request, "referral accepted");
-            Submitted {
-                id,
-                status,
-                received_at: now,
-                receipt,
-                replayed: false,
-            }
+            Submitted { id, status, received_at: now, receipt, replayed: false }
         }
     };
     Ok(Done { value, committed })
@@ -104,14 +89,11 @@ fn territory_of(
         });
     }
     let profile = &new.profile;
-    register
-        .territory(profile.municipality, profile.district)
-        .cloned()
-        .ok_or(FlowError::Rule {
-            pointer: "/municipality",
-            code: "municipality-not-served",
-            rule: "must be a gemeente that Buurtgezinnen serves",
-        })
+    register.territory(profile.municipality, profile.district).cloned().ok_or(FlowError::Rule {
+        pointer: "/municipality",
+        code: "municipality-not-served",
+        rule: "must be a gemeente that Buurtgezinnen serves",
+    })
 }
 
 fn standing_of(gateway: &Gateway, new: &NewReferral, now: Timestamp) -> Standing {
@@ -148,10 +130,8 @@ fn prepare(
     let (id, case) = (ReferralId::new(), CaseId::new());
     let audit_reference = AuditReference::new();
     let unavailable = crate::store::StoreError::Unavailable("case key");
-    let (key, wrapped) = gateway
-        .keyring
-        .new_case_key(&gateway.entropy, case.uuid())
-        .or(Err(unavailable))?;
+    let (key, wrapped) =
+        gateway.keyring.new_case_key(&gateway.entropy, case.uuid()).or(Err(unavailable))?;
     let assignee = territory.automatic.then(|| territory.coordinator.clone());
     let status = match standing.stage {
         Some(Stage::Contact) => ReferralStatus::AwaitingConsent,
@@ -160,10 +140,8 @@ fn prepare(
     };
     let registrant = new.registrant.take();
     let view = take_view(&mut new.disclosures);
-    new.disclosures.extend(registrant.map(|content| Disclosure {
-        group: FieldGroup::Registrant,
-        content,
-    }));
+    new.disclosures
+        .extend(registrant.map(|content| Disclosure { group: FieldGroup::Registrant, content }));
     let groups = new.disclosures.iter().map(|d| d.group.as_str()).collect();
     let identity = identities::pack(&gateway.entropy, &key, case, 1, &new.disclosures)?;
     let memory = CaseMemory {
@@ -194,45 +172,25 @@ fn prepare(
         ledger_index: 0,
     };
     let assignment = assignee.map(|to| by_territory(case, to, now)).transpose()?;
-    Ok(Prepared {
-        accepted,
-        audit_reference,
-        assignment,
-        groups,
-    })
+    Ok(Prepared { accepted, audit_reference, assignment, groups })
 }
 
 /// The view is what a coordinator sees before opening the identity; the edge hands it over as the
 /// household group, which is also part of the identity.
 fn take_view(disclosures: &mut Vec<Disclosure>) -> Secret {
-    let index = disclosures
-        .iter()
-        .position(|d| d.group == FieldGroup::Summary);
-    index.map_or_else(
-        || Secret::new("{}".to_owned()),
-        |i| disclosures.swap_remove(i).content,
-    )
+    let index = disclosures.iter().position(|d| d.group == FieldGroup::Summary);
+    index.map_or_else(|| Secret::new("{}".to_owned()), |i| disclosures.swap_remove(i).content)
 }
 
 fn by_territory(case: CaseId, to: Slug, now: Timestamp) -> Result<AssignmentRow, FlowError> {
     let corrupt = crate::store::StoreError::Corrupt("account name");
     let by = Slug::parse("territory").or(Err(corrupt))?;
-    Ok(AssignmentRow {
-        case,
-        version: 1,
-        coordinator: to,
-        by,
-        at_ms: now.as_millisecond(),
-    })
+    Ok(AssignmentRow { case, version: 1, coordinator: to, by, at_ms: now.as_millisecond() })
 }
 
 enum Answer {
     Replay(Remembered),
-    New {
-        verdict: crate::policy::Verdict<SubmitReferral>,
-        id: ReferralId,
-        status: ReferralStatus,
-    },
+    New { verdict: crate::policy::Verdict<SubmitReferral>, id: ReferralId, status: ReferralStatus },
 }
 
 fn decide(
@@ -244,22 +202,11 @@ fn decide(
 ) -> (Effect, Answer) {
     let subject = allowed.subject();
     if let Some(remembered) = &found.remembered {
-        return (
-            Effect::nothing(subject.request),
-            Answer::Replay(remembered.clone()),
-        );
+        return (Effect::nothing(subject.request), Answer::Replay(remembered.clone()));
     }
     let consent = standing.stage.map_or("none", |stage| stage.as_str());
-    let verdict = allowed.decide(
-        subject.partner,
-        &Facts::Bare,
-        &Circumstance::Consent(consent),
-    );
-    let first = standing
-        .referral
-        .reasons
-        .first()
-        .map(|reason| reason.as_str());
+    let verdict = allowed.decide(subject.partner, &Facts::Bare, &Circumstance::Consent(consent));
+    let first = standing.referral.reasons.first().map(|reason| reason.as_str());
     let note = Note {
         refused_as: Some(Event::ReferralRefused),
         basis: "consent:1".to_owned(),
@@ -271,11 +218,7 @@ fn decide(
     let entry = verdict.entry(Event::ReferralAccepted, &note);
     let rows = verdict.when_allowed(|| rows(prepared, once));
     let accepted = &prepared.accepted;
-    let answer = Answer::New {
-        verdict,
-        id: accepted.id,
-        status: accepted.status,
-    };
+    let answer = Answer::New { verdict, id: accepted.id, status: accepted.status };
     (Effect::new(subject.request, entry, rows), answer)
 }
 
@@ -309,19 +252,11 @@ async fn replay(
         return Err(FlowError::KeyReused);
     }
     let id = ReferralId::from_uuid(remembered.resource);
-    let row = referrals::find(&gateway.store.pool, id)
-        .await?
-        .ok_or(FlowError::NotFound)?;
+    let row = referrals::find(&gateway.store.pool, id).await?.ok_or(FlowError::NotFound)?;
     let received_at = crate::clock::from_millisecond(row.received_ms);
     let index = u64::try_from(row.ledger_index).unwrap_or_default();
     let receipt = receipt(gateway, id, digest, received_at, index, committed)?;
-    Ok(Submitted {
-        id,
-        status: row.accepted_as,
-        received_at,
-        receipt,
-        replayed: true,
-    })
+    Ok(Submitted { id, status: row.accepted_as, received_at, receipt, replayed: true })
 }
 
 /// Signs what was accepted: the referrer can show it later, and it names nobody.
@@ -341,8 +276,6 @@ fn receipt(
         hex(&head.root),
         head.size
     );
-    let signed = gateway
-        .keyring
-        .sign_jws("bp-receipt+jwt", payload.as_bytes(), &gateway.entropy);
+    let signed = gateway.keyring.sign_jws("bp-receipt+jwt", payload.as_bytes(), &gateway.entropy);
     Ok(signed.or(Err(crate::store::StoreError::Unavailable("receipt key")))?)
 }

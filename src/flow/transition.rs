@@ -31,22 +31,10 @@ pub async fn transition(
     let nothing = |_: &OpenCase<'_>| Circumstance::None;
     let wish = move |found: &OpenCase<'_>, now: Timestamp| Wish {
         granted: Event::CaseTransition,
-        note: Note {
-            why: vec![to.as_str()],
-            ..Note::default()
-        },
+        note: Note { why: vec![to.as_str()], ..Note::default() },
         outcome: step(found, to, expected, now),
     };
-    let (_, done) = on_case(
-        gateway,
-        allowed,
-        case,
-        Which::Case(case),
-        None,
-        nothing,
-        wish,
-    )
-    .await?;
+    let (_, done) = on_case(gateway, allowed, case, Which::Case(case), None, nothing, wish).await?;
     Ok(done)
 }
 
@@ -61,28 +49,14 @@ fn step(
     }
     let next = found.row.state.next();
     if !next.contains(&to) {
-        return Err(FlowError::State {
-            allowed: next.iter().map(|s| s.as_str()).collect(),
-        });
+        return Err(FlowError::State { allowed: next.iter().map(|s| s.as_str()).collect() });
     }
     let at_ms = now.as_millisecond();
-    let case = CaseChange {
-        id: found.row.id,
-        state: to,
-        assignee: found.row.assignee.clone(),
-        at_ms,
-    };
+    let case =
+        CaseChange { id: found.row.id, state: to, assignee: found.row.assignee.clone(), at_ms };
     let status = referral_status(to);
-    let referral = status.map(|status| ReferralChange {
-        id: found.row.referral,
-        status,
-        at_ms,
-    });
-    let rows = Rows {
-        case: Some(case),
-        referral,
-        ..Rows::default()
-    };
+    let referral = status.map(|status| ReferralChange { id: found.row.referral, status, at_ms });
+    let rows = Rows { case: Some(case), referral, ..Rows::default() };
     Ok((rows, to))
 }
 

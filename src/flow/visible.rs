@@ -25,11 +25,7 @@ pub async fn case<A: Action<Object = CaseId>>(
         row.organisation == subject.partner
             && (allowed.role() == Role::Assigner || row.assignee.as_ref() == Some(&subject.person))
     });
-    if visible {
-        Ok(())
-    } else {
-        refuse(gateway, allowed, id).await
-    }
+    if visible { Ok(()) } else { refuse(gateway, allowed, id).await }
 }
 
 /// Fails with [`FlowError::NotFound`], on record, when the referral is not there or not the caller's.
@@ -43,11 +39,7 @@ pub async fn referral<A: Action<Object = ReferralId>>(
 ) -> Result<(), FlowError> {
     let row = referrals::find(&gateway.store.pool, id).await?;
     let visible = row.is_some_and(|row| row.partner == allowed.subject().partner);
-    if visible {
-        Ok(())
-    } else {
-        refuse(gateway, allowed, id).await
-    }
+    if visible { Ok(()) } else { refuse(gateway, allowed, id).await }
 }
 
 async fn refuse<A: Action>(
@@ -56,7 +48,5 @@ async fn refuse<A: Action>(
     object: A::Object,
 ) -> Result<(), FlowError> {
     let event = Event::AccessDenied;
-    plain::settle(gateway, allowed, object, &Facts::Absent, event)
-        .await
-        .map(|_| ())
+    plain::settle(gateway, allowed, object, &Facts::Absent, event).await.map(|_| ())
 }

@@ -22,10 +22,7 @@ pub async fn checkpoint(
     let partner = allowed.subject().partner;
     let (_, committed) =
         plain::settle(gateway, &allowed, partner, &Facts::Bare, Event::AuditRead).await?;
-    Ok(Done {
-        value: Arc::clone(committed.head()),
-        committed,
-    })
+    Ok(Done { value: Arc::clone(committed.head()), committed })
 }
 
 /// An id to make an account's pseudonyms from. Account names are chosen by an organisation and few;

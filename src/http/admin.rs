@@ -20,24 +20,15 @@ async fn live() -> HttpResponse {
 /// Ready when the database answers and the revocation list still holds.
 async fn ready(api: Data<Api>) -> HttpResponse {
     let now = api.gateway.clock.now();
-    let lists = api
-        .tls
-        .revocations_expire_at()
-        .is_some_and(|until| until > now);
+    let lists = api.tls.revocations_expire_at().is_some_and(|until| until > now);
     let database = api.gateway.store.pool.ping().await.is_ok();
     if lists && database {
-        HttpResponse::Ok()
-            .content_type("text/plain")
-            .body("ready\n")
+        HttpResponse::Ok().content_type("text/plain").body("ready\n")
     } else {
-        HttpResponse::ServiceUnavailable()
-            .content_type("text/plain")
-            .body("not ready\n")
+        HttpResponse::ServiceUnavailable().content_type("text/plain").body("not ready\n")
     }
 }
 
 async fn metrics(handle: Data<PrometheusHandle>) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/plain; version=0.0.4")
-        .body(handle.render())
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(handle.render())
 }

@@ -36,10 +36,7 @@ pub async fn read_checkpoint(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let head = witness::checkpoint(&api.gateway, allowed).await?.value;
-    let body = CheckpointReply {
-        size: head.size,
-        root_hash: hex(&head.root),
-        note: head.note.clone(),
-    };
+    let body =
+        CheckpointReply { size: head.size, root_hash: hex(&head.root), note: head.note.clone() };
     reply::json(StatusCode::OK, &body)
 }

@@ -43,10 +43,7 @@ impl FromRequest for FormBody {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let media = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|v| v.to_str().ok());
+        let media = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
         let form = media.is_some_and(|m| m.starts_with("application/x-www-form-urlencoded"));
         let payload = payload.take();
         Box::pin(async move {
@@ -63,28 +60,16 @@ fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
     let value = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let media = value(header::CONTENT_TYPE).unwrap_or_default();
     let mut parts = media.split(';').map(str::trim);
-    let json = parts
-        .next()
-        .is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+    let json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
     let utf8 = parts.all(|parameter| parameter.eq_ignore_ascii_case("charset=utf-8"));
     let plain = value(header::CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
-    if json && utf8 && plain {
-        Ok(())
-    } else {
-        Err(Problem::UnsupportedMediaType)
-    }
+    if json && utf8 && plain { Ok(()) } else { Err(Problem::UnsupportedMediaType) }
 }
 
 fn fits(headers: &HeaderMap) -> Result<(), Problem> {
-    let length = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok());
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let length = length.and_then(|text| text.parse::<usize>().ok());
-    if length.is_some_and(|length| length > MAX_BYTES) {
-        Err(Problem::TooLarge)
-    } else {
-        Ok(())
-    }
+    if length.is_some_and(|length| length > MAX_BYTES) { Err(Problem::TooLarge) } else { Ok(()) }
 }
 
 async fn collect(mut payload: Payload) -> Result<Bytes, Problem> {

@@ -54,12 +54,8 @@ fn read(body: &[u8], now: jiff::Timestamp) -> Result<Signature, Vec<FieldError>>
     let tree = tree(body).map_err(|error| vec![error])?;
     let mut r = Reading::default();
     let signer = r.need("signer", &wire.signer, "label", |t| SubjectRef::parse(t));
-    let decision = r.need("decision", &wire.decision, "term", |t| {
-        SignatureDecision::parse(t)
-    });
-    let at = r.need("at", &wire.at, "instant", |t| {
-        crate::http::referrals::instant(t)
-    });
+    let decision = r.need("decision", &wire.decision, "term", |t| SignatureDecision::parse(t));
+    let at = r.need("at", &wire.at, "instant", |t| crate::http::referrals::instant(t));
     if at.is_some_and(|at| at > now) {
         r.error("at", "in-the-future", "must not lie in the future");
     }
@@ -70,33 +66,19 @@ fn read(body: &[u8], now: jiff::Timestamp) -> Result<Signature, Vec<FieldError>>
     match (signer, decision, at) {
         (Some(signer), Some(decision), Some(at)) if errors.is_empty() => {
             // A withdrawal counts from the moment it is handed over, whenever it was said.
-            Ok(Signature {
-                signer,
-                decision,
-                at,
-            })
+            Ok(Signature { signer, decision, at })
         }
         _ => Err(errors),
     }
 }
 
 fn answer(done: Done<Decided>) -> Result<HttpResponse, Problem> {
-    let Decided {
-        stage,
-        missing,
-        replayed,
-    } = done.value;
+    let Decided { stage, missing, replayed } = done.value;
     let body = ConsentReply {
         stage: stage.map_or("none", |stage| stage.as_str()),
-        missing: missing
-            .iter()
-            .map(|label| label.as_str().to_owned())
-            .collect(),
+        missing: missing.iter().map(|label| label.as_str().to_owned()).collect(),
     };
-    Ok(reply::replayed(
-        reply::json(StatusCode::CREATED, &body)?,
-        replayed,
-    ))
+    Ok(reply::replayed(reply::json(StatusCode::CREATED, &body)?, replayed))
 }
 
 /// A decision handed over by the coordinator.

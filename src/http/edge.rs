@@ -52,10 +52,7 @@ pub async fn around(
     };
     let response = with_route(response);
     let status = response.status().as_u16();
-    let route = response
-        .request()
-        .match_pattern()
-        .unwrap_or_else(|| "/".to_owned());
+    let route = response.request().match_pattern().unwrap_or_else(|| "/".to_owned());
     let seconds = started.elapsed().as_secs_f64();
     metrics::counter!("http_requests_total", "route" => route.clone(), "method" => method.to_string(), "status" => status.to_string()).increment(1);
     metrics::histogram!("http_request_seconds", "route" => route.clone()).record(seconds);
@@ -68,42 +65,24 @@ pub async fn around(
 
 /// Lets a request in, or says why not. Puts the caller in the request's extensions.
 fn admit(request: &ServiceRequest, marks: &Marks) -> Result<(), Problem> {
-    let api = request
-        .app_data::<Data<Api>>()
-        .ok_or(Problem::Internal)?
-        .clone();
-    let peer = request
-        .conn_data::<PeerCertificate>()
-        .ok_or(Problem::PartnerUnknown)?;
+    let api = request.app_data::<Data<Api>>().ok_or(Problem::Internal)?.clone();
+    let peer = request.conn_data::<PeerCertificate>().ok_or(Problem::PartnerUnknown)?;
     let now = api.gateway.clock.now();
-    api.tls
-        .still_valid(peer, now)
-        .or(Err(Problem::PartnerUnknown))?;
+    api.tls.still_valid(peer, now).or(Err(Problem::PartnerUnknown))?;
     let register = api.gateway.register.load();
-    let partner = register
-        .recognise(&peer.number(), &peer.pin().0)
-        .ok_or(Problem::PartnerUnknown)?;
-    api.limits
-        .take(partner.id)
-        .map_err(Problem::TooManyRequests)?;
+    let partner =
+        register.recognise(&peer.number(), &peer.pin().0).ok_or(Problem::PartnerUnknown)?;
+    api.limits.take(partner.id).map_err(Problem::TooManyRequests)?;
     if !request.path().starts_with("/v1/") {
         // Token endpoint and metadata: the certificate is enough.
         request.extensions_mut().insert(Arc::new(partner.clone()));
         return Ok(());
     }
     let token = bearer(request.headers())?;
-    let refused = Problem::Unauthenticated {
-        error: Some("invalid_token"),
-    };
+    let refused = Problem::Unauthenticated { error: Some("invalid_token") };
     let bearer = api
         .tokens
-        .verify(
-            token,
-            partner,
-            peer.fingerprint(),
-            &register,
-            now.as_second(),
-        )
+        .verify(token, partner, peer.fingerprint(), &register, now.as_second())
         .or(Err(refused))?;
     accepts_json(request.headers())?;
     let subject = subject(partner, peer, &bearer, marks);
@@ -113,13 +92,9 @@ fn admit(request: &ServiceRequest, marks: &Marks) -> Result<(), Problem> {
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     let mut values = headers.get_all(header::AUTHORIZATION);
-    let value = values
-        .next()
-        .ok_or(Problem::Unauthenticated { error: None })?;
+    let value = values.next().ok_or(Problem::Unauthenticated { error: None })?;
     if values.next().is_some() {
-        return Err(Problem::Unauthenticated {
-            error: Some("invalid_request"),
-        });
+        return Err(Problem::Unauthenticated { error: Some("invalid_request") });
     }
     let text = value.to_str().unwrap_or_default();
     let (scheme, token) = text.split_once(' ').unwrap_or_default();
@@ -157,19 +132,11 @@ fn subject(
 /// The caller's trace id where it is a valid `traceparent`, else a new one.
 fn marks(headers: &HeaderMap) -> Marks {
     let request = RequestId::new();
-    let sent = headers
-        .get("traceparent")
-        .and_then(|value| value.to_str().ok());
+    let sent = headers.get("traceparent").and_then(|value| value.to_str().ok());
     let fresh = hex(request.uuid().as_bytes());
-    let trace = sent
-        .and_then(trace_id)
-        .map_or_else(|| fresh.clone(), str::to_owned);
+    let trace = sent.and_then(trace_id).map_or_else(|| fresh.clone(), str::to_owned);
     let span = fresh.chars().rev().take(16).collect();
-    Marks {
-        request,
-        trace,
-        span,
-    }
+    Marks { request, trace, span }
 }
 
 fn trace_id(traceparent: &str) -> Option<&str> {
@@ -178,9 +145,7 @@ fn trace_id(traceparent: &str) -> Option<&str> {
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let is_hex = |text: &str, length: usize| {
         text.len() == length
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     };
     let nonzero = trace.bytes().any(|b| b != b'0');
     let valid = version == "00"
@@ -194,18 +159,12 @@ fn trace_id(traceparent: &str) -> Option<&str> {
 
 /// Gives a problem the route it happened on.
 fn with_route(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
-    let Some(problem) = response
-        .response()
-        .error()
-        .and_then(|error| error.as_error::<Problem>())
+    let Some(problem) = response.response().error().and_then(|error| error.as_error::<Problem>())
     else {
         return response;
     };
     metrics::counter!("problems_total", "kind" => problem.kind()).increment(1);
-    let route = response
-        .request()
-        .match_pattern()
-        .unwrap_or_else(|| "/".to_owned());
+    let route = response.request().match_pattern().unwrap_or_else(|| "/".to_owned());
     let answer = problem.response(&route);
     response.into_response(answer)
 }
@@ -217,10 +176,7 @@ fn with_headers(mut response: ServiceResponse<BoxBody>, marks: &Marks) -> Servic
         .and_then(|api| api.gateway.store.writer.latest());
     let headers = response.headers_mut();
     for (name, value) in FIXED {
-        headers.insert(
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        );
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     let mut put = |name: &'static str, value: String| {
         if let Ok(value) = HeaderValue::from_str(&value) {
@@ -228,10 +184,7 @@ fn with_headers(mut response: ServiceResponse<BoxBody>, marks: &Marks) -> Servic
         }
     };
     put("request-id", marks.request.to_string());
-    put(
-        "traceparent",
-        format!("00-{}-{}-01", marks.trace, marks.span),
-    );
+    put("traceparent", format!("00-{}-{}-01", marks.trace, marks.span));
     // The head covers whatever this request wrote: its entry was committed before the answer.
     if let Some(head) = head {
         put("audit-checkpoint", to_header(&head.note));
@@ -243,14 +196,8 @@ fn with_headers(mut response: ServiceResponse<BoxBody>, marks: &Marks) -> Servic
 const FIXED: [(&str, &str); 8] = [
     ("api-version", API_VERSION),
     ("cache-control", "no-store"),
-    (
-        "content-security-policy",
-        "default-src 'none'; frame-ancestors 'none'",
-    ),
-    (
-        "strict-transport-security",
-        "max-age=31536000; includeSubDomains",
-    ),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("strict-transport-security", "max-age=31536000; includeSubDomains"),
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
     ("referrer-policy", "no-referrer"),

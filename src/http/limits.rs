@@ -18,10 +18,7 @@ impl Limits {
     pub fn new(per_second: NonZeroU32) -> Self {
         let quota =
             Quota::per_second(per_second).allow_burst(per_second.saturating_add(per_second.get()));
-        Self {
-            buckets: RateLimiter::keyed(quota),
-            clock: DefaultClock::default(),
-        }
+        Self { buckets: RateLimiter::keyed(quota), clock: DefaultClock::default() }
     }
 
     /// Takes one from the partner's bucket.
@@ -29,12 +26,9 @@ impl Limits {
     /// # Errors
     /// Seconds to wait, at least 1, when it is empty.
     pub fn take(&self, partner: PartnerId) -> Result<(), u64> {
-        self.buckets.check_key(&partner).map_err(|until| {
-            until
-                .wait_time_from(self.clock.now())
-                .as_secs()
-                .saturating_add(1)
-        })
+        self.buckets
+            .check_key(&partner)
+            .map_err(|until| until.wait_time_from(self.clock.now()).as_secs().saturating_add(1))
     }
 }
 

@@ -33,9 +33,7 @@ pub(super) async fn token(
 ) -> Result<HttpResponse, Problem> {
     check_form(&body.0, partner.name.as_str())?;
     let role = Role::of_system(partner.kind).ok_or(Problem::Forbidden)?;
-    let peer = request
-        .conn_data::<PeerCertificate>()
-        .ok_or(Problem::PartnerUnknown)?;
+    let peer = request.conn_data::<PeerCertificate>().ok_or(Problem::PartnerUnknown)?;
     let now = api.gateway.clock.now().as_second();
     let claims = json!({
         "iss": api.tokens.own_issuer(),
@@ -51,11 +49,7 @@ pub(super) async fn token(
     });
     let keyring = &api.gateway.keyring;
     let token = keyring
-        .sign_jws(
-            "at+jwt",
-            claims.to_string().as_bytes(),
-            &api.gateway.entropy,
-        )
+        .sign_jws("at+jwt", claims.to_string().as_bytes(), &api.gateway.entropy)
         .or(Err(Problem::Internal))?;
     metrics::counter!("tokens_issued_total").increment(1);
     let body = json!({"access_token": token, "token_type": "Bearer", "expires_in": LIFE_S});
@@ -67,9 +61,7 @@ fn check_form(body: &[u8], name: &str) -> Result<(), Problem> {
     let malformed = Problem::invalid("", "malformed", "must be a form in UTF-8");
     let text = str::from_utf8(body).or(Err(malformed))?;
     let value = |wanted: &str| {
-        text.split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .find(|(key, _)| *key == wanted)
+        text.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == wanted)
     };
     let grant = value("grant_type").is_some_and(|(_, grant)| grant == "client_credentials");
     let client = value("client_id").is_none_or(|(_, client)| client == name);

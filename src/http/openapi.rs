@@ -34,30 +34,43 @@ struct Described;
 #[must_use]
 pub fn document() -> Value {
     let mut document = serde_json::to_value(Described::openapi()).unwrap_or_default();
-    document["info"] = info();
-    document["servers"] =
-        json!([{"url": "https://localhost:8443", "description": "The API listener of a demo"}]);
-    document["security"] = json!([{"boundToken": []}]);
-    document["components"]["securitySchemes"] = json!({
+    put(&mut document, "", "info", info());
+    put(&mut document, "", "servers", servers());
+    put(&mut document, "", "security", json!([{"boundToken": []}]));
+    put(&mut document, "/components", "securitySchemes", security());
+    if let Some(schemas) = document.pointer_mut("/components/schemas") {
+        without_null_defaults(schemas);
+    }
+    put(&mut document, "/components/schemas", "Problem", problem());
+    let paths = document.pointer_mut("/paths").and_then(Value::as_object_mut);
+    let items = paths.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut);
+    for operation in items.flat_map(Map::values_mut) {
+        describe(operation);
+    }
+    document
+}
+
+/// Puts a member into the object at a pointer.
+fn put(document: &mut Value, pointer: &str, key: &str, value: Value) {
+    if let Some(object) = document.pointer_mut(pointer).and_then(Value::as_object_mut) {
+        object.insert(key.to_owned(), value);
+    }
+}
+
+fn servers() -> Value {
+    json!([{"url": "https://localhost:8443", "description": "The API listener of a demo"}])
+}
+
+fn security() -> Value {
+    json!({
         "boundToken": {
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "JWT",
-            "description": "RFC 9068 access token bound to the client certificate (RFC 8705) of a mutual TLS connection.",
+            "description": "RFC 9068 access token bound to the client certificate (RFC 8705) of \
+                a mutual TLS connection.",
         },
-    });
-    without_null_defaults(&mut document["components"]["schemas"]);
-    document["components"]["schemas"]["Problem"] = problem();
-    if let Some(paths) = document["paths"].as_object_mut() {
-        for operation in paths
-            .values_mut()
-            .filter_map(Value::as_object_mut)
-            .flat_map(Map::values_mut)
-        {
-            describe(operation);
-        }
-    }
-    document
+    })
 }
 
 /// A missing field has no default; the shapes only have one for the parser's sake.
@@ -83,28 +96,27 @@ fn describe(operation: &mut Value) {
     let problems = [
         ("400", "The request breaks rules; all are listed"),
         ("401", "No valid token bound to this connection"),
-        (
-            "403",
-            "This role may never do this, or consent does not suffice",
-        ),
+        ("403", "This role may never do this, or consent does not suffice"),
         ("404", "Not there, or not yours"),
         ("406", "No acceptable form"),
         ("409", "The state or an earlier request does not allow it"),
         ("429", "Too many requests"),
-        (
-            "503",
-            "The ledger cannot be written, or too much is waiting",
-        ),
+        ("503", "The ledger cannot be written, or too much is waiting"),
     ];
     for (status, text) in problems {
-        operation["responses"][status] = json!({
-            "description": text,
-            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        });
+        put(
+            operation,
+            "/responses",
+            status,
+            json!({
+                "description": text,
+                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            }),
+        );
     }
-    let answers = operation["responses"].as_object_mut();
+    let answers = operation.pointer_mut("/responses").and_then(Value::as_object_mut);
     for answer in answers.into_iter().flat_map(Map::values_mut) {
-        answer["headers"] = headers();
+        put(answer, "", "headers", headers());
     }
 }
 

@@ -36,17 +36,9 @@ impl Page {
         route: &str,
     ) -> Result<Self, Problem> {
         let context = format!("{}:{}:{route}", subject.partner, subject.person.as_str());
-        let mut page = Self {
-            after: (i64::MIN, Uuid::nil()),
-            limit: DEFAULT,
-            unassigned: false,
-            context,
-        };
-        for pair in request
-            .query_string()
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-        {
+        let mut page =
+            Self { after: (i64::MIN, Uuid::nil()), limit: DEFAULT, unassigned: false, context };
+        for pair in request.query_string().split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=') {
                 Some(("limit", text)) => page.limit = limit(text)?,
                 Some(("cursor", text)) => page.after = page.open(gateway, text)?,
@@ -59,16 +51,8 @@ impl Page {
     }
 
     fn open(&self, gateway: &Gateway, text: &str) -> Result<After, Problem> {
-        let not_ours = || {
-            bad(
-                "cursor",
-                "must be a cursor of this list, given to this caller",
-            )
-        };
-        let bytes = gateway
-            .keyring
-            .open_cursor(&self.context, text)
-            .or(Err(not_ours()))?;
+        let not_ours = || bad("cursor", "must be a cursor of this list, given to this caller");
+        let bytes = gateway.keyring.open_cursor(&self.context, text).or(Err(not_ours()))?;
         let (ms, id) = bytes.split_first_chunk::<8>().ok_or_else(not_ours)?;
         let id = Uuid::from_slice(id).or(Err(not_ours()))?;
         Ok((i64::from_be_bytes(*ms), id))
@@ -89,9 +73,7 @@ impl Page {
             return Ok(None);
         };
         let bytes = [ms.to_be_bytes().as_slice(), id.as_bytes().as_slice()].concat();
-        let sealed = gateway
-            .keyring
-            .seal_cursor(&gateway.entropy, &self.context, &bytes);
+        let sealed = gateway.keyring.seal_cursor(&gateway.entropy, &self.context, &bytes);
         sealed.map(Some).or(Err(Problem::Internal))
     }
 }

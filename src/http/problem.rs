@@ -115,118 +115,72 @@ impl Problem {
         Self::Invalid(vec![FieldError::new(pointer, code, rule)])
     }
 
-    /// Status, kind, title and detail: the whole table.
-    const fn row(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
+    /// Status, kind and title: the whole table.
+    const fn row(&self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {
-            Self::AuditUnavailable => (
-                S::SERVICE_UNAVAILABLE,
-                "audit-unavailable",
-                "Ledger unavailable",
-                "Nothing is released or accepted while the ledger cannot be written. Try again later.",
-            ),
-            Self::BodyTimeout => (
-                S::REQUEST_TIMEOUT,
-                "body-timeout",
-                "Body too slow",
-                "The body must arrive within ten seconds.",
-            ),
-            Self::Busy => (
-                S::SERVICE_UNAVAILABLE,
-                "busy",
-                "Busy",
-                "Too many requests are waiting. Try again later.",
-            ),
-            Self::ConsentRefused { .. } => (
-                S::FORBIDDEN,
-                "consent-refused",
-                "Consent does not suffice",
-                "The reasons are listed. Nothing was kept or released.",
-            ),
-            Self::Forbidden => (
-                S::FORBIDDEN,
-                "forbidden",
-                "Not for this role",
-                "The role of this token may never do this.",
-            ),
-            Self::Internal => (
-                S::INTERNAL_SERVER_ERROR,
-                "internal",
-                "Internal error",
-                "Something went wrong on our side. Quote the Request-Id header when asking about it.",
-            ),
-            Self::Invalid(_) => (
-                S::BAD_REQUEST,
-                "invalid",
-                "Invalid request",
-                "The errors are listed by JSON pointer and rule.",
-            ),
-            Self::KeyReused => (
-                S::CONFLICT,
-                "idempotency-key-reused",
-                "Idempotency-Key used before",
-                "The key was used for a request with another body. Use a new key.",
-            ),
-            Self::MethodNotAllowed(_) => (
-                S::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "Method not allowed",
-                "The Allow header lists the methods of this resource.",
-            ),
-            Self::NotAcceptable => (
-                S::NOT_ACCEPTABLE,
-                "not-acceptable",
-                "Not acceptable",
-                "This resource is served as application/json.",
-            ),
-            Self::NotFound => (
-                S::NOT_FOUND,
-                "not-found",
-                "Not found",
-                "There is no such resource, or it is not yours.",
-            ),
-            Self::PartnerUnknown => (
-                S::FORBIDDEN,
-                "partner-unknown",
-                "Not an active partner",
-                "The certificate is not registered for an active partner.",
-            ),
-            Self::Stale => (
-                S::PRECONDITION_FAILED,
-                "stale",
-                "Resource has changed",
-                "The resource has another version than If-Match names. Read it again.",
-            ),
-            Self::StateConflict { .. } => (
-                S::CONFLICT,
-                "state-conflict",
-                "Not in this state",
-                "The present state does not allow this.",
-            ),
-            Self::TooLarge => (
-                S::PAYLOAD_TOO_LARGE,
-                "too-large",
-                "Body too large",
-                "A body may have 64 KiB at most.",
-            ),
-            Self::TooManyRequests(_) => (
-                S::TOO_MANY_REQUESTS,
-                "too-many-requests",
-                "Too many requests",
-                "Wait for the number of seconds in Retry-After.",
-            ),
-            Self::Unauthenticated { .. } => (
-                S::UNAUTHORIZED,
-                "unauthenticated",
-                "Not authenticated",
-                "A valid access token bound to this connection's certificate is required.",
-            ),
-            Self::UnsupportedMediaType => (
-                S::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
-                "Unsupported media type",
-                "Send application/json, uncompressed.",
-            ),
+            Self::AuditUnavailable => {
+                (S::SERVICE_UNAVAILABLE, "audit-unavailable", "Ledger unavailable")
+            }
+            Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body-timeout", "Body too slow"),
+            Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", "Busy"),
+            Self::ConsentRefused { .. } => {
+                (S::FORBIDDEN, "consent-refused", "Consent does not suffice")
+            }
+            Self::Forbidden => (S::FORBIDDEN, "forbidden", "Not for this role"),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+            Self::Invalid(_) => (S::BAD_REQUEST, "invalid", "Invalid request"),
+            Self::KeyReused => {
+                (S::CONFLICT, "idempotency-key-reused", "Idempotency-Key used before")
+            }
+            Self::MethodNotAllowed(_) => {
+                (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
+            }
+            Self::NotAcceptable => (S::NOT_ACCEPTABLE, "not-acceptable", "Not acceptable"),
+            Self::NotFound => (S::NOT_FOUND, "not-found", "Not found"),
+            Self::PartnerUnknown => (S::FORBIDDEN, "partner-unknown", "Not an active partner"),
+            Self::Stale => (S::PRECONDITION_FAILED, "stale", "Resource has changed"),
+            Self::StateConflict { .. } => (S::CONFLICT, "state-conflict", "Not in this state"),
+            Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "Body too large"),
+            Self::TooManyRequests(_) => {
+                (S::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests")
+            }
+            Self::Unauthenticated { .. } => {
+                (S::UNAUTHORIZED, "unauthenticated", "Not authenticated")
+            }
+            Self::UnsupportedMediaType => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type")
+            }
+        }
+    }
+
+    /// What the caller can do about it.
+    const fn detail(&self) -> &'static str {
+        match self {
+            Self::AuditUnavailable => {
+                "Nothing is released or accepted while the ledger cannot be written. Try again later."
+            }
+            Self::BodyTimeout => "The body must arrive within ten seconds.",
+            Self::Busy => "Too many requests are waiting. Try again later.",
+            Self::ConsentRefused { .. } => "The reasons are listed. Nothing was kept or released.",
+            Self::Forbidden => "The role of this token may never do this.",
+            Self::Internal => {
+                "Something went wrong on our side. Quote the Request-Id header when asking about it."
+            }
+            Self::Invalid(_) => "The errors are listed by JSON pointer and rule.",
+            Self::KeyReused => "The key was used for a request with another body. Use a new key.",
+            Self::MethodNotAllowed(_) => "The Allow header lists the methods of this resource.",
+            Self::NotAcceptable => "This resource is served as application/json.",
+            Self::NotFound => "There is no such resource, or it is not yours.",
+            Self::PartnerUnknown => "The certificate is not registered for an active partner.",
+            Self::Stale => "The resource has another version than If-Match names. Read it again.",
+            Self::StateConflict { .. } => "The present state does not allow this.",
+            Self::TooLarge => "A body may have 64 KiB at most.",
+            Self::TooManyRequests(_) => "Wait for the number of seconds in Retry-After.",
+            Self::Unauthenticated { .. } => {
+                "A valid access token bound to this connection's certificate is required."
+            }
+            Self::UnsupportedMediaType => "Send application/json, uncompressed.",
         }
     }
 
@@ -239,12 +193,12 @@ impl Problem {
     /// The answer, as given on the route `instance` (a template, never a path).
     #[must_use]
     pub fn response(&self, instance: &str) -> HttpResponse {
-        let (status, kind, title, detail) = self.row();
+        let (status, kind, title) = self.row();
         let mut body = json!({
             "type": format!("{TYPE_BASE}{kind}"),
             "title": title,
             "status": status.as_u16(),
-            "detail": detail,
+            "detail": self.detail(),
             "instance": instance,
         });
         if let Some(fields) = body.as_object_mut() {
@@ -326,19 +280,12 @@ impl From<FlowError> for Problem {
             FlowError::NotFound => Self::NotFound,
             FlowError::Consent { reasons, missing } => Self::ConsentRefused {
                 reasons: reasons.iter().map(|reason| reason.as_str()).collect(),
-                missing: missing
-                    .iter()
-                    .map(|label| label.as_str().to_owned())
-                    .collect(),
+                missing: missing.iter().map(|label| label.as_str().to_owned()).collect(),
             },
             FlowError::KeyReused => Self::KeyReused,
             FlowError::State { allowed } => Self::StateConflict { allowed },
             FlowError::Stale => Self::Stale,
-            FlowError::Rule {
-                pointer,
-                code,
-                rule,
-            } => Self::invalid(pointer, code, rule),
+            FlowError::Rule { pointer, code, rule } => Self::invalid(pointer, code, rule),
             FlowError::Store(error) => error.into(),
         }
     }

@@ -14,9 +14,7 @@ use uuid::Uuid;
 /// A JSON answer.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Result<HttpResponse, Problem> {
     let body = serde_json::to_string(body).or(Err(Problem::Internal))?;
-    Ok(HttpResponse::build(status)
-        .content_type("application/json")
-        .body(body))
+    Ok(HttpResponse::build(status).content_type("application/json").body(body))
 }
 
 /// A JSON answer about a resource that has versions.
@@ -35,9 +33,7 @@ pub(super) fn versioned(
 pub(super) fn replayed(mut response: HttpResponse, replayed: bool) -> HttpResponse {
     if replayed {
         let name = header::HeaderName::from_static("idempotent-replayed");
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static("true"));
+        response.headers_mut().insert(name, HeaderValue::from_static("true"));
     }
     response
 }
@@ -47,10 +43,7 @@ pub(super) fn replayed(mut response: HttpResponse, replayed: bool) -> HttpRespon
 /// # Errors
 /// [`Problem::Invalid`] when it is missing or not 1-64 visible ASCII characters.
 pub(super) fn idempotency_key(request: &HttpRequest) -> Result<String, Problem> {
-    let key = request
-        .headers()
-        .get("idempotency-key")
-        .and_then(|value| value.to_str().ok());
+    let key = request.headers().get("idempotency-key").and_then(|value| value.to_str().ok());
     let visible = |key: &&str| {
         (1..=64).contains(&key.len()) && key.bytes().all(|b| (0x21..=0x7e).contains(&b))
     };
@@ -68,23 +61,15 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<i32>, Problem> {
     let Some(value) = headers.get(header::IF_MATCH) else {
         return Ok(None);
     };
-    let tag = value
-        .to_str()
-        .ok()
-        .and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
-    tag.and_then(|tag| tag.parse().ok())
-        .map(Some)
-        .ok_or(Problem::Stale)
+    let tag = value.to_str().ok().and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
+    tag.and_then(|tag| tag.parse().ok()).map(Some).ok_or(Problem::Stale)
 }
 
 /// An id in a path. What does not read as one becomes the nil id, which names nothing: the answer is
 /// the 404 of every other absent id, on record like any other.
 pub(super) fn id_or_nil(text: &str) -> Uuid {
     let canonical = text.len() == 36;
-    Uuid::try_parse(text)
-        .ok()
-        .filter(|_| canonical)
-        .unwrap_or_default()
+    Uuid::try_parse(text).ok().filter(|_| canonical).unwrap_or_default()
 }
 
 /// The problem with a request about a case, unless the caller must not know that the case is there.
@@ -94,10 +79,7 @@ pub(super) async fn unless_hidden<A: Action<Object = CaseId>>(
     case: CaseId,
     problem: Problem,
 ) -> Problem {
-    visible::case(gateway, &allowed, case)
-        .await
-        .err()
-        .map_or(problem, Problem::from)
+    visible::case(gateway, &allowed, case).await.err().map_or(problem, Problem::from)
 }
 
 /// As [`unless_hidden`], for a referral.
@@ -107,10 +89,7 @@ pub(super) async fn unless_hidden_referral<A: Action<Object = ReferralId>>(
     referral: ReferralId,
     problem: Problem,
 ) -> Problem {
-    visible::referral(gateway, &allowed, referral)
-        .await
-        .err()
-        .map_or(problem, Problem::from)
+    visible::referral(gateway, &allowed, referral).await.err().map_or(problem, Problem::from)
 }
 
 /// Whether the caller takes JSON.
@@ -124,14 +103,7 @@ pub(super) fn accepts_json(headers: &HeaderMap) -> Result<(), Problem> {
     let accept = accept.to_str().unwrap_or_default();
     let takes = |range: &str| {
         let kind = range.split(';').next().unwrap_or_default().trim();
-        matches!(
-            kind,
-            "*/*" | "application/*" | "application/json" | "application/problem+json"
-        )
+        matches!(kind, "*/*" | "application/*" | "application/json" | "application/problem+json")
     };
-    if accept.split(',').any(takes) {
-        Ok(())
-    } else {
-        Err(Problem::NotAcceptable)
-    }
+    if accept.split(',').any(takes) { Ok(()) } else { Err(Problem::NotAcceptable) }
 }

@@ -80,9 +80,7 @@ impl Router {
             let allow = methods.join(", ");
             let resource = routes
                 .into_iter()
-                .fold(web::resource(path), |resource, (_, route)| {
-                    resource.route(route)
-                });
+                .fold(web::resource(path), |resource, (_, route)| resource.route(route));
             config.service(resource.default_service(web::to(move || {
                 let allow = allow.clone();
                 async move { Err::<&str, _>(Problem::MethodNotAllowed(allow)) }

@@ -1,7 +1,9 @@
 //! Every route of the API listener.
 
+use crate::http::cases::{assign, read, release, transition};
+use crate::http::referrals::{follow, submit};
 use crate::http::router::Router;
-use crate::http::{audit, cases, consent, oauth, referrals, statistics};
+use crate::http::{audit, consent, oauth, statistics};
 use actix_web::http::Method;
 
 /// The routes. `tests/it/surface.rs` tries each of them with every kind of caller.
@@ -9,84 +11,24 @@ use actix_web::http::Method;
 pub fn routes() -> Router {
     let (get, post) = (Method::GET, Method::POST);
     Router::default()
-        .add(
-            post.clone(),
-            "/v1/referrals",
-            referrals::submit::submit_referral,
-        )
-        .add(
-            get.clone(),
-            "/v1/referrals",
-            referrals::follow::list_referrals,
-        )
-        .add(
-            get.clone(),
-            "/v1/referrals/{id}",
-            referrals::follow::read_referral,
-        )
-        .add(
-            post.clone(),
-            "/v1/referrals/{id}/consent-decisions",
-            consent::decide_referral_consent,
-        )
-        .add(
-            post.clone(),
-            "/v1/referrals/{id}/withdrawals",
-            referrals::follow::withdraw_referral,
-        )
-        .add(get.clone(), "/v1/cases", cases::read::list_cases)
-        .add(get.clone(), "/v1/cases/{id}", cases::read::read_case)
-        .add(
-            post.clone(),
-            "/v1/cases/{id}/identity-releases",
-            cases::release::release_identity,
-        )
-        .add(
-            get.clone(),
-            "/v1/cases/{id}/identity-releases",
-            cases::release::list_releases,
-        )
-        .add(
-            post.clone(),
-            "/v1/cases/{id}/consent-decisions",
-            consent::decide_case_consent,
-        )
-        .add(
-            post.clone(),
-            "/v1/cases/{id}/assignments",
-            cases::assign::assign_case,
-        )
-        .add(
-            get.clone(),
-            "/v1/cases/{id}/assignments",
-            cases::assign::list_assignments,
-        )
-        .add(
-            post.clone(),
-            "/v1/cases/{id}/transitions",
-            cases::transition::transition_case,
-        )
-        .add(
-            get.clone(),
-            "/v1/statistics/releases",
-            statistics::list_statistics,
-        )
-        .add(
-            get.clone(),
-            "/v1/statistics/releases/{id}",
-            statistics::read_statistics,
-        )
-        .add(
-            get.clone(),
-            "/v1/statistics/definitions",
-            statistics::read_definitions,
-        )
+        .add(post.clone(), "/v1/referrals", submit::submit_referral)
+        .add(get.clone(), "/v1/referrals", follow::list_referrals)
+        .add(get.clone(), "/v1/referrals/{id}", follow::read_referral)
+        .add(post.clone(), "/v1/referrals/{id}/consent-decisions", consent::decide_referral_consent)
+        .add(post.clone(), "/v1/referrals/{id}/withdrawals", follow::withdraw_referral)
+        .add(get.clone(), "/v1/cases", read::list_cases)
+        .add(get.clone(), "/v1/cases/{id}", read::read_case)
+        .add(post.clone(), "/v1/cases/{id}/identity-releases", release::release_identity)
+        .add(get.clone(), "/v1/cases/{id}/identity-releases", release::list_releases)
+        .add(post.clone(), "/v1/cases/{id}/consent-decisions", consent::decide_case_consent)
+        .add(post.clone(), "/v1/cases/{id}/assignments", assign::assign_case)
+        .add(get.clone(), "/v1/cases/{id}/assignments", assign::list_assignments)
+        .add(post.clone(), "/v1/cases/{id}/transitions", transition::transition_case)
+        .add(get.clone(), "/v1/statistics/releases", statistics::list_statistics)
+        .add(get.clone(), "/v1/statistics/releases/{id}", statistics::read_statistics)
+        .add(get.clone(), "/v1/statistics/definitions", statistics::read_definitions)
         .add(get.clone(), "/v1/audit/checkpoint", audit::read_checkpoint)
         .add_public(post, "/oauth/token", oauth::token)
-        .add_public(
-            get.clone(),
-            "/.well-known/oauth-authorization-server",
-            oauth::metadata,
-        )
+        .add_public(get.clone(), "/.well-known/oauth-authorization-server", oauth::metadata)
         .add_public(get, "/.well-known/jwks.json", oauth::jwks)
 }

@@ -122,10 +122,7 @@ fn start_admin(
 ) -> io::Result<Server> {
     let metrics = Data::new(metrics.clone());
     let server = HttpServer::new(move || {
-        App::new()
-            .app_data(api.clone())
-            .app_data(metrics.clone())
-            .configure(admin::configure)
+        App::new().app_data(api.clone()).app_data(metrics.clone()).configure(admin::configure)
     })
     .workers(1)
     .shutdown_timeout(1)

@@ -74,10 +74,7 @@ pub async fn list_statistics(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let rows = flow::list(&api.gateway, allowed).await?.value;
-    let items = rows
-        .iter()
-        .map(|row| reply_of(row, true))
-        .collect::<Result<_, _>>()?;
+    let items = rows.iter().map(|row| reply_of(row, true)).collect::<Result<_, _>>()?;
     reply::json(StatusCode::OK, &FiguresPage { items, next: None })
 }
 
@@ -97,10 +94,7 @@ pub async fn read_statistics(
     let id = StatisticsReleaseId::from_uuid(reply::id_or_nil(&id));
     let row = flow::read(&api.gateway, allowed, id).await?.value;
     let tag = format!("\"{}\"", hex(&row.sha256));
-    let held = request
-        .headers()
-        .get(header::IF_NONE_MATCH)
-        .and_then(|value| value.to_str().ok());
+    let held = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let mut response = if held == Some(tag.as_str()) {
         HttpResponse::NotModified().finish()
     } else {

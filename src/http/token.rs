@@ -51,7 +51,7 @@ pub struct NotAccepted;
 struct Key {
     kid: String,
     algorithms: &'static [Algorithm],
-    key: DecodingKey,
+    verifies: DecodingKey,
 }
 
 #[derive(Default)]
@@ -129,10 +129,7 @@ impl Verifier {
     fn remembered(&self, key: &[u8; 32], register: i64, now_s: i64) -> Option<Arc<Bearer>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.register != register {
-            *known = Known {
-                register,
-                ..Known::default()
-            };
+            *known = Known { register, ..Known::default() };
         }
         let bearer = known.remembered.get(key)?;
         (now_s < bearer.expires + LEEWAY_S).then(|| Arc::clone(bearer))
@@ -155,7 +152,7 @@ impl Verifier {
             .find(|key| key.kid == header.kid && key.algorithms.contains(&algorithm))
             .ok_or(NotAccepted)?;
         let signed =
-            jsonwebtoken::crypto::verify(parts.signature, parts.message, &key.key, algorithm);
+            jsonwebtoken::crypto::verify(parts.signature, parts.message, &key.verifies, algorithm);
         ensure(signed.unwrap_or(false))?;
         claims.check(&self.audience, certificate, now_s)?;
         let roles = roles(&claims.roles, partner, claims.iss == self.own_issuer)?;
@@ -171,9 +168,7 @@ impl Verifier {
 
     fn pseudonym(&self, person: &Slug) -> Result<String, NotAccepted> {
         let id = crate::flow::witness::account_id(person);
-        let pseudonym = self
-            .keyring
-            .pseudonym("ledger", "audit", "all", "person", id);
+        let pseudonym = self.keyring.pseudonym("ledger", "audit", "all", "person", id);
         Ok(pseudonym.or(Err(NotAccepted))?.as_str().to_owned())
     }
 
@@ -237,9 +232,7 @@ struct Header {
 
 impl Header {
     fn check(&self) -> Result<Algorithm, NotAccepted> {
-        let foreign = [
-            &self.crit, &self.b64, &self.jku, &self.jwk, &self.x5u, &self.x5c,
-        ];
+        let foreign = [&self.crit, &self.b64, &self.jku, &self.jwk, &self.x5u, &self.x5c];
         ensure(foreign.iter().all(|parameter| parameter.is_none()))?;
         ensure(matches!(self.typ.as_str(), "at+jwt" | "application/at+jwt"))?;
         match self.alg.as_str() {
@@ -331,10 +324,6 @@ fn key_of(jwk: &Jwk) -> Option<Key> {
         AlgorithmParameters::RSA(_) => &[Algorithm::PS256, Algorithm::RS256],
         _ => return None,
     };
-    let key = DecodingKey::from_jwk(jwk).ok()?;
-    Some(Key {
-        kid: jwk.common.key_id.clone()?,
-        algorithms,
-        key,
-    })
+    let verifies = DecodingKey::from_jwk(jwk).ok()?;
+    Some(Key { kid: jwk.common.key_id.clone()?, algorithms, verifies })
 }

@@ -76,16 +76,16 @@ impl<T> Serialize for Field<T> {
 struct FieldVisitor<T>(PhantomData<T>);
 
 impl<T> FieldVisitor<T> {
-    fn leaf<'de, V, E>(value: V) -> Result<Field<T>, E>
+    fn leaf<'de, V, E>(value: V) -> Field<T>
     where
         T: Wire + Deserialize<'de>,
         V: IntoDeserializer<'de, E>,
         E: de::Error,
     {
         if T::SHAPE != Shape::Leaf {
-            return Ok(Field::Wrong);
+            return Field::Wrong;
         }
-        Ok(T::deserialize(value.into_deserializer()).map_or(Field::Wrong, Field::Present))
+        T::deserialize(value.into_deserializer()).map_or(Field::Wrong, Field::Present)
     }
 }
 
@@ -101,15 +101,15 @@ impl<'de, T: Wire + Deserialize<'de>> de::Visitor<'de> for FieldVisitor<T> {
     }
 
     fn visit_bool<E: de::Error>(self, value: bool) -> Result<Self::Value, E> {
-        Self::leaf(value)
+        Ok(Self::leaf::<_, E>(value))
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self::Value, E> {
-        Self::leaf(value)
+        Ok(Self::leaf::<_, E>(value))
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Self::Value, E> {
-        Self::leaf(value)
+        Ok(Self::leaf::<_, E>(value))
     }
 
     fn visit_f64<E: de::Error>(self, _: f64) -> Result<Self::Value, E> {
@@ -117,7 +117,7 @@ impl<'de, T: Wire + Deserialize<'de>> de::Visitor<'de> for FieldVisitor<T> {
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<Self::Value, E> {
-        Self::leaf(value)
+        Ok(Self::leaf::<_, E>(value))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
@@ -152,11 +152,7 @@ impl FieldError {
     /// An error at a place.
     #[must_use]
     pub fn new(pointer: &str, code: &'static str, detail: &str) -> Self {
-        Self {
-            pointer: pointer.to_owned(),
-            code,
-            detail: detail.to_owned(),
-        }
+        Self { pointer: pointer.to_owned(), code, detail: detail.to_owned() }
     }
 }
 
@@ -170,16 +166,8 @@ pub struct Reading {
 impl Reading {
     /// Records an error at a field of the present object.
     pub fn error(&mut self, at: &str, code: &'static str, detail: &str) {
-        let pointer = if at.is_empty() {
-            self.path.clone()
-        } else {
-            format!("{}/{at}", self.path)
-        };
-        self.errors.push(FieldError {
-            pointer,
-            code,
-            detail: detail.to_owned(),
-        });
+        let pointer = if at.is_empty() { self.path.clone() } else { format!("{}/{at}", self.path) };
+        self.errors.push(FieldError { pointer, code, detail: detail.to_owned() });
     }
 
     /// What was wrong so far.
@@ -270,11 +258,8 @@ impl Reading {
         range: std::ops::RangeInclusive<usize>,
         mut read: impl FnMut(&mut Self, &'a T) -> Option<U>,
     ) -> Vec<U> {
-        let items = if *range.start() > 0 {
-            self.required(at, field)
-        } else {
-            self.optional(at, field)
-        };
+        let items =
+            if *range.start() > 0 { self.required(at, field) } else { self.optional(at, field) };
         let Some(items) = items else {
             return Vec::new();
         };
@@ -301,9 +286,7 @@ impl Reading {
         range: std::ops::RangeInclusive<usize>,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Vec<T> {
-        self.list(at, field, range, |reading, text| {
-            reading.parsed("", "term", parse(text))
-        })
+        self.list(at, field, range, |reading, text| reading.parsed("", "term", parse(text)))
     }
 }
 
@@ -418,19 +401,12 @@ mod tests {
             r.required("flag", &inner.flag);
             Some(())
         });
-        reading
-            .into_errors()
-            .into_iter()
-            .map(|e| (e.pointer, e.code))
-            .collect()
+        reading.into_errors().into_iter().map(|e| (e.pointer, e.code)).collect()
     }
 
     #[test]
     fn a_right_body_has_no_errors() {
-        assert_eq!(
-            pointers(r#"{"name":"x","inner":{"flag":true},"list":[{"flag":false}]}"#),
-            []
-        );
+        assert_eq!(pointers(r#"{"name":"x","inner":{"flag":true},"list":[{"flag":false}]}"#), []);
     }
 
     #[test]
@@ -449,29 +425,20 @@ mod tests {
 
     #[test]
     fn inp_02_names_of_unknown_fields_are_not_repeated() {
-        assert_eq!(
-            pointers(r#"{"123456782":1}"#),
-            [(String::new(), "unknown-field")]
-        );
+        assert_eq!(pointers(r#"{"123456782":1}"#), [(String::new(), "unknown-field")]);
         let nested = r#"{"name":"x","inner":{"123456782":1}}"#;
         assert_eq!(pointers(nested), [(String::new(), "unknown-field")]);
     }
 
     #[test]
     fn inp_05_a_field_twice_is_refused() {
-        assert_eq!(
-            pointers(r#"{"name":"a","name":"b"}"#),
-            [(String::new(), "duplicate-field")]
-        );
+        assert_eq!(pointers(r#"{"name":"a","name":"b"}"#), [(String::new(), "duplicate-field")]);
     }
 
     #[test]
     fn inp_04_depth_is_bounded() {
         let deep = "[".repeat(100_000);
-        assert_eq!(
-            pointers(&format!("{{\"name\":{deep}")),
-            [(String::new(), "malformed")]
-        );
+        assert_eq!(pointers(&format!("{{\"name\":{deep}")), [(String::new(), "malformed")]);
     }
 
     #[test]

@@ -96,10 +96,7 @@ impl Engine {
         for name in NAMES {
             slices.insert(*name, slice(name, &parsed, &policies)?);
         }
-        Ok(Self {
-            slices,
-            hash: hash(schema, files),
-        })
+        Ok(Self { slices, hash: hash(schema, files) })
     }
 
     /// SHA-256 of schema and policies: stands in every ledger entry.
@@ -112,11 +109,7 @@ impl Engine {
     #[must_use]
     pub fn role_for<A: Action>(&self, subject: &Subject) -> Option<Role> {
         let roles = &self.slices.get(A::NAME)?.roles;
-        subject
-            .roles
-            .iter()
-            .copied()
-            .find(|role| roles.contains(role))
+        subject.roles.iter().copied().find(|role| roles.contains(role))
     }
 
     /// Whether `subject` holds `role` and the role may ask for `A`.
@@ -133,10 +126,7 @@ impl Engine {
         facts: &Facts,
         circumstance: &Circumstance,
     ) -> Decided {
-        let refused = Decided {
-            allow: false,
-            rules: Vec::new(),
-        };
+        let refused = Decided { allow: false, rules: Vec::new() };
         if matches!(facts, Facts::Absent) {
             return refused;
         }
@@ -150,16 +140,10 @@ impl Engine {
         };
         let answer = Authorizer::new().is_authorized(&request, &slice.policies, &entities);
         let failed = answer.diagnostics().errors().next().is_some();
-        let mut rules: Vec<String> = answer
-            .diagnostics()
-            .reason()
-            .map(|id| AsRef::<str>::as_ref(id).to_owned())
-            .collect();
+        let mut rules: Vec<String> =
+            answer.diagnostics().reason().map(|id| AsRef::<str>::as_ref(id).to_owned()).collect();
         rules.sort_unstable();
-        Decided {
-            allow: answer.decision() == Decision::Allow && !failed,
-            rules,
-        }
+        Decided { allow: answer.decision() == Decision::Allow && !failed, rules }
     }
 }
 
@@ -174,37 +158,20 @@ fn question<A: Action>(
     let principal = uid(entity_type(role), &subject.key())?;
     let resource = uid(A::Object::ENTITY, &object.key())?;
     let asked = [
-        Entity::new(
-            principal.clone(),
-            principal_facts(subject, role)?,
-            HashSet::new(),
-        )
-        .ok()?,
+        Entity::new(principal.clone(), principal_facts(subject, role)?, HashSet::new()).ok()?,
         Entity::new(resource.clone(), resource_facts(facts)?, HashSet::new()).ok()?,
     ];
     let entities = Entities::from_entities(asked, None).ok()?;
-    let request = Request::new(
-        principal,
-        slice.uid.clone(),
-        resource,
-        context(circumstance)?,
-        None,
-    )
-    .ok()?;
+    let request =
+        Request::new(principal, slice.uid.clone(), resource, context(circumstance)?, None).ok()?;
     Some((request, entities))
 }
 
 fn principal_facts(subject: &Subject, role: Role) -> Option<HashMap<String, RestrictedExpression>> {
     let partner = uid("Buurtpoort::Partner", &subject.partner.to_string())?;
     let mut facts = HashMap::from([
-        (
-            "partner".to_owned(),
-            RestrictedExpression::new_entity_uid(partner),
-        ),
-        (
-            "bound".to_owned(),
-            RestrictedExpression::new_bool(subject.bound),
-        ),
+        ("partner".to_owned(), RestrictedExpression::new_entity_uid(partner)),
+        ("bound".to_owned(), RestrictedExpression::new_bool(subject.bound)),
     ]);
     if role == Role::Municipality {
         let gemeenten = subject
@@ -212,10 +179,7 @@ fn principal_facts(subject: &Subject, role: Role) -> Option<HashMap<String, Rest
             .iter()
             .filter_map(|gm| uid("Buurtpoort::Gemeente", gm.as_str()))
             .map(RestrictedExpression::new_entity_uid);
-        facts.insert(
-            "gemeenten".to_owned(),
-            RestrictedExpression::new_set(gemeenten),
-        );
+        facts.insert("gemeenten".to_owned(), RestrictedExpression::new_set(gemeenten));
     }
     Some(facts)
 }
@@ -235,28 +199,17 @@ fn resource_facts(facts: &Facts) -> Option<HashMap<String, RestrictedExpression>
 
 fn case_facts(case: &CaseFacts) -> Option<HashMap<String, RestrictedExpression>> {
     let organisation = uid("Buurtpoort::Partner", &case.organisation.to_string())?;
-    let consented = case
-        .consented
-        .iter()
-        .map(|p| RestrictedExpression::new_string((*p).to_owned()));
+    let consented =
+        case.consented.iter().map(|p| RestrictedExpression::new_string((*p).to_owned()));
     let mut facts = HashMap::from([
-        (
-            "organisation".to_owned(),
-            RestrictedExpression::new_entity_uid(organisation),
-        ),
+        ("organisation".to_owned(), RestrictedExpression::new_entity_uid(organisation)),
         ("open".to_owned(), RestrictedExpression::new_bool(case.open)),
-        (
-            "consented".to_owned(),
-            RestrictedExpression::new_set(consented),
-        ),
+        ("consented".to_owned(), RestrictedExpression::new_set(consented)),
     ]);
     if let Some(assignee) = &case.assignee {
         let key = account_key(case.organisation, assignee);
         let assignee = uid(entity_type(Role::Coordinator), &key)?;
-        facts.insert(
-            "assignee".to_owned(),
-            RestrictedExpression::new_entity_uid(assignee),
-        );
+        facts.insert("assignee".to_owned(), RestrictedExpression::new_entity_uid(assignee));
     }
     Some(facts)
 }
@@ -298,10 +251,8 @@ fn action_uid(name: &str) -> Result<EntityUid, PolicyError> {
 }
 
 fn check_actions(schema: &Schema) -> Result<(), PolicyError> {
-    let declared: BTreeSet<String> = schema
-        .actions()
-        .map(|uid| uid.id().unescaped().to_owned())
-        .collect();
+    let declared: BTreeSet<String> =
+        schema.actions().map(|uid| uid.id().unescaped().to_owned()).collect();
     let known: BTreeSet<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
     match declared.symmetric_difference(&known).next() {
         Some(name) => Err(PolicyError::UnknownAction(name.clone())),
@@ -335,9 +286,7 @@ fn validate(schema: &Schema, set: &PolicySet) -> Result<(), PolicyError> {
     }
     let errors = result.validation_errors().map(ToString::to_string);
     let warnings = result.validation_warnings().map(ToString::to_string);
-    Err(PolicyError::Invalid(
-        errors.chain(warnings).collect::<Vec<_>>().join("; "),
-    ))
+    Err(PolicyError::Invalid(errors.chain(warnings).collect::<Vec<_>>().join("; ")))
 }
 
 fn slice(name: &'static str, schema: &Schema, all: &[Policy]) -> Result<Slice, PolicyError> {
@@ -364,11 +313,7 @@ fn slice(name: &'static str, schema: &Schema, all: &[Policy]) -> Result<Slice, P
     }
     let policies =
         PolicySet::from_policies(relevant).map_err(|error| PolicyError::Id(error.to_string()))?;
-    Ok(Slice {
-        policies,
-        roles,
-        uid: action,
-    })
+    Ok(Slice { policies, roles, uid: action })
 }
 
 fn hash(schema: &str, files: &[PolicyFile]) -> [u8; 32] {
@@ -376,12 +321,10 @@ fn hash(schema: &str, files: &[PolicyFile]) -> [u8; 32] {
     sorted.sort_by(|a, b| a.name.cmp(&b.name));
     let mut text = format!("{}\n{schema}", schema.len());
     for file in sorted {
-        text.push_str(&format!(
-            "{}\n{}\n{}",
-            file.name,
-            file.text.len(),
-            file.text
-        ));
+        for part in [&file.name, &file.text.len().to_string(), &file.text] {
+            text.push_str(part);
+            text.push('\n');
+        }
     }
     sha256(text.as_bytes())
 }
@@ -389,15 +332,6 @@ fn hash(schema: &str, files: &[PolicyFile]) -> [u8; 32] {
 /// Whether a set holds at least one permit for each action: an action nobody may do is a mistake.
 #[must_use]
 pub fn actions_without_permit(engine: &Engine) -> Vec<&'static str> {
-    let permitted = |slice: &Slice| {
-        slice
-            .policies
-            .policies()
-            .any(|p| p.effect() == Effect::Permit)
-    };
-    NAMES
-        .iter()
-        .copied()
-        .filter(|name| !engine.slices.get(name).is_some_and(permitted))
-        .collect()
+    let permitted = |slice: &Slice| slice.policies.policies().any(|p| p.effect() == Effect::Permit);
+    NAMES.iter().copied().filter(|name| !engine.slices.get(name).is_some_and(permitted)).collect()
 }

@@ -52,11 +52,8 @@ pub fn to_release(stage: Stage, categories: &[Category]) -> Vec<FieldGroup> {
     match stage {
         Stage::Contact => CONTACT_STAGE.to_vec(),
         Stage::Full => {
-            let mut groups: Vec<FieldGroup> = categories
-                .iter()
-                .flat_map(|c| of_category(*c))
-                .copied()
-                .collect();
+            let mut groups: Vec<FieldGroup> =
+                categories.iter().flat_map(|c| of_category(*c)).copied().collect();
             groups.sort_unstable();
             groups.dedup();
             groups

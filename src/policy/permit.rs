@@ -13,10 +13,7 @@ pub struct Permit<A: Action> {
 
 impl<A: Action> Permit<A> {
     pub(super) const fn new(object: A::Object, ledger_index: u64) -> Self {
-        Self {
-            object,
-            ledger_index,
-        }
+        Self { object, ledger_index }
     }
 
     /// The object the permit is about.

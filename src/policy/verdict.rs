@@ -27,12 +27,7 @@ impl<A: Action> Allowed<A> {
     #[must_use]
     pub fn ask(subject: Arc<Subject>, engine: Arc<Engine>) -> Option<Self> {
         let role = engine.role_for::<A>(&subject)?;
-        Some(Self {
-            subject,
-            engine,
-            role,
-            action: PhantomData,
-        })
+        Some(Self { subject, engine, role, action: PhantomData })
     }
 
     /// Who asks.
@@ -63,8 +58,7 @@ impl<A: Action> Allowed<A> {
         circumstance: &Circumstance,
     ) -> Verdict<A> {
         let decided =
-            self.engine
-                .decide::<A>(&self.subject, self.role, object, facts, circumstance);
+            self.engine.decide::<A>(&self.subject, self.role, object, facts, circumstance);
         Verdict {
             subject: Arc::clone(&self.subject),
             policy: self.engine.hash(),
@@ -115,11 +109,8 @@ impl<A: Action> Verdict<A> {
     pub fn entry(&self, granted: Event, note: &Note) -> Entry {
         let allow = self.decided.allow;
         let refused = note.refused_as.unwrap_or(Event::AccessDenied);
-        let (event, outcome) = if allow {
-            (granted, Outcome::Allow)
-        } else {
-            (refused, Outcome::Deny)
-        };
+        let (event, outcome) =
+            if allow { (granted, Outcome::Allow) } else { (refused, Outcome::Deny) };
         let mut entry = entry_of(&self.subject, self.role, event, outcome);
         entry.why = code(&[&[A::NAME], note.why.as_slice()].concat().join(":"));
         entry.purpose = code(note.purpose.unwrap_or(A::PURPOSE));
@@ -137,11 +128,7 @@ impl<A: Action> Verdict<A> {
 
     /// Makes what is written along with the entry, if the verdict is yes. Says nothing to the caller.
     pub fn when_allowed<E: Default>(&self, effect: impl FnOnce() -> E) -> E {
-        if self.decided.allow {
-            effect()
-        } else {
-            E::default()
-        }
+        if self.decided.allow { effect() } else { E::default() }
     }
 
     /// Opens the verdict against the proof that this request's entry is in the ledger.
@@ -169,10 +156,8 @@ pub fn entry_of(subject: &Subject, role: Role, event: Event, outcome: Outcome) -
         subject: code(&subject.pseudonym),
         token: Some(subject.token),
     };
-    entry.request = RequestStamp {
-        id: code(&subject.request.to_string()),
-        trace: code(&subject.trace),
-    };
+    entry.request =
+        RequestStamp { id: code(&subject.request.to_string()), trace: code(&subject.trace) };
     entry
 }
 

@@ -20,11 +20,7 @@ pub fn body(
     counts: &ReferralsBySource,
     rules: Rules,
 ) -> String {
-    let families: Vec<u32> = counts
-        .cells()
-        .iter()
-        .map(|(_, families)| *families)
-        .collect();
+    let families: Vec<u32> = counts.cells().iter().map(|(_, families)| *families).collect();
     let table = protect(&families, rules);
     let mut out = String::from("{\"cells\":[");
     for ((source, _), figure) in counts.cells().iter().zip(&table.cells) {

@@ -13,18 +13,9 @@ impl ReferralsBySource {
     pub fn new(counts: impl IntoIterator<Item = (Source, u32)>) -> Self {
         let counts: Vec<(Source, u32)> = counts.into_iter().collect();
         let of = |source: Source| {
-            counts
-                .iter()
-                .filter(|(counted, _)| *counted == source)
-                .map(|(_, n)| n)
-                .sum()
+            counts.iter().filter(|(counted, _)| *counted == source).map(|(_, n)| n).sum()
         };
-        Self(
-            Source::ALL
-                .iter()
-                .map(|source| (*source, of(*source)))
-                .collect(),
-        )
+        Self(Source::ALL.iter().map(|source| (*source, of(*source))).collect())
     }
 
     /// The cells.

@@ -142,10 +142,7 @@ macro_rules! case_of {
             facts: row.try_get("facts")?,
             key: kek
                 .zip(wrapped)
-                .map(|(kek_version, wrapped)| WrappedCaseKey {
-                    kek_version,
-                    wrapped,
-                }),
+                .map(|(kek_version, wrapped)| WrappedCaseKey { kek_version, wrapped }),
             received_ms: row.try_get("received_ms")?,
             changed_ms: row.try_get("changed_ms")?,
             version: row.try_get("version")?,
@@ -162,20 +159,13 @@ fn slug(text: &str) -> Result<Slug, StoreError> {
 }
 
 fn district(text: &str) -> Result<Option<District>, StoreError> {
-    if text.is_empty() {
-        Ok(None)
-    } else {
-        term(District::parse(text)).map(Some)
-    }
+    if text.is_empty() { Ok(None) } else { term(District::parse(text)).map(Some) }
 }
 
 pub(super) async fn read(conn: &mut Conn<'_>, id: CaseId) -> Result<Option<CaseRow>, StoreError> {
     const SQL: &str = select_case!("WHERE c.id = $1");
     on_conn!(conn, |db| {
-        let row = sqlx::query(SQL)
-            .bind(id.uuid())
-            .fetch_optional(&mut **db)
-            .await?;
+        let row = sqlx::query(SQL).bind(id.uuid()).fetch_optional(&mut **db).await?;
         row.map(|row| case_of!(&row)).transpose()
     })
 }
@@ -257,11 +247,7 @@ pub(super) async fn change(conn: &mut Conn<'_>, change: &CaseChange) -> Result<(
         .execute(&mut **db)
         .await?
         .rows_affected());
-    if changed == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::Constraint)
-    }
+    if changed == 1 { Ok(()) } else { Err(StoreError::Constraint) }
 }
 
 pub(super) async fn write_facts(conn: &mut Conn<'_>, facts: &FactsRow) -> Result<(), StoreError> {
@@ -274,11 +260,7 @@ pub(super) async fn write_facts(conn: &mut Conn<'_>, facts: &FactsRow) -> Result
         .execute(&mut **db)
         .await?
         .rows_affected());
-    if changed == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::Constraint)
-    }
+    if changed == 1 { Ok(()) } else { Err(StoreError::Constraint) }
 }
 
 pub(super) async fn insert_assignments(

@@ -23,21 +23,13 @@ impl Effect {
     /// Nothing is written: a replay of what was written before.
     #[must_use]
     pub fn nothing(request: RequestId) -> Self {
-        Self {
-            request,
-            entries: Vec::new(),
-            rows: Rows::default(),
-        }
+        Self { request, entries: Vec::new(), rows: Rows::default() }
     }
 
     /// One entry and the rows that go with it.
     #[must_use]
     pub fn new(request: RequestId, entry: Entry, rows: Rows) -> Self {
-        Self {
-            request,
-            entries: vec![entry],
-            rows,
-        }
+        Self { request, entries: vec![entry], rows }
     }
 }
 

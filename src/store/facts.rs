@@ -47,12 +47,7 @@ pub struct CaseMemory {
 const CORRUPT: StoreError = StoreError::Corrupt("case facts");
 
 const fn place(case: CaseId, version: i32) -> Place<'static> {
-    Place {
-        table: "case_file",
-        case: case.uuid(),
-        group: "facts",
-        version,
-    }
+    Place { table: "case_file", case: case.uuid(), group: "facts", version }
 }
 
 /// Seals facts as the given version.
@@ -67,13 +62,8 @@ pub fn seal(
     memory: &CaseMemory,
 ) -> Result<Vec<u8>, StoreError> {
     let text = Secret::new(serde_json::to_string(&stored(memory)).or(Err(CORRUPT))?);
-    seal::seal(
-        entropy,
-        key,
-        &place(case, version),
-        text.reveal().as_bytes(),
-    )
-    .or(Err(StoreError::Unavailable("seal")))
+    seal::seal(entropy, key, &place(case, version), text.reveal().as_bytes())
+        .or(Err(StoreError::Unavailable("seal")))
 }
 
 /// Opens the facts of a case and the key they were under. `None` after erasure.
@@ -84,9 +74,7 @@ pub fn open(keyring: &Keyring, row: &CaseRow) -> Result<Option<(CaseKey, CaseMem
     let Some(wrapped) = &row.key else {
         return Ok(None);
     };
-    let key = keyring
-        .open_case_key(row.id.uuid(), wrapped)
-        .or(Err(CORRUPT))?;
+    let key = keyring.open_case_key(row.id.uuid(), wrapped).or(Err(CORRUPT))?;
     let text = seal::open(&key, &place(row.id, row.facts_version), &row.facts).or(Err(CORRUPT))?;
     let stored: Stored = serde_json::from_slice(&text).or(Err(CORRUPT))?;
     Ok(Some((key, memory(stored)?)))
@@ -145,10 +133,7 @@ fn stored(memory: &CaseMemory) -> Stored {
         audit: memory.audit_reference.uuid(),
         family: memory.family.uuid(),
         subjects: memory.subjects.iter().map(stored_subject).collect(),
-        applicant: memory
-            .applicant
-            .as_ref()
-            .map(|label| label.as_str().to_owned()),
+        applicant: memory.applicant.as_ref().map(|label| label.as_str().to_owned()),
         consent: memory.consent.as_ref().map(stored_consent),
         participants: memory.plan_participants.clone(),
         health: memory.tells_health,
@@ -181,21 +166,9 @@ fn stored_consent(consent: &Consent) -> StoredConsent {
         (signer, decision, s.at.as_millisecond())
     };
     StoredConsent {
-        purposes: consent
-            .purposes
-            .iter()
-            .map(|p| p.as_str().to_owned())
-            .collect(),
-        recipients: consent
-            .recipients
-            .iter()
-            .map(|r| r.as_str().to_owned())
-            .collect(),
-        categories: consent
-            .categories
-            .iter()
-            .map(|c| c.as_str().to_owned())
-            .collect(),
+        purposes: consent.purposes.iter().map(|p| p.as_str().to_owned()).collect(),
+        recipients: consent.recipients.iter().map(|r| r.as_str().to_owned()).collect(),
+        categories: consent.categories.iter().map(|c| c.as_str().to_owned()).collect(),
         subjects: labels(&consent.subjects),
         signatures: consent.signatures.iter().map(signature).collect(),
         court: labels(&consent.replaced_by_court),
@@ -214,11 +187,7 @@ fn memory(stored: Stored) -> Result<CaseMemory, StoreError> {
     Ok(CaseMemory {
         audit_reference: AuditReference::from_uuid(stored.audit),
         family: FamilyId::from_uuid(stored.family),
-        subjects: stored
-            .subjects
-            .iter()
-            .map(subject)
-            .collect::<Result<_, _>>()?,
+        subjects: stored.subjects.iter().map(subject).collect::<Result<_, _>>()?,
         applicant: stored.applicant.as_deref().map(label).transpose()?,
         consent: stored.consent.as_ref().map(consent).transpose()?,
         plan_participants: stored.participants,
@@ -259,10 +228,7 @@ fn consent(stored: &StoredConsent) -> Result<Consent, StoreError> {
         texts: &[String],
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Result<BTreeSet<T>, StoreError> {
-        texts
-            .iter()
-            .map(|text| parse(text).or(Err(CORRUPT)))
-            .collect()
+        texts.iter().map(|text| parse(text).or(Err(CORRUPT))).collect()
     }
     let signature = |(signer, decision, at): &(String, String, i64)| {
         Ok::<_, StoreError>(Signature {
@@ -276,11 +242,7 @@ fn consent(stored: &StoredConsent) -> Result<Consent, StoreError> {
         recipients: terms(&stored.recipients, Recipient::parse)?,
         categories: terms(&stored.categories, Category::parse)?,
         subjects: refs(&stored.subjects)?,
-        signatures: stored
-            .signatures
-            .iter()
-            .map(signature)
-            .collect::<Result<_, _>>()?,
+        signatures: stored.signatures.iter().map(signature).collect::<Result<_, _>>()?,
         replaced_by_court: refs(&stored.court)?,
         valid_from: stored.from.map(instant).transpose()?,
         valid_until: stored.until.map(instant).transpose()?,

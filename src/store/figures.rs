@@ -140,9 +140,7 @@ macro_rules! figures_of {
         let municipality: String = row.try_get("municipality")?;
         let year: i32 = row.try_get("year")?;
         let sha256: Vec<u8> = row.try_get("sha256")?;
-        let year = i16::try_from(year)
-            .ok()
-            .and_then(|year| Year::parse(year).ok());
+        let year = i16::try_from(year).ok().and_then(|year| Year::parse(year).ok());
         Ok::<_, StoreError>(FiguresRow {
             id: StatisticsReleaseId::from_uuid(row.try_get("id")?),
             key: FiguresKey {

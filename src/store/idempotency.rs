@@ -44,10 +44,8 @@ pub(super) async fn find(
     match conn {
         Conn::Sqlite(db) => {
             for scope in scopes {
-                let row = sqlx::query(SQLITE)
-                    .bind(scope.0.as_slice())
-                    .fetch_optional(&mut **db)
-                    .await?;
+                let row =
+                    sqlx::query(SQLITE).bind(scope.0.as_slice()).fetch_optional(&mut **db).await?;
                 if let Some(row) = row {
                     let body: Vec<u8> = row.try_get("body")?;
                     let (status, resource) = (row.try_get("status")?, row.try_get("resource")?);
@@ -57,15 +55,9 @@ pub(super) async fn find(
         }
         Conn::Postgres(db) if !scopes.is_empty() => {
             let keys: Vec<&[u8]> = scopes.iter().map(|scope| scope.0.as_slice()).collect();
-            for row in sqlx::query(POSTGRES)
-                .bind(keys)
-                .fetch_all(&mut **db)
-                .await?
-            {
+            for row in sqlx::query(POSTGRES).bind(keys).fetch_all(&mut **db).await? {
                 let scope: Vec<u8> = row.try_get("scope")?;
-                let scope = scope
-                    .try_into()
-                    .or(Err(StoreError::Corrupt("idempotency.scope")))?;
+                let scope = scope.try_into().or(Err(StoreError::Corrupt("idempotency.scope")))?;
                 let body: Vec<u8> = row.try_get("body")?;
                 let (status, resource) = (row.try_get("status")?, row.try_get("resource")?);
                 found.insert(Scope(scope), remembered(body, status, resource)?);
@@ -77,14 +69,8 @@ pub(super) async fn find(
 }
 
 fn remembered(body: Vec<u8>, status: i32, resource: Uuid) -> Result<Remembered, StoreError> {
-    let body = body
-        .try_into()
-        .or(Err(StoreError::Corrupt("idempotency.body")))?;
-    Ok(Remembered {
-        body,
-        status,
-        resource,
-    })
+    let body = body.try_into().or(Err(StoreError::Corrupt("idempotency.body")))?;
+    Ok(Remembered { body, status, resource })
 }
 
 pub(super) async fn insert(conn: &mut Conn<'_>, rows: &[IdempotencyRow]) -> Result<(), StoreError> {
@@ -110,22 +96,10 @@ pub(super) async fn insert(conn: &mut Conn<'_>, rows: &[IdempotencyRow]) -> Resu
         }
         Conn::Postgres(db) => {
             sqlx::query(POSTGRES)
-                .bind(
-                    rows.iter()
-                        .map(|r| r.scope.0.as_slice())
-                        .collect::<Vec<_>>(),
-                )
-                .bind(
-                    rows.iter()
-                        .map(|r| r.remembered.body.as_slice())
-                        .collect::<Vec<_>>(),
-                )
+                .bind(rows.iter().map(|r| r.scope.0.as_slice()).collect::<Vec<_>>())
+                .bind(rows.iter().map(|r| r.remembered.body.as_slice()).collect::<Vec<_>>())
                 .bind(rows.iter().map(|r| r.remembered.status).collect::<Vec<_>>())
-                .bind(
-                    rows.iter()
-                        .map(|r| r.remembered.resource)
-                        .collect::<Vec<_>>(),
-                )
+                .bind(rows.iter().map(|r| r.remembered.resource).collect::<Vec<_>>())
                 .bind(rows.iter().map(|r| r.created_ms).collect::<Vec<_>>())
                 .execute(&mut **db)
                 .await?;

@@ -62,12 +62,7 @@ pub fn pack(
 }
 
 const fn place(case: CaseId, group: &str, version: i32) -> Place<'_> {
-    Place {
-        table: "identity",
-        case: case.uuid(),
-        group,
-        version,
-    }
+    Place { table: "identity", case: case.uuid(), group, version }
 }
 
 /// Opens the groups asked for, of the case the permit is about. Groups that were never sent are left
@@ -94,9 +89,7 @@ pub async fn open(
         let packed: Vec<u8> = row.try_get("field_groups")?;
         (version, packed, key)
     });
-    let key = keyring
-        .open_case_key(case.uuid(), &key)
-        .or(Err(StoreError::Corrupt("case_key")))?;
+    let key = keyring.open_case_key(case.uuid(), &key).or(Err(StoreError::Corrupt("case_key")))?;
     let mut opened = Vec::new();
     for (name, sealed) in unpack(&packed)? {
         let Some(group) = groups.iter().copied().find(|group| group.as_str() == name) else {
@@ -105,10 +98,7 @@ pub async fn open(
         let text = seal::open(&key, &place(case, name, version), sealed)
             .or(Err(StoreError::Corrupt("identity seal")))?;
         let text = str::from_utf8(&text).or(Err(StoreError::Corrupt("identity text")))?;
-        opened.push(Disclosure {
-            group,
-            content: Secret::new(text.to_owned()),
-        });
+        opened.push(Disclosure { group, content: Secret::new(text.to_owned()) });
     }
     Ok(opened)
 }
@@ -139,11 +129,7 @@ pub(super) async fn replace(conn: &mut Conn<'_>, row: &IdentityRow) -> Result<()
         .execute(&mut **db)
         .await?
         .rows_affected());
-    if changed == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::Constraint)
-    }
+    if changed == 1 { Ok(()) } else { Err(StoreError::Constraint) }
 }
 
 #[cfg(test)]

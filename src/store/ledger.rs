@@ -28,11 +28,7 @@ impl Head {
     /// The head as partners see it.
     #[must_use]
     pub fn signed(&self) -> SignedHead {
-        SignedHead {
-            size: self.peaks.size(),
-            root: self.peaks.root(),
-            note: self.note.clone(),
-        }
+        SignedHead { size: self.peaks.size(), root: self.peaks.root(), note: self.note.clone() }
     }
 }
 
@@ -64,9 +60,7 @@ pub(super) fn place(
                 ts_us: at_us,
                 boot,
             };
-            let leaf = entry
-                .encode(&position)
-                .or(Err(StoreError::Corrupt("ledger entry")))?;
+            let leaf = entry.encode(&position).or(Err(StoreError::Corrupt("ledger entry")))?;
             let columns = entry.columns();
             head.peaks.push(leaf.hash);
             head.last_hash = leaf.hash;
@@ -84,14 +78,9 @@ pub(super) fn place(
 
 /// Signs the head as it stands.
 pub(super) fn sign(head: &mut Head, keyring: &Keyring) -> Result<(), StoreError> {
-    let checkpoint = Checkpoint {
-        origin: head.log.clone(),
-        size: head.peaks.size(),
-        root: head.peaks.root(),
-    };
-    head.note = checkpoint
-        .sign(keyring)
-        .or(Err(StoreError::Unavailable("signing key")))?;
+    let checkpoint =
+        Checkpoint { origin: head.log.clone(), size: head.peaks.size(), root: head.peaks.root() };
+    head.note = checkpoint.sign(keyring).or(Err(StoreError::Unavailable("signing key")))?;
     Ok(())
 }
 
@@ -175,9 +164,7 @@ where
     Ok(Head {
         log: row.try_get("log")?,
         peaks,
-        last_hash: last
-            .try_into()
-            .or(Err(StoreError::Corrupt("audit_head.last_hash")))?,
+        last_hash: last.try_into().or(Err(StoreError::Corrupt("audit_head.last_hash")))?,
         note: row.try_get("checkpoint")?,
     })
 }
@@ -188,9 +175,9 @@ pub(super) async fn append(
     placed: &[Placed],
     head: &Head,
 ) -> Result<(), StoreError> {
-    insert(conn, placed).await?;
     const SQL: &str = "UPDATE audit_head SET size = $1, root = $2, peaks = $3, last_hash = $4, \
         checkpoint = $5 WHERE id = 1";
+    insert(conn, placed).await?;
     let size = signed_size(head.peaks.size())?;
     let root = head.peaks.root();
     let changed = on_conn!(conn, |db| sqlx::query(SQL)
@@ -202,11 +189,7 @@ pub(super) async fn append(
         .execute(&mut **db)
         .await?
         .rows_affected());
-    if changed == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::Corrupt("audit_head"))
-    }
+    if changed == 1 { Ok(()) } else { Err(StoreError::Corrupt("audit_head")) }
 }
 
 async fn insert(conn: &mut Conn<'_>, placed: &[Placed]) -> Result<(), StoreError> {
@@ -230,33 +213,16 @@ async fn insert(conn: &mut Conn<'_>, placed: &[Placed]) -> Result<(), StoreError
             }
         }
         Conn::Postgres(db) => {
-            let seqs: Vec<i64> = placed
-                .iter()
-                .map(|p| signed_size(p.seq))
-                .collect::<Result<_, _>>()?;
+            let seqs: Vec<i64> =
+                placed.iter().map(|p| signed_size(p.seq)).collect::<Result<_, _>>()?;
             sqlx::query(POSTGRES)
                 .bind(seqs)
-                .bind(
-                    placed
-                        .iter()
-                        .map(|p| p.leaf.bytes.as_slice())
-                        .collect::<Vec<_>>(),
-                )
-                .bind(
-                    placed
-                        .iter()
-                        .map(|p| p.leaf.hash.as_slice())
-                        .collect::<Vec<_>>(),
-                )
+                .bind(placed.iter().map(|p| p.leaf.bytes.as_slice()).collect::<Vec<_>>())
+                .bind(placed.iter().map(|p| p.leaf.hash.as_slice()).collect::<Vec<_>>())
                 .bind(placed.iter().map(|p| p.at_us).collect::<Vec<_>>())
                 .bind(placed.iter().map(|p| p.event).collect::<Vec<_>>())
                 .bind(placed.iter().map(|p| p.outcome).collect::<Vec<_>>())
-                .bind(
-                    placed
-                        .iter()
-                        .map(|p| p.object.as_deref())
-                        .collect::<Vec<_>>(),
-                )
+                .bind(placed.iter().map(|p| p.object.as_deref()).collect::<Vec<_>>())
                 .execute(&mut **db)
                 .await?;
         }
@@ -284,9 +250,7 @@ pub async fn page(pool: &Pool, from: u64, limit: u32) -> Result<Vec<StoredLeaf>,
             Ok(StoredLeaf {
                 seq: u64::try_from(seq).or(Err(StoreError::Corrupt("audit_entry.seq")))?,
                 leaf: row.try_get("leaf")?,
-                leaf_hash: hash
-                    .try_into()
-                    .or(Err(StoreError::Corrupt("audit_entry.leaf_hash")))?,
+                leaf_hash: hash.try_into().or(Err(StoreError::Corrupt("audit_entry.leaf_hash")))?,
                 event: row.try_get("event")?,
                 outcome: row.try_get("outcome")?,
                 object: row.try_get("object")?,

@@ -20,7 +20,7 @@ pub async fn run(pool: &Pool) -> Result<(), StoreError> {
         Pool::Sqlite { write, .. } => SQLITE.run(write).await,
         Pool::Postgres(db) => POSTGRES.run(db).await,
     };
-    done.map_err(|_| StoreError::Unavailable("migration"))
+    done.or(Err(StoreError::Unavailable("migration")))
 }
 
 /// Whether the schema is exactly the one this program knows.
@@ -29,26 +29,12 @@ pub async fn run(pool: &Pool) -> Result<(), StoreError> {
 /// [`StoreError::Schema`] when it is not.
 pub async fn check(pool: &Pool) -> Result<(), StoreError> {
     let found = version(pool).await;
-    if found == KNOWN {
-        Ok(())
-    } else {
-        Err(StoreError::Schema {
-            found,
-            known: KNOWN,
-        })
-    }
+    if found == KNOWN { Ok(()) } else { Err(StoreError::Schema { found, known: KNOWN }) }
 }
 
 async fn refuse_newer(pool: &Pool) -> Result<(), StoreError> {
     let found = version(pool).await;
-    if found > KNOWN {
-        Err(StoreError::Schema {
-            found,
-            known: KNOWN,
-        })
-    } else {
-        Ok(())
-    }
+    if found > KNOWN { Err(StoreError::Schema { found, known: KNOWN }) } else { Ok(()) }
 }
 
 /// Newest migration in the database; 0 where there is none.

@@ -27,15 +27,8 @@ impl Register {
     /// A register of these partners and territories.
     #[must_use]
     pub fn new(version: i64, partners: Vec<Partner>, territories: Vec<Territory>) -> Self {
-        let partners = partners
-            .into_iter()
-            .map(|p| (p.number.clone(), p))
-            .collect();
-        Self {
-            version,
-            partners,
-            territories,
-        }
+        let partners = partners.into_iter().map(|p| (p.number, p)).collect();
+        Self { version, partners, territories }
     }
 
     /// The partner behind a certificate: its number **and** one of its pinned keys, and active.
@@ -49,9 +42,7 @@ impl Register {
     /// A partner by its short name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Partner> {
-        self.partners
-            .values()
-            .find(|partner| partner.name.as_str() == name)
+        self.partners.values().find(|partner| partner.name.as_str() == name)
     }
 
     /// All partners, in no order.
@@ -71,9 +62,7 @@ impl Register {
                 territory.municipality == municipality && territory.district == wanted
             })
         };
-        district
-            .and_then(|wijk| of(Some(wijk)))
-            .or_else(|| of(None))
+        district.and_then(|wijk| of(Some(wijk))).or_else(|| of(None))
     }
 
     /// Whether an account is a coordinator of the organisation: one with a territory.
@@ -91,9 +80,8 @@ impl Register {
 /// [`StoreError`] when it cannot be read.
 pub async fn version(pool: &Pool) -> Result<i64, StoreError> {
     const SQL: &str = "SELECT value FROM meta WHERE name = 'register'";
-    let value: Option<String> = on_db!(pool, |db| sqlx::query_scalar(SQL)
-        .fetch_optional(db)
-        .await?);
+    let value: Option<String> =
+        on_db!(pool, |db| sqlx::query_scalar(SQL).fetch_optional(db).await?);
     Ok(value.and_then(|text| text.parse().ok()).unwrap_or(0))
 }
 
@@ -163,9 +151,7 @@ async fn details(pool: &Pool, partner: &mut Partner) -> Result<(), StoreError> {
         partner.sources.push(term(Source::parse(&source))?);
     }
     for place in places {
-        partner
-            .municipalities
-            .push(term(Municipality::parse(&place))?);
+        partner.municipalities.push(term(Municipality::parse(&place))?);
     }
     Ok(())
 }
@@ -236,16 +222,10 @@ async fn write_all(
     for partner in partners {
         ids.insert(partner.id, write_partner(conn, partner).await?);
     }
-    on_conn!(conn, |db| sqlx::query(CLEAR)
-        .execute(&mut **db)
-        .await?
-        .rows_affected());
+    on_conn!(conn, |db| sqlx::query(CLEAR).execute(&mut **db).await?.rows_affected());
     for territory in territories {
         let organisation = territory.organisation;
-        let organisation = ids
-            .get(&organisation)
-            .copied()
-            .unwrap_or(organisation.uuid());
+        let organisation = ids.get(&organisation).copied().unwrap_or(organisation.uuid());
         on_conn!(conn, |db| sqlx::query(TERRITORY)
             .bind(territory.municipality.as_str())
             .bind(territory.district.as_ref().map_or("", District::as_str))
@@ -256,10 +236,7 @@ async fn write_all(
             .await?
             .rows_affected());
     }
-    on_conn!(conn, |db| sqlx::query(BUMP)
-        .execute(&mut **db)
-        .await?
-        .rows_affected());
+    on_conn!(conn, |db| sqlx::query(BUMP).execute(&mut **db).await?.rows_affected());
     Ok(())
 }
 
@@ -289,11 +266,7 @@ async fn clear_details(conn: &mut Conn<'_>, id: Uuid) -> Result<(), StoreError> 
         "DELETE FROM partner_municipality WHERE partner_id = $1",
     ];
     for sql in CLEAR {
-        on_conn!(conn, |db| sqlx::query(sql)
-            .bind(id)
-            .execute(&mut **db)
-            .await?
-            .rows_affected());
+        on_conn!(conn, |db| sqlx::query(sql).bind(id).execute(&mut **db).await?.rows_affected());
     }
     Ok(())
 }

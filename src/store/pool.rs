@@ -99,18 +99,14 @@ impl Pool {
             .acquire_timeout(WAIT)
             .connect_with(options)
             .await?;
-        let pool = Self::Sqlite {
-            read,
-            write,
-            lock: Some(Arc::new(lock)),
-        };
+        let pool = Self::Sqlite { read, write, lock: Some(Arc::new(lock)) };
         pool.assert_durable().await?;
         Ok(pool)
     }
 
     async fn open_postgres(url: &str) -> Result<Self, StoreError> {
         let options = PgConnectOptions::from_str(url)
-            .map_err(|_| StoreError::Setting("database.url"))?
+            .or(Err(StoreError::Setting("database.url")))?
             .application_name("buurtpoort")
             .disable_statement_logging();
         let private =
@@ -136,26 +132,19 @@ impl Pool {
         match self {
             Self::Sqlite { read, write, .. } => {
                 for db in [read, write] {
-                    let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
-                        .fetch_one(db)
-                        .await?;
-                    let sync: i64 = sqlx::query_scalar("PRAGMA synchronous")
-                        .fetch_one(db)
-                        .await?;
+                    let mode: String =
+                        sqlx::query_scalar("PRAGMA journal_mode").fetch_one(db).await?;
+                    let sync: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(db).await?;
                     ensure(mode == "wal", "journal_mode")?;
                     ensure(sync == 2, "synchronous")?;
                 }
                 Ok(())
             }
             Self::Postgres(db) => {
-                let commit: String = sqlx::query_scalar("SHOW synchronous_commit")
-                    .fetch_one(db)
-                    .await?;
+                let commit: String =
+                    sqlx::query_scalar("SHOW synchronous_commit").fetch_one(db).await?;
                 let fsync: String = sqlx::query_scalar("SHOW fsync").fetch_one(db).await?;
-                ensure(
-                    matches!(&*commit, "on" | "remote_apply"),
-                    "synchronous_commit",
-                )?;
+                ensure(matches!(&*commit, "on" | "remote_apply"), "synchronous_commit")?;
                 ensure(fsync == "on", "fsync")
             }
         }
@@ -166,9 +155,8 @@ impl Pool {
     /// # Errors
     /// [`StoreError::Unavailable`] when it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let one: i64 = on_db!(self, |db| sqlx::query_scalar("SELECT CAST(1 AS BIGINT)")
-            .fetch_one(db)
-            .await?);
+        let one: i64 =
+            on_db!(self, |db| sqlx::query_scalar("SELECT CAST(1 AS BIGINT)").fetch_one(db).await?);
         ensure(one == 1, "ping")
     }
 
@@ -194,11 +182,7 @@ impl Pool {
 }
 
 fn ensure(holds: bool, setting: &'static str) -> Result<(), StoreError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(StoreError::Setting(setting))
-    }
+    if holds { Ok(()) } else { Err(StoreError::Setting(setting)) }
 }
 
 /// Takes the lock file beside the database, or says that another gateway has it.
@@ -210,12 +194,12 @@ fn lock_beside(path: &Path) -> Result<File, StoreError> {
         .truncate(false)
         .write(true)
         .open(name)
-        .map_err(|_| StoreError::Unavailable("lock file"))?;
+        .or(Err(StoreError::Unavailable("lock file")))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Setting(
-            "database file: another gateway is using it",
-        )),
+        Err(TryLockError::WouldBlock) => {
+            Err(StoreError::Setting("database file: another gateway is using it"))
+        }
         Err(TryLockError::Error(_)) => Err(StoreError::Unavailable("lock file")),
     }
 }

@@ -163,10 +163,7 @@ async fn insert_sqlite(
 }
 
 fn district(new: &AcceptedReferral) -> &str {
-    new.profile
-        .district
-        .as_ref()
-        .map_or("", |district| district.as_str())
+    new.profile.district.as_ref().map_or("", |district| district.as_str())
 }
 
 /// One statement a table for the whole group.
@@ -198,20 +195,12 @@ async fn insert_postgres(
     sqlx::query(KEYS)
         .bind(cases.as_slice())
         .bind(new.iter().map(|n| n.key.kek_version).collect::<Vec<_>>())
-        .bind(
-            new.iter()
-                .map(|n| n.key.wrapped.as_slice())
-                .collect::<Vec<_>>(),
-        )
+        .bind(new.iter().map(|n| n.key.wrapped.as_slice()).collect::<Vec<_>>())
         .execute(&mut *db)
         .await?;
     sqlx::query(IDENTITIES)
         .bind(cases.as_slice())
-        .bind(
-            new.iter()
-                .map(|n| n.identity.as_slice())
-                .collect::<Vec<_>>(),
-        )
+        .bind(new.iter().map(|n| n.identity.as_slice()).collect::<Vec<_>>())
         .execute(&mut *db)
         .await?;
     Ok(())
@@ -233,34 +222,14 @@ async fn insert_cases_postgres(
     sqlx::query(CASES)
         .bind(cases)
         .bind(new.iter().map(|n| n.id.uuid()).collect::<Vec<_>>())
-        .bind(
-            new.iter()
-                .map(|n| n.organisation.uuid())
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            new.iter()
-                .map(|n| n.assignee.as_ref().map(Slug::as_str))
-                .collect::<Vec<_>>(),
-        )
+        .bind(new.iter().map(|n| n.organisation.uuid()).collect::<Vec<_>>())
+        .bind(new.iter().map(|n| n.assignee.as_ref().map(Slug::as_str)).collect::<Vec<_>>())
         .bind(new.iter().map(|n| n.source.as_str()).collect::<Vec<_>>())
         .bind(new.iter().map(|n| n.urgency.as_str()).collect::<Vec<_>>())
-        .bind(
-            new.iter()
-                .map(|n| n.profile.municipality.as_str())
-                .collect::<Vec<_>>(),
-        )
+        .bind(new.iter().map(|n| n.profile.municipality.as_str()).collect::<Vec<_>>())
         .bind(new.iter().map(district).collect::<Vec<_>>())
-        .bind(
-            new.iter()
-                .map(|n| n.profile.composition.as_str())
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            new.iter()
-                .map(|n| n.profile.youngest.as_str())
-                .collect::<Vec<_>>(),
-        )
+        .bind(new.iter().map(|n| n.profile.composition.as_str()).collect::<Vec<_>>())
+        .bind(new.iter().map(|n| n.profile.youngest.as_str()).collect::<Vec<_>>())
         .bind(new.iter().map(|n| n.facts.as_slice()).collect::<Vec<_>>())
         .bind(new.iter().map(|n| n.received_ms).collect::<Vec<_>>())
         .execute(&mut *db)
@@ -295,10 +264,7 @@ pub(super) async fn read(
     const SQL: &str = "SELECT id, partner_id, case_id, status, accepted_as, received_ms, changed_ms, \
         version, ledger_index FROM referral WHERE id = $1";
     on_conn!(conn, |db| {
-        let row = sqlx::query(SQL)
-            .bind(id.uuid())
-            .fetch_optional(&mut **db)
-            .await?;
+        let row = sqlx::query(SQL).bind(id.uuid()).fetch_optional(&mut **db).await?;
         row.map(|row| referral_of!(&row)).transpose()
     })
 }
@@ -351,11 +317,7 @@ pub(super) async fn change(conn: &mut Conn<'_>, change: &ReferralChange) -> Resu
         .execute(&mut **db)
         .await?
         .rows_affected());
-    if changed == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::Constraint)
-    }
+    if changed == 1 { Ok(()) } else { Err(StoreError::Constraint) }
 }
 
 pub(super) async fn insert_outbox(
@@ -384,7 +346,5 @@ pub(super) async fn insert_outbox(
 /// [`StoreError`] when they cannot be counted.
 pub async fn total(pool: &Pool) -> Result<i64, StoreError> {
     const SQL: &str = "SELECT COUNT(*) FROM referral";
-    Ok(on_db!(pool, |db| sqlx::query_scalar(SQL)
-        .fetch_one(db)
-        .await?))
+    Ok(on_db!(pool, |db| sqlx::query_scalar(SQL).fetch_one(db).await?))
 }

@@ -87,14 +87,7 @@ impl Writer {
     pub fn start(pool: Pool, keyring: Arc<Keyring>, boot: [u8; 8]) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let latest = Arc::new(Mutex::new(None));
-        let worker = Worker {
-            pool,
-            keyring,
-            boot,
-            last_us: 0,
-            latest: Arc::clone(&latest),
-            jobs,
-        };
+        let worker = Worker { pool, keyring, boot, last_us: 0, latest: Arc::clone(&latest), jobs };
         tokio::spawn(worker.run());
         Self { queue, latest }
     }
@@ -123,14 +116,7 @@ impl Writer {
             effect
         });
         let (reply, answer) = oneshot::channel();
-        self.queue
-            .try_send(Job {
-                question,
-                at,
-                decide,
-                reply,
-            })
-            .or(Err(StoreError::Busy))?;
+        self.queue.try_send(Job { question, at, decide, reply }).or(Err(StoreError::Busy))?;
         let committed = answer.await.or(Err(StoreError::Unavailable("writer")))??;
         let value = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok((value.ok_or(StoreError::Corrupt("decision"))?, committed))
@@ -139,10 +125,7 @@ impl Writer {
     /// The last head this process committed.
     #[must_use]
     pub fn latest(&self) -> Option<Arc<SignedHead>> {
-        self.latest
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -249,10 +232,7 @@ impl Worker {
         group: &mut [Job],
     ) -> Result<(Vec<Option<(RequestId, u64)>>, Head), StoreError> {
         let mut head = ledger::lock_head(conn).await?;
-        let keys: Vec<Scope> = group
-            .iter()
-            .filter_map(|job| job.question.idempotency)
-            .collect();
+        let keys: Vec<Scope> = group.iter().filter_map(|job| job.question.idempotency).collect();
         let remembered = idempotency::find(conn, &keys).await?;
         let mut bulk = Bulk::default();
         let mut entries: Vec<Entry> = Vec::new();
@@ -268,9 +248,9 @@ impl Worker {
         }
         bulk.flush(conn).await?;
         if !entries.is_empty() {
-            let placed = ledger::place(&mut head, &entries, self.boot, self.last_us)?;
+            let leaves = ledger::place(&mut head, &entries, self.boot, self.last_us)?;
             ledger::sign(&mut head, &self.keyring)?;
-            ledger::append(conn, &placed, &head).await?;
+            ledger::append(conn, &leaves, &head).await?;
         }
         Ok((places, head))
     }
@@ -340,9 +320,7 @@ async fn look_up(
     bulk: &mut Bulk,
 ) -> Result<Found, StoreError> {
     let mut found = Found {
-        remembered: question
-            .idempotency
-            .and_then(|key| remembered.get(&key).cloned()),
+        remembered: question.idempotency.and_then(|key| remembered.get(&key).cloned()),
         ..Found::default()
     };
     if question.case.is_some() || question.referral.is_some() {

@@ -84,11 +84,7 @@ impl Reloadable {
     pub fn new(material: Material, versions: Versions) -> Result<Arc<Self>, MaterialFault> {
         let provider = versions.provider();
         let state = State::judge(material, &provider)?;
-        Ok(Arc::new(Self {
-            state: ArcSwap::from_pointee(state),
-            provider,
-            versions,
-        }))
+        Ok(Arc::new(Self { state: ArcSwap::from_pointee(state), provider, versions }))
     }
 
     /// Reads and judges the files of a listener.
@@ -170,10 +166,7 @@ impl Reloadable {
     #[must_use]
     pub fn revocations_expire_at(&self) -> Option<Timestamp> {
         let state = self.state.load();
-        state
-            .trust
-            .as_ref()
-            .map(|trust| trust.revocations.expires_at())
+        state.trust.as_ref().map(|trust| trust.revocations.expires_at())
     }
 
     /// Whether clients must present a certificate.
@@ -187,13 +180,8 @@ impl State {
     fn judge(material: Material, provider: &Arc<CryptoProvider>) -> Result<Self, MaterialFault> {
         let Identity { chain, key } = material.identity;
         let ours = CertifiedKey::from_der(chain, key, provider).or(Err(MaterialFault::Identity))?;
-        let trust = material
-            .clients
-            .map(|clients| Trust::judge(clients, provider));
-        Ok(Self {
-            ours: Arc::new(ours),
-            trust: trust.transpose()?,
-        })
+        let trust = material.clients.map(|clients| Trust::judge(clients, provider));
+        Ok(Self { ours: Arc::new(ours), trust: trust.transpose()? })
     }
 }
 
@@ -214,10 +202,7 @@ impl Trust {
                     VerifierBuilderError::InvalidCrl(_) => ListFault::Malformed.into(),
                     _ => MaterialFault::Authorities,
                 })?;
-        Ok(Self {
-            verifier,
-            revocations,
-        })
+        Ok(Self { verifier, revocations })
     }
 }
 
@@ -243,9 +228,7 @@ impl ClientCertVerifier for Reloadable {
         let state = self.state.load();
         let trust = state.trust.as_ref();
         let trust = trust.ok_or(CertificateError::ApplicationVerificationFailure)?;
-        let verified = trust
-            .verifier
-            .verify_client_cert(end_entity, intermediates, now)?;
+        let verified = trust.verifier.verify_client_cert(end_entity, intermediates, now)?;
         PeerCertificate::read(end_entity)
             .map_err(|refusal| CertificateError::Other(OtherError(Arc::new(refusal))))?;
         Ok(verified)
@@ -272,8 +255,6 @@ impl ClientCertVerifier for Reloadable {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

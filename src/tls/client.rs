@@ -41,9 +41,9 @@ pub fn config(
         .or(Err(MaterialFault::Provider))?
         .with_root_certificates(roots);
     let mut config = match identity {
-        Some(Identity { chain, key }) => builder
-            .with_client_auth_cert(chain, key)
-            .or(Err(MaterialFault::Identity))?,
+        Some(Identity { chain, key }) => {
+            builder.with_client_auth_cert(chain, key).or(Err(MaterialFault::Identity))?
+        }
         None => builder.with_no_client_auth(),
     };
     config.resumption = Resumption::disabled();

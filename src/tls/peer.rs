@@ -210,17 +210,11 @@ pub(crate) fn significant(serial: &[u8]) -> &[u8] {
 }
 
 fn refuse_authority(certificate: &X509Certificate<'_>) -> Result<(), PeerRefusal> {
-    let constraints = certificate
-        .basic_constraints()
-        .or(Err(PeerRefusal::Malformed))?;
+    let constraints = certificate.basic_constraints().or(Err(PeerRefusal::Malformed))?;
     let usage = certificate.key_usage().or(Err(PeerRefusal::Malformed))?;
     let is_ca = constraints.is_some_and(|extension| extension.value.ca);
     let signs = usage.is_some_and(|extension| extension.value.key_cert_sign());
-    if is_ca || signs {
-        Err(PeerRefusal::Authority)
-    } else {
-        Ok(())
-    }
+    if is_ca || signs { Err(PeerRefusal::Authority) } else { Ok(()) }
 }
 
 fn refuse_weak_key(key: &SubjectPublicKeyInfo<'_>) -> Result<(), PeerRefusal> {
@@ -234,11 +228,7 @@ fn refuse_weak_key(key: &SubjectPublicKeyInfo<'_>) -> Result<(), PeerRefusal> {
         ED25519 => true,
         _ => false,
     };
-    if strong {
-        Ok(())
-    } else {
-        Err(PeerRefusal::WeakKey)
-    }
+    if strong { Ok(()) } else { Err(PeerRefusal::WeakKey) }
 }
 
 /// The length of the modulus in bits, counted from its highest set bit.
@@ -253,13 +243,8 @@ fn rsa_bits(key: &SubjectPublicKeyInfo<'_>) -> Option<usize> {
 
 fn number(certificate: &X509Certificate<'_>) -> Result<PartnerNumber, PeerRefusal> {
     let mut found = oins(certificate)?;
-    let names = certificate
-        .subject_alternative_name()
-        .or(Err(PeerRefusal::Malformed))?;
-    for name in names
-        .iter()
-        .flat_map(|extension| &extension.value.general_names)
-    {
+    let names = certificate.subject_alternative_name().or(Err(PeerRefusal::Malformed))?;
+    for name in names.iter().flat_map(|extension| &extension.value.general_names) {
         match name {
             GeneralName::OtherName(kind, value) if kind.to_id_string() == UZI_NAME => {
                 found.push(PartnerNumber::Ura(ura(value)?));
@@ -321,11 +306,7 @@ fn subscriber(text: &str) -> Option<Ura> {
         && card.bytes().all(|byte| byte.is_ascii_uppercase())
         && dotted(role)
         && digits(agb);
-    if well_formed {
-        Ura::parse(subscriber).ok()
-    } else {
-        None
-    }
+    if well_formed { Ura::parse(subscriber).ok() } else { None }
 }
 
 #[cfg(test)]
@@ -360,23 +341,14 @@ mod tests {
     fn digests_read_back_and_nothing_else_does() {
         let print = Fingerprint([7; 32]);
         assert_eq!(Fingerprint::parse(&print.x5t()), Ok(print));
-        assert_eq!(
-            SpkiPin::parse(&SpkiPin([9; 32]).to_string()),
-            Ok(SpkiPin([9; 32]))
-        );
-        assert_eq!(
-            Fingerprint::parse(&print.x5t().replace('c', "=")),
-            Err(NotADigest)
-        );
+        assert_eq!(SpkiPin::parse(&SpkiPin([9; 32]).to_string()), Ok(SpkiPin([9; 32])));
+        assert_eq!(Fingerprint::parse(&print.x5t().replace('c', "=")), Err(NotADigest));
         assert_eq!(SpkiPin::parse("BwcH"), Err(NotADigest));
     }
 
     #[test]
     fn bytes_that_are_no_certificate_are_refused() {
         assert_eq!(PeerCertificate::read(b""), Err(PeerRefusal::Malformed));
-        assert_eq!(
-            PeerCertificate::read(&[0x30, 0x03, 1, 2, 3]),
-            Err(PeerRefusal::Malformed)
-        );
+        assert_eq!(PeerCertificate::read(&[0x30, 0x03, 1, 2, 3]), Err(PeerRefusal::Malformed));
     }
 }

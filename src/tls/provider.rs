@@ -22,10 +22,8 @@ pub enum Versions {
     Tls12Too,
 }
 
-const TLS_13: &[SupportedCipherSuite] = &[
-    cipher_suite::TLS13_AES_256_GCM_SHA384,
-    cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
-];
+const TLS_13: &[SupportedCipherSuite] =
+    &[cipher_suite::TLS13_AES_256_GCM_SHA384, cipher_suite::TLS13_CHACHA20_POLY1305_SHA256];
 
 const TLS_12: &[SupportedCipherSuite] = &[
     cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
@@ -100,11 +98,7 @@ mod tests {
     #[test]
     fn the_hybrid_group_comes_first_and_only_two_suites_remain() {
         let provider = Versions::Tls13.provider();
-        let groups: Vec<_> = provider
-            .kx_groups
-            .iter()
-            .map(|group| group.name())
-            .collect();
+        let groups: Vec<_> = provider.kx_groups.iter().map(|group| group.name()).collect();
         let expected = [
             NamedGroup::X25519MLKEM768,
             NamedGroup::X25519,

@@ -143,18 +143,14 @@ impl OutboundFiles {
     pub fn read(&self) -> Result<(Vec<CertificateDer<'static>>, Option<Identity>), FileFault> {
         let authorities = sections(&self.authorities, Role::Authorities)?;
         let ours = self.identity.as_ref();
-        let ours = ours
-            .map(|files| identity(&files.certificate, &files.key))
-            .transpose()?;
+        let ours = ours.map(|files| identity(&files.certificate, &files.key)).transpose()?;
         Ok((authorities, ours))
     }
 }
 
 fn identity(certificate: &Path, key: &Path) -> Result<Identity, FileFault> {
     let mut file = open(key, Role::Key)?;
-    let facts = file
-        .metadata()
-        .map_err(|error| unreadable(Role::Key, &error))?;
+    let facts = file.metadata().map_err(|error| unreadable(Role::Key, &error))?;
     if facts.mode() & 0o077 != 0 {
         return Err(FileFault::Exposed(Role::Key));
     }
@@ -167,14 +163,9 @@ fn identity(certificate: &Path, key: &Path) -> Result<Identity, FileFault> {
 
 fn sections<T: PemObject>(path: &Path, role: Role) -> Result<Vec<T>, FileFault> {
     let pem = contents(&mut open(path, role)?, role)?;
-    let found: Vec<T> = T::pem_slice_iter(&pem)
-        .collect::<Result<_, _>>()
-        .or(Err(FileFault::NotPem(role)))?;
-    if found.is_empty() {
-        Err(FileFault::NotPem(role))
-    } else {
-        Ok(found)
-    }
+    let found: Vec<T> =
+        T::pem_slice_iter(&pem).collect::<Result<_, _>>().or(Err(FileFault::NotPem(role)))?;
+    if found.is_empty() { Err(FileFault::NotPem(role)) } else { Ok(found) }
 }
 
 fn open(path: &Path, role: Role) -> Result<File, FileFault> {
@@ -183,8 +174,7 @@ fn open(path: &Path, role: Role) -> Result<File, FileFault> {
 
 fn contents(file: &mut File, role: Role) -> Result<Vec<u8>, FileFault> {
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)
-        .map_err(|error| unreadable(role, &error))?;
+    file.read_to_end(&mut bytes).map_err(|error| unreadable(role, &error))?;
     Ok(bytes)
 }
 

@@ -72,11 +72,7 @@ impl Revocations {
         let covered = |authority: &X509Certificate<'_>| {
             all.by_issuer.contains_key(authority.subject().as_raw())
         };
-        if authorities.iter().all(covered) {
-            Ok(all)
-        } else {
-            Err(ListFault::AuthorityWithoutList)
-        }
+        if authorities.iter().all(covered) { Ok(all) } else { Err(ListFault::AuthorityWithoutList) }
     }
 
     fn add(&mut self, der: &[u8], authorities: &[X509Certificate<'_>]) -> Result<(), ListFault> {
@@ -129,10 +125,7 @@ impl Revocations {
     /// # Errors
     /// [`PeerRefusal::UnknownIssuer`], [`PeerRefusal::ListExpired`] or [`PeerRefusal::Revoked`].
     pub fn check(&self, peer: &PeerCertificate, now: Timestamp) -> Result<(), PeerRefusal> {
-        let list = self
-            .by_issuer
-            .get(peer.issuer())
-            .ok_or(PeerRefusal::UnknownIssuer)?;
+        let list = self.by_issuer.get(peer.issuer()).ok_or(PeerRefusal::UnknownIssuer)?;
         if now > list.next_update {
             Err(PeerRefusal::ListExpired)
         } else if list.revoked.contains(peer.serial()) {

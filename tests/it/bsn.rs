@@ -18,14 +18,7 @@ fn every_vector_of_the_contract() {
 
     let answer: Value = serde_json::from_str(&scan_json(VECTORS).unwrap()).unwrap();
 
-    assert_eq!(
-        answer["results"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .collect::<Vec<_>>(),
-        expected
-    );
+    assert_eq!(answer["results"].as_array().unwrap().iter().collect::<Vec<_>>(), expected);
 }
 
 #[test]
@@ -75,11 +68,9 @@ fn eight_digits_count_only_beside_the_word() {
     ] {
         assert!(contains_bsn(text), "{text:?}");
     }
-    for text in [
-        "Sofie 10000008",
-        "nummer 10000008",
-        "bsn onbekend. Zij belde ons gisteren: 10000008",
-    ] {
+    for text in
+        ["Sofie 10000008", "nummer 10000008", "bsn onbekend. Zij belde ons gisteren: 10000008"]
+    {
         assert!(!contains_bsn(text), "{text:?}");
     }
 }
@@ -128,15 +119,7 @@ fn ordinary_dutch_text_passes() {
 
 #[test]
 fn long_text_takes_time_in_proportion() {
-    for unit in [
-        "1 ",
-        "12345678 ",
-        "1",
-        "bsn1000000 ",
-        "a1",
-        "\u{200B}1-",
-        "+1 ",
-    ] {
+    for unit in ["1 ", "12345678 ", "1", "bsn1000000 ", "a1", "\u{200B}1-", "+1 "] {
         let text = unit.repeat(1_000_000 / unit.len());
         let started = Instant::now();
         let _ = contains_bsn(&text);
@@ -156,11 +139,7 @@ fn bsn() -> impl Strategy<Value = String> {
     proptest::collection::vec(0_u32..10, 8).prop_filter_map(
         "a check digit of ten, or zero",
         |digits| {
-            let sum: u32 = digits
-                .iter()
-                .zip([9, 8, 7, 6, 5, 4, 3, 2])
-                .map(|(d, w)| d * w)
-                .sum();
+            let sum: u32 = digits.iter().zip([9, 8, 7, 6, 5, 4, 3, 2]).map(|(d, w)| d * w).sum();
             let check = sum % 11;
             (check < 10 && sum > 0)
                 .then(|| digits.iter().chain([&check]).map(u32::to_string).collect())
@@ -170,10 +149,7 @@ fn bsn() -> impl Strategy<Value = String> {
 
 fn between(digits: &str, fillings: &[&str]) -> String {
     let mut out = String::new();
-    for (digit, filling) in digits
-        .chars()
-        .zip(fillings.iter().chain(std::iter::repeat(&"")))
-    {
+    for (digit, filling) in digits.chars().zip(fillings.iter().chain(std::iter::repeat(&""))) {
         out.push(digit);
         out.push_str(filling);
     }

@@ -81,9 +81,7 @@ fn words(words: &[&str]) -> Vec<String> {
 
 fn signed(by: &[(&str, &str)]) -> Value {
     let at = "2026-03-01T09:00:00Z";
-    by.iter()
-        .map(|(who, what)| json!({"ref": who, "decision": what, "at": at}))
-        .collect()
+    by.iter().map(|(who, what)| json!({"ref": who, "decision": what, "at": at})).collect()
 }
 
 const SIGNATURES: &str = "/consent/signatures";
@@ -91,11 +89,7 @@ const BIRTH: &str = "/subjects/0/birthDate";
 
 #[test]
 fn parents_do_not_sign_for_a_competent_16_year_old() {
-    expect(
-        &[(BIRTH, json!("2010-01-01"))],
-        &["youth-missing"],
-        &["child1"],
-    );
+    expect(&[(BIRTH, json!("2010-01-01"))], &["youth-missing"], &["child1"]);
 }
 
 #[test]
@@ -108,35 +102,16 @@ fn authority_that_is_not_established_denies_whatever_was_signed() {
         (json!(null), "authority-unknown"),
     ] {
         expect(&[(kind, kind_of.clone())], &[reason], &[]);
-        expect(
-            &[
-                (kind, kind_of),
-                ("/subjects/0/authority/holders", json!([])),
-            ],
-            &[reason],
-            &[],
-        );
+        expect(&[(kind, kind_of), ("/subjects/0/authority/holders", json!([]))], &[reason], &[]);
     }
-    expect(
-        &[("/subjects/0/authority", json!(null))],
-        &["authority-unknown"],
-        &[],
-    );
+    expect(&[("/subjects/0/authority", json!(null))], &["authority-unknown"], &[]);
     expect(
         &[("/subjects/0/authority/underInvestigation", json!(true))],
         &["authority-under-investigation"],
         &[],
     );
-    expect(
-        &[(kind, json!("EenhoofdigOuderlijkGezag"))],
-        &["authority-unknown"],
-        &[],
-    );
-    expect(
-        &[("/subjects/0/authority/underInvestigation", json!(false))],
-        &[],
-        &[],
-    );
+    expect(&[(kind, json!("EenhoofdigOuderlijkGezag"))], &["authority-unknown"], &[]);
+    expect(&[("/subjects/0/authority/underInvestigation", json!(false))], &[], &[]);
 }
 
 #[test]
@@ -164,11 +139,7 @@ fn holders_sign_for_a_16_year_old_whose_competence_is_denied_or_not_stated() {
             ("/subjects/0/competent", competent),
             (SIGNATURES, signed(&[("child1", "given")])),
         ];
-        expect(
-            &changes,
-            &["authority-holder-missing"],
-            &["parent1", "parent2"],
-        );
+        expect(&changes, &["authority-holder-missing"], &["parent1", "parent2"]);
     }
 }
 
@@ -205,10 +176,7 @@ fn authority_is_of_no_importance_once_the_youth_decides() {
 fn a_curator_or_mentor_signs_for_an_adult_who_cannot_decide() {
     let adult = |extra: Value| {
         let mut adult = json!({"ref": "child1", "birthDate": "2003-01-01", "competent": false});
-        adult
-            .as_object_mut()
-            .unwrap()
-            .extend(extra.as_object().unwrap().clone());
+        adult.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         ("/subjects", json!([adult]))
     };
     let mentor = (SIGNATURES, signed(&[("mentor1", "given")]));
@@ -221,17 +189,9 @@ fn a_curator_or_mentor_signs_for_an_adult_who_cannot_decide() {
     ] {
         expect(&[adult(extra.clone()), mentor.clone()], &[], &[]);
         let self_signed = (SIGNATURES, signed(&[("child1", "given")]));
-        expect(
-            &[adult(extra), self_signed],
-            &["representative-missing"],
-            &["mentor1"],
-        );
+        expect(&[adult(extra), self_signed], &["representative-missing"], &["mentor1"]);
     }
-    expect(
-        &[adult(json!({})), mentor],
-        &["representative-missing", "signer-not-entitled"],
-        &[],
-    );
+    expect(&[adult(json!({})), mentor], &["representative-missing", "signer-not-entitled"], &[]);
 }
 
 #[test]
@@ -241,18 +201,11 @@ fn every_adult_in_the_message_signs_for_themselves() {
         {"ref": "partner1", "role": "other-adult", "birthDate": null},
         base()["subjects"][0],
     ]);
-    let all = (
-        "/consent/subjects",
-        json!(["parent1", "partner1", "child1"]),
-    );
+    let all = ("/consent/subjects", json!(["parent1", "partner1", "child1"]));
     let changes = [("/subjects", family), all];
     expect(&changes, &["adult-missing"], &["partner1"]);
     let [subjects, covered] = changes;
-    let signatures = signed(&[
-        ("parent1", "given"),
-        ("parent2", "given"),
-        ("partner1", "given"),
-    ]);
+    let signatures = signed(&[("parent1", "given"), ("parent2", "given"), ("partner1", "given")]);
     expect(&[subjects, covered, (SIGNATURES, signatures)], &[], &[]);
 }
 
@@ -263,77 +216,33 @@ fn leaplings_decide_from_1_march_in_common_years() {
     let leapling = |years: &str| (BIRTH, json!(format!("{years}-02-29")));
     let own = (SIGNATURES, signed(&[("child1", "given")]));
     let early = ("/consent/validFrom", json!("2026-02-01T00:00:00Z"));
-    let signed_early = (
-        SIGNATURES,
-        json!([{"ref": "child1", "decision": "given", "at": "2026-02-02T09:00:00Z"}]),
-    );
-    expect(
-        &[
-            at("2026-02-28T10:00:00Z"),
-            born,
-            signed_early.clone(),
-            early.clone(),
-        ],
-        &[],
-        &[],
-    );
-    expect(
-        &[
-            at("2026-02-28T10:00:00Z"),
-            leapling("2008"),
-            signed_early,
-            early,
-        ],
-        &[],
-        &[],
-    );
+    let signed_early =
+        (SIGNATURES, json!([{"ref": "child1", "decision": "given", "at": "2026-02-02T09:00:00Z"}]));
+    expect(&[at("2026-02-28T10:00:00Z"), born, signed_early.clone(), early.clone()], &[], &[]);
+    expect(&[at("2026-02-28T10:00:00Z"), leapling("2008"), signed_early, early], &[], &[]);
     // 18 on 1 March 2026: an adult now, who signs for themselves
     expect(
-        &[
-            at("2026-03-01T10:00:00Z"),
-            leapling("2008"),
-            (SIGNATURES, signed(&[])),
-        ],
+        &[at("2026-03-01T10:00:00Z"), leapling("2008"), (SIGNATURES, signed(&[]))],
         &["adult-missing"],
         &["child1"],
     );
-    expect(
-        &[at("2026-03-01T10:00:00Z"), leapling("2008"), own],
-        &[],
-        &[],
-    );
+    expect(&[at("2026-03-01T10:00:00Z"), leapling("2008"), own], &[], &[]);
 }
 
 #[test]
 fn an_incomplete_date_requires_what_every_possible_age_requires() {
-    let all = signed(&[
-        ("parent1", "given"),
-        ("parent2", "given"),
-        ("child1", "given"),
-    ]);
-    for born in [
-        json!("2010-03"),
-        json!("2014"),
-        json!("2014-03"),
-        json!(null),
-    ] {
+    let all = signed(&[("parent1", "given"), ("parent2", "given"), ("child1", "given")]);
+    for born in [json!("2010-03"), json!("2014"), json!("2014-03"), json!(null)] {
         let born = (BIRTH, born);
         expect(std::slice::from_ref(&born), &["youth-missing"], &["child1"]);
         expect(&[born, (SIGNATURES, all.clone())], &[], &[]);
     }
     // 17 or 18 and not competent: the holders and a representative
     let incompetent = ("/subjects/0/competent", json!(false));
-    expect(
-        &[(BIRTH, json!("2008")), incompetent],
-        &["representative-missing"],
-        &[],
-    );
+    expect(&[(BIRTH, json!("2008")), incompetent], &["representative-missing"], &[]);
     // competence not stated at 16: both
     expect(
-        &[
-            (BIRTH, json!("2010-01-01")),
-            ("/subjects/0/competent", json!(null)),
-        ],
+        &[(BIRTH, json!("2010-01-01")), ("/subjects/0/competent", json!(null))],
         &["youth-missing"],
         &["child1"],
     );
@@ -349,50 +258,20 @@ fn a_term_includes_its_first_instant_and_not_its_last() {
     expect(&[until(json!("2026-03-10T10:00:00.001Z"))], &[], &[]);
     expect(&[until(json!("2026-03-10T10:00:00Z"))], &["expired"], &[]);
     expect(&[until(json!(null)), at("2027-02-28T23:59:59Z")], &[], &[]);
-    expect(
-        &[until(json!(null)), at("2027-03-01T00:00:00Z")],
-        &["expired"],
-        &[],
-    );
-    expect(
-        &[("/consent/validFrom", json!(null))],
-        &["not-yet-valid"],
-        &[],
-    );
+    expect(&[until(json!(null)), at("2027-03-01T00:00:00Z")], &["expired"], &[]);
+    expect(&[("/consent/validFrom", json!(null))], &["not-yet-valid"], &[]);
 }
 
 #[test]
 fn nothing_is_covered_that_was_not_named() {
-    for purpose in [
-        "pairing",
-        "feedback",
-        "monitoring",
-        "contact",
-        "coordination",
-        "statistics",
-    ] {
+    for purpose in ["pairing", "feedback", "monitoring", "contact", "coordination", "statistics"] {
         let (reasons, _) = with(&[("/purpose", json!(purpose))]);
-        assert!(
-            reasons.contains(&"purpose-not-covered".to_owned()),
-            "{purpose}"
-        );
+        assert!(reasons.contains(&"purpose-not-covered".to_owned()), "{purpose}");
     }
     expect(&[("/purpose", json!("audit"))], &["purpose-unknown"], &[]);
-    expect(
-        &[("/categories", json!([]))],
-        &["category-not-covered"],
-        &[],
-    );
-    expect(
-        &[("/subjects", json!([])), (SIGNATURES, json!([]))],
-        &["subject-not-covered"],
-        &[],
-    );
-    expect(
-        &[("/recipient", json!(null))],
-        &["recipient-not-covered"],
-        &[],
-    );
+    expect(&[("/categories", json!([]))], &["category-not-covered"], &[]);
+    expect(&[("/subjects", json!([])), (SIGNATURES, json!([]))], &["subject-not-covered"], &[]);
+    expect(&[("/recipient", json!(null))], &["recipient-not-covered"], &[]);
     expect(&[("/consent", json!({}))], &["consent-missing"], &[]);
     expect(&[("/consent", json!(null))], &["consent-missing"], &[]);
 }
@@ -404,11 +283,7 @@ fn health_needs_consent_in_so_many_words() {
     expect(&[asked.clone(), given.clone()], &[], &[]);
     for vague in [json!(false), json!(null), json!("yes")] {
         let vague = ("/consent/explicit", vague);
-        expect(
-            &[asked.clone(), given.clone(), vague],
-            &["consent-not-explicit"],
-            &[],
-        );
+        expect(&[asked.clone(), given.clone(), vague], &["consent-not-explicit"], &[]);
     }
     expect(&[("/consent/explicit", json!(false))], &[], &[]);
 }
@@ -416,57 +291,25 @@ fn health_needs_consent_in_so_many_words() {
 #[test]
 fn what_never_passes_never_passes() {
     let also = |word: &str| json!(["identity", word]);
-    let listed = |word: &str| {
-        [
-            ("/categories", also(word)),
-            ("/consent/categories", also(word)),
-        ]
-    };
+    let listed = |word: &str| [("/categories", also(word)), ("/consent/categories", also(word))];
     expect(&listed("bsn"), &["bsn-not-allowed"], &[]);
     for word in ["criminal", "religion", "nationality", "diagnosis", "debts"] {
         expect(&listed(word), &["category-forbidden"], &[]);
     }
     let report = &["child-protection-report-outside-gateway"];
-    expect(
-        &[("/purpose", json!("child-protection-report"))],
-        report,
-        &[],
-    );
+    expect(&[("/purpose", json!("child-protection-report"))], report, &[]);
     expect(&[("/childProtectionReport", json!(true))], report, &[]);
-    expect(
-        &[
-            ("/childProtectionReport", json!(true)),
-            ("/consent", json!(null)),
-        ],
-        report,
-        &[],
-    );
-    expect(
-        &[("/recipient", json!("veilig-thuis:gelderland-zuid"))],
-        report,
-        &[],
-    );
+    expect(&[("/childProtectionReport", json!(true)), ("/consent", json!(null))], report, &[]);
+    expect(&[("/recipient", json!("veilig-thuis:gelderland-zuid"))], report, &[]);
     expect(&[("/childProtectionReport", json!(false))], &[], &[]);
 }
 
 #[test]
 fn presumed_or_conditional_consent_is_none() {
-    expect(
-        &[("/consent/kind", json!("presumed"))],
-        &["consent-implied"],
-        &[],
-    );
+    expect(&[("/consent/kind", json!("presumed"))], &["consent-implied"], &[]);
     expect(&[("/consent/kind", json!("explicit"))], &[], &[]);
-    expect(
-        &[("/consent/conditional", json!(true))],
-        &["consent-not-free"],
-        &[],
-    );
-    expect(
-        &[("/consent/evidence", json!(" "))],
-        &["evidence-missing"],
-        &[],
-    );
+    expect(&[("/consent/conditional", json!(true))], &["consent-not-free"], &[]);
+    expect(&[("/consent/evidence", json!(" "))], &["evidence-missing"], &[]);
 }
 
 #[test]
@@ -480,22 +323,10 @@ fn one_parent_is_presumed_to_speak_for_both_only_within_limits() {
     let also = |change: (&'static str, Value)| {
         presumed.iter().cloned().chain([change]).collect::<Vec<_>>()
     };
-    expect(
-        &also(("/contestedDivorce", json!(true))),
-        denied.0,
-        denied.1,
-    );
-    expect(
-        &also(("/otherParentObjects", json!(true))),
-        denied.0,
-        denied.1,
-    );
+    expect(&also(("/contestedDivorce", json!(true))), denied.0, denied.1);
+    expect(&also(("/otherParentObjects", json!(true))), denied.0, denied.1);
     expect(&also(("/policy", json!({}))), denied.0, denied.1);
-    expect(
-        &also(("/policy", json!({"oneParentPresumption": "true"}))),
-        denied.0,
-        denied.1,
-    );
+    expect(&also(("/policy", json!({"oneParentPresumption": "true"}))), denied.0, denied.1);
     expect(&also(("/channel", json!("regieteam"))), denied.0, denied.1);
     expect(
         &[
@@ -507,42 +338,24 @@ fn one_parent_is_presumed_to_speak_for_both_only_within_limits() {
         denied.1,
     );
     expect(
-        &[
-            also(("/purpose", json!("pairing"))),
-            vec![("/consent/purposes", json!(["pairing"]))],
-        ]
-        .concat(),
+        &[also(("/purpose", json!("pairing"))), vec![("/consent/purposes", json!(["pairing"]))]]
+            .concat(),
         denied.0,
         denied.1,
     );
-    for (decision, reason) in [
-        ("refused", "consent-refused"),
-        ("withdrawn", "consent-withdrawn"),
-    ] {
+    for (decision, reason) in [("refused", "consent-refused"), ("withdrawn", "consent-withdrawn")] {
         let opposed = signed(&[("parent1", "given"), ("parent2", decision)]);
         expect(&also((SIGNATURES, opposed)), &[reason], &[]);
     }
     let (reasons, missing) = with(&also((SIGNATURES, json!([]))));
-    assert_eq!(
-        (reasons, missing.len()),
-        (words(denied.0), 2),
-        "not without a single signature"
-    );
+    assert_eq!((reasons, missing.len()), (words(denied.0), 2), "not without a single signature");
 }
 
 #[test]
 fn an_objection_stops_what_it_is_against() {
     let statistics = ("/purpose", json!("statistics"));
-    expect(
-        &[statistics.clone(), ("/objection", json!(true))],
-        &["objection"],
-        &[],
-    );
-    expect(
-        &[statistics, ("/objections", json!(["statistics"]))],
-        &["objection"],
-        &[],
-    );
+    expect(&[statistics.clone(), ("/objection", json!(true))], &["objection"], &[]);
+    expect(&[statistics, ("/objections", json!(["statistics"]))], &["objection"], &[]);
     expect(&[("/objections", json!(["statistics"]))], &[], &[]);
     expect(&[("/objection", json!(true))], &["objection"], &[]);
     expect(&[("/objection", json!(false))], &[], &[]);
@@ -573,10 +386,7 @@ fn a_court_replaces_one_of_two_parents() {
         &[
             ("/subjects", adult),
             ("/consent/subjects", json!(["parent2", "child1"])),
-            (
-                SIGNATURES,
-                signed(&[("parent1", "given"), ("parent2", "refused")]),
-            ),
+            (SIGNATURES, signed(&[("parent1", "given"), ("parent2", "refused")])),
             replaced(json!(["parent2"])),
         ],
         &["consent-refused"],
@@ -601,16 +411,8 @@ fn contact_is_about_the_registrant_and_nothing_else() {
     let own = json!(["identity", "contact"]);
     expect(&changes(own.clone(), json!("parent1")), &[], &[]);
     let more = json!(["identity", "contact", "support-request"]);
-    expect(
-        &changes(more, json!("parent1")),
-        &["category-not-covered"],
-        &[],
-    );
-    expect(
-        &changes(own.clone(), json!("stranger1")),
-        &["subject-not-covered"],
-        &[],
-    );
+    expect(&changes(more, json!("parent1")), &["category-not-covered"], &[]);
+    expect(&changes(own.clone(), json!("stranger1")), &["subject-not-covered"], &[]);
     expect(
         &changes(own, json!(null)),
         &["authority-holder-missing", "subject-not-covered"],
@@ -620,22 +422,14 @@ fn contact_is_about_the_registrant_and_nothing_else() {
 
 #[test]
 fn an_identity_goes_to_the_assigned_coordinator_only() {
-    let release = |assigned: Value| {
-        vec![
-            ("/action", json!("release-identity")),
-            ("/assignedTo", assigned),
-        ]
-    };
+    let release =
+        |assigned: Value| vec![("/action", json!("release-identity")), ("/assignedTo", assigned)];
     expect(&release(json!("buurtgezinnen:nijmegen")), &[], &[]);
     expect(&release(json!("coordinator:c2")), &["not-assigned"], &[]);
     expect(&release(json!(null)), &["not-assigned"], &[]);
     let nobody = [release(json!(null)), vec![("/recipient", json!(null))]].concat();
     expect(&nobody, &["recipient-not-covered", "not-assigned"], &[]);
-    expect(
-        &[("/action", json!("something-else"))],
-        &["not-assigned"],
-        &[],
-    );
+    expect(&[("/action", json!("something-else"))], &["not-assigned"], &[]);
 }
 
 #[test]
@@ -644,20 +438,11 @@ fn a_malformed_vector_is_named_and_its_value_is_not() {
     input["subjects"][0]["birthDate"] = json!("2018-02-30");
     let document =
         json!({"vectors": [{"id": "C01", "input": base()}, {"id": "C99", "input": input}]});
-    let error = evaluate_json(&document.to_string())
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.starts_with("vector C99: `birthDate` must be"),
-        "{error}"
-    );
+    let error = evaluate_json(&document.to_string()).unwrap_err().to_string();
+    assert!(error.starts_with("vector C99: `birthDate` must be"), "{error}");
     assert!(!error.contains("02-30"));
     let error = evaluate_json(r#"{"vectors": [{"input": {"at": "gisteren"}}]}"#).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("vector number 0: `at` must be an instant")
-    );
+    assert!(error.to_string().starts_with("vector number 0: `at` must be an instant"));
 }
 
 #[test]
@@ -667,13 +452,8 @@ fn a_referral_waits_only_for_signatures() {
         changed(&mut consent);
         evaluate(&request(), Some(&consent), Switches::default())
     };
-    assert!(missing_is_only_signatures(&outcome(&|it| it
-        .signatures
-        .truncate(1))));
-    assert!(
-        !missing_is_only_signatures(&outcome(&|_| {})),
-        "allowed: nothing to wait for"
-    );
+    assert!(missing_is_only_signatures(&outcome(&|it| it.signatures.truncate(1))));
+    assert!(!missing_is_only_signatures(&outcome(&|_| {})), "allowed: nothing to wait for");
     assert!(!missing_is_only_signatures(&outcome(&|it| {
         it.signatures.truncate(1);
         it.evidence = None;
@@ -753,11 +533,7 @@ fn given(who: &str, hour: i64) -> Signature {
 }
 
 fn decided(who: &str, decision: SignatureDecision, hour: i64) -> Signature {
-    Signature {
-        signer: label(who),
-        decision,
-        at: instant("2026-03-01T09:00:00Z") + hour.hours(),
-    }
+    Signature { signer: label(who), decision, at: instant("2026-03-01T09:00:00Z") + hour.hours() }
 }
 
 prop_compose! {
@@ -884,9 +660,7 @@ prop_compose! {
 /// The subject and everyone with a standing towards them.
 fn known(subject: &SubjectFacts) -> Vec<SubjectRef> {
     let holders = subject.authority.iter().flat_map(|it| &it.holders);
-    let people = holders
-        .chain(&subject.representatives)
-        .chain([&subject.reference]);
+    let people = holders.chain(&subject.representatives).chain([&subject.reference]);
     people.cloned().collect()
 }
 
@@ -894,11 +668,7 @@ fn known(subject: &SubjectFacts) -> Vec<SubjectRef> {
 fn concerned(request: &Request) -> Vec<&SubjectFacts> {
     let contact = request.purpose == Some(Purpose::Contact);
     let alone = request.applicant.as_ref().filter(|_| contact);
-    request
-        .subjects
-        .iter()
-        .filter(|it| alone.is_none_or(|who| it.reference == *who))
-        .collect()
+    request.subjects.iter().filter(|it| alone.is_none_or(|who| it.reference == *who)).collect()
 }
 
 fn judge(request: &Request, consent: &Consent, switches: Switches) -> Outcome {

@@ -28,15 +28,10 @@ const MADE: &[&str] = &[".git", "demo-data", "node_modules", "target"];
 #[test]
 fn every_link_leads_somewhere() {
     let tree = Tree::read(Path::new("."));
-    assert!(
-        tree.documents().any(|(path, _)| path == "README.md"),
-        "control: the README is read"
-    );
+    assert!(tree.documents().any(|(path, _)| path == "README.md"), "control: the README is read");
 
-    let broken: Vec<String> = tree
-        .documents()
-        .flat_map(|(path, text)| tree.broken_links(path, text))
-        .collect();
+    let broken: Vec<String> =
+        tree.documents().flat_map(|(path, text)| tree.broken_links(path, text)).collect();
 
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
@@ -57,15 +52,9 @@ fn every_problem_has_its_paragraph() {
     let tree = Tree::read(Path::new("."));
     let paragraphs = anchors(tree.text("docs/problems.md"));
 
-    let absent: Vec<&&str> = KINDS
-        .iter()
-        .filter(|kind| !paragraphs.contains(**kind))
-        .collect();
+    let absent: Vec<&&str> = KINDS.iter().filter(|kind| !paragraphs.contains(**kind)).collect();
 
-    assert!(
-        absent.is_empty(),
-        "docs/problems.md has no heading for {absent:?}"
-    );
+    assert!(absent.is_empty(), "docs/problems.md has no heading for {absent:?}");
 }
 
 /// The list that is documented and the table that is answered from are two: they must agree.
@@ -81,26 +70,14 @@ fn the_list_of_problems_is_the_table_of_problems() {
 #[test]
 fn a_broken_link_is_found() {
     let tree = Tree::of(&[
-        (
-            "README.md",
-            "# Title\n## Two `words`, one\n## Twice\n## Twice\n",
-        ),
+        ("README.md", "# Title\n## Two `words`, one\n## Twice\n## Twice\n"),
         ("docs/a.md", "# A\n"),
         ("src/main.rs", ""),
     ]);
     for (text, broken) in [
-        (
-            "[a](a.md) [b](../src/main.rs) [c](../src) [d](https://example.org/x.md)",
-            0,
-        ),
-        (
-            "[a](../README.md#two-words-one) [b](#here) [c](../README.md#twice-1)\n# Here",
-            0,
-        ),
-        (
-            "```\n[a](none.md)\n```\n`[a](none.md)` [a](mailto:none@example.org)",
-            0,
-        ),
+        ("[a](a.md) [b](../src/main.rs) [c](../src) [d](https://example.org/x.md)", 0),
+        ("[a](../README.md#two-words-one) [b](#here) [c](../README.md#twice-1)\n# Here", 0),
+        ("```\n[a](none.md)\n```\n`[a](none.md)` [a](mailto:none@example.org)", 0),
         ("[a]: a.md\n[a]", 0),
         ("[a](none.md)", 1),
         ("[a]: none.md", 1),
@@ -120,15 +97,7 @@ fn named_files_are_found() {
     let text = "Run `scripts/test.sh`, read `CHANGELOG.md`; not `application/json`, `/v1/referrals`,\n\
                 `policies/*.cedar` or scripts/plain.sh.\n```sh\nbash .ci/run --data @examples/a.json\n```\n";
     let named: Vec<String> = named_files(text).into_iter().collect();
-    assert_eq!(
-        named,
-        [
-            ".ci/run",
-            "CHANGELOG.md",
-            "examples/a.json",
-            "scripts/test.sh"
-        ]
-    );
+    assert_eq!(named, [".ci/run", "CHANGELOG.md", "examples/a.json", "scripts/test.sh"]);
 }
 
 #[test]
@@ -149,18 +118,10 @@ impl Tree {
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
-                if path
-                    .file_name()
-                    .is_some_and(|name| MADE.iter().any(|made| name == *made))
-                {
+                if path.file_name().is_some_and(|name| MADE.iter().any(|made| name == *made)) {
                     continue;
                 }
-                let name = path
-                    .strip_prefix(root)
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .replace('\\', "/");
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
                 let document = path.extension().is_some_and(|extension| extension == "md");
                 let text = document.then(|| fs::read_to_string(&path).unwrap());
                 entries.insert(name, text);
@@ -184,9 +145,7 @@ impl Tree {
     }
 
     fn documents(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .filter_map(|(path, text)| Some((path.as_str(), text.as_deref()?)))
+        self.0.iter().filter_map(|(path, text)| Some((path.as_str(), text.as_deref()?)))
     }
 
     fn has(&self, path: &str) -> bool {
@@ -194,25 +153,15 @@ impl Tree {
     }
 
     fn text(&self, path: &str) -> &str {
-        self.0
-            .get(path)
-            .and_then(Option::as_deref)
-            .unwrap_or_else(|| panic!("no {path}"))
+        self.0.get(path).and_then(Option::as_deref).unwrap_or_else(|| panic!("no {path}"))
     }
 
     fn broken_links(&self, path: &str, text: &str) -> Vec<String> {
         let leads = |target: &str| {
             let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
-            let file = if file.is_empty() {
-                path.to_owned()
-            } else {
-                resolve(path, file)?
-            };
-            let there = if file == path {
-                text
-            } else {
-                self.0.get(&file)?.as_deref().unwrap_or("")
-            };
+            let file = if file.is_empty() { path.to_owned() } else { resolve(path, file)? };
+            let there =
+                if file == path { text } else { self.0.get(&file)?.as_deref().unwrap_or("") };
             (anchor.is_empty() || anchors(there).contains(anchor)).then_some(())
         };
         links(text)
@@ -269,9 +218,7 @@ fn links(text: &str) -> Vec<String> {
             let target = part.split(')').next().unwrap_or(part);
             found.extend(target.split_whitespace().next().map(ToOwned::to_owned));
         }
-        let definition = line
-            .strip_prefix('[')
-            .and_then(|rest| rest.split_once("]: "));
+        let definition = line.strip_prefix('[').and_then(|rest| rest.split_once("]: "));
         found.extend(definition.map(|(_, target)| target.trim().to_owned()));
     }
     found
@@ -295,9 +242,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
             .flat_map(char::to_lowercase)
             .collect();
         let again = (1..).map(|times| format!("{anchor}-{times}"));
-        let free = std::iter::once(anchor.clone())
-            .chain(again)
-            .find(|name| !found.contains(name));
+        let free = std::iter::once(anchor.clone()).chain(again).find(|name| !found.contains(name));
         found.extend(free);
     }
     found
@@ -311,9 +256,7 @@ fn named_files(text: &str) -> BTreeSet<String> {
         .filter(|word| !word.contains(['*', '{', '}', '<', '>', '$', '…', ':']))
         .filter(|word| match word.split_once('/') {
             Some((folder, _)) => FOLDERS.contains(&folder),
-            None => Path::new(word)
-                .extension()
-                .is_some_and(|extension| extension == "md"),
+            None => Path::new(word).extension().is_some_and(|extension| extension == "md"),
         })
         .map(ToOwned::to_owned)
         .collect()
@@ -324,13 +267,6 @@ fn kinds_in_table(source: &str) -> BTreeSet<&str> {
     source
         .split("S::")
         .skip(1)
-        .filter_map(|row| {
-            row.split_once(',')?
-                .1
-                .trim_start()
-                .strip_prefix('"')?
-                .split('"')
-                .next()
-        })
+        .filter_map(|row| row.split_once(',')?.1.trim_start().strip_prefix('"')?.split('"').next())
         .collect()
 }

@@ -35,10 +35,7 @@ const FLOORS: &[(&str, u8)] = &[
 /// Crates that only some places may name. A place is a path under `src`, without `.rs`: the file and
 /// everything below it. A name ending in `*` stands for all that begin so.
 const CRATES: &[(&str, &[&str])] = &[
-    (
-        "actix_web",
-        &["http", "portal", "tls/connection", "cli/serve", "main"],
-    ),
+    ("actix_web", &["http", "portal", "tls/connection", "cli/serve", "main"]),
     ("cedar_policy", &["policy"]),
     ("ring", &["crypto", "audit"]),
     ("rustls", &["tls", "cli"]),
@@ -82,13 +79,7 @@ fn the_sources_keep_to_their_floors() {
 /// Checks one made-up file, opened as every file opens.
 fn told(path: &str, body: &str) -> Vec<String> {
     let text = format!("//! Made up.\n{body}");
-    check(&[Source {
-        path: path.to_owned(),
-        text,
-    }])
-    .iter()
-    .map(ToString::to_string)
-    .collect()
+    check(&[Source { path: path.to_owned(), text }]).iter().map(ToString::to_string).collect()
 }
 
 /// A file, what stands in it, and what must be said of it.
@@ -136,56 +127,26 @@ fn each_broken_rule_is_found() {
         assert_eq!(found.len(), 1, "{path}: {body}: {found:?}");
         assert!(found[0].contains(rule), "{path}: {body}: {found:?}");
         let line = if body.is_empty() { 1 } else { 3 };
-        assert!(
-            found[0].starts_with(&format!("src/{path}:{line}: ")),
-            "{found:?}"
-        );
+        assert!(found[0].starts_with(&format!("src/{path}:{line}: ")), "{found:?}");
     }
 }
 
 #[test]
 fn what_is_allowed_is_silent() {
     for (path, body) in [
-        (
-            "http/a.rs",
-            "use crate::{flow, store, policy::{self, verdict}, ids};\nuse super::b;",
-        ),
-        (
-            "store/a.rs",
-            "use crate::store::pool;\nuse sqlx::Row;\nasync fn f() { g().await }",
-        ),
-        (
-            "tls/connection.rs",
-            "use actix_web::rt;\nuse rustls::ServerConfig;",
-        ),
+        ("http/a.rs", "use crate::{flow, store, policy::{self, verdict}, ids};\nuse super::b;"),
+        ("store/a.rs", "use crate::store::pool;\nuse sqlx::Row;\nasync fn f() { g().await }"),
+        ("tls/connection.rs", "use actix_web::rt;\nuse rustls::ServerConfig;"),
         ("cli/serve/listen.rs", "use actix_web::HttpServer;"),
         ("clock.rs", "fn f() { Timestamp::now() }"),
         ("ids.rs", "fn f() { Uuid::now_v7() }"),
         ("store/writer.rs", "fn f() { Committed::after_commit(x) }"),
-        (
-            "audit/committed.rs",
-            "pub(crate) const fn after_commit(x: u8) -> Self {}",
-        ),
-        (
-            "domain/a.rs",
-            "// use crate::store;\n/* sqlx:: /* async */ */ fn f() {}",
-        ),
-        (
-            "domain/a.rs",
-            "const A: &str = \"crate::store \\\" async\"; const B: char = '\"';",
-        ),
-        (
-            "domain/a.rs",
-            "const A: &str = r#\"crate::store \" sqlx::\"#; fn f<'a>(x: &'a str) {}",
-        ),
-        (
-            "domain/a.rs",
-            "#[cfg(test)]\nmod tests { use crate::store; fn f() { println!() } }",
-        ),
-        (
-            "domain/a.rs",
-            "#[cfg(test)]\nuse serde::Serialize;\n#[cfg(test)]\nconst A: [u8; 2] = x;",
-        ),
+        ("audit/committed.rs", "pub(crate) const fn after_commit(x: u8) -> Self {}"),
+        ("domain/a.rs", "// use crate::store;\n/* sqlx:: /* async */ */ fn f() {}"),
+        ("domain/a.rs", "const A: &str = \"crate::store \\\" async\"; const B: char = '\"';"),
+        ("domain/a.rs", "const A: &str = r#\"crate::store \" sqlx::\"#; fn f<'a>(x: &'a str) {}"),
+        ("domain/a.rs", "#[cfg(test)]\nmod tests { use crate::store; fn f() { println!() } }"),
+        ("domain/a.rs", "#[cfg(test)]\nuse serde::Serialize;\n#[cfg(test)]\nconst A: [u8; 2] = x;"),
         ("domain/a.rs", "fn f() { config.ring.now(); a::ring::b() }"),
     ] {
         let found = told(path, body);
@@ -195,10 +156,7 @@ fn what_is_allowed_is_silent() {
 
 #[test]
 fn code_after_a_test_module_still_counts() {
-    let found = told(
-        "domain/a.rs",
-        "#[cfg(test)]\nmod tests { fn f() {} }\nuse crate::store;\n",
-    );
+    let found = told("domain/a.rs", "#[cfg(test)]\nmod tests { fn f() {} }\nuse crate::store;\n");
     assert_eq!(
         found,
         ["src/domain/a.rs:4: `domain` (floor 0) may not name `crate::store` (floor 2)"]
@@ -213,18 +171,12 @@ fn a_file_that_is_only_for_tests_is_not_read() {
     let sources: Vec<Source> = files
         .iter()
         .zip([parent, child, child])
-        .map(|(path, text)| Source {
-            path: (*path).to_owned(),
-            text: text.to_owned(),
-        })
+        .map(|(path, text)| Source { path: (*path).to_owned(), text: text.to_owned() })
         .collect();
 
     let found = check(&sources);
 
-    let paths: Vec<&str> = found
-        .iter()
-        .map(|violation| violation.path.as_str())
-        .collect();
+    let paths: Vec<&str> = found.iter().map(|violation| violation.path.as_str()).collect();
     assert_eq!(paths, ["crypto/plain.rs"]);
 }
 
@@ -236,19 +188,13 @@ fn a_long_file_is_found_and_its_tests_are_not_counted() {
     assert!(told("domain/a.rs", &full).is_empty(), "exactly {LINES}");
     assert!(told("domain/a.rs", &format!("{full}{tests}")).is_empty());
     let found = told("domain/a.rs", &format!("{full}{line}{tests}"));
-    assert_eq!(
-        found,
-        ["src/domain/a.rs:1: has 501 lines, at most 500 (tests not counted)"]
-    );
+    assert_eq!(found, ["src/domain/a.rs:1: has 501 lines, at most 500 (tests not counted)"]);
 }
 
 #[test]
 fn a_file_without_an_opening_is_found() {
     let text = "use std::fmt;\n".to_owned();
-    let found = check(&[Source {
-        path: "domain/a.rs".to_owned(),
-        text,
-    }]);
+    let found = check(&[Source { path: "domain/a.rs".to_owned(), text }]);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].rule, "does not open with `//!`");
 }
@@ -284,12 +230,7 @@ fn read_all(root: &Path) -> Vec<Source> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
-                let path = path
-                    .strip_prefix(root)
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .replace('\\', "/");
+                let path = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
                 sources.push(Source { path, text });
             }
         }
@@ -311,9 +252,7 @@ impl Token {
     }
 
     fn is_word(&self) -> bool {
-        self.text
-            .chars()
-            .all(|sign| sign.is_alphanumeric() || sign == '_')
+        self.text.chars().all(|sign| sign.is_alphanumeric() || sign == '_')
     }
 }
 
@@ -328,11 +267,7 @@ fn code(text: &str) -> String {
             out.push(signs[at]);
             at += 1;
         } else {
-            out.extend(
-                signs[at..end]
-                    .iter()
-                    .map(|sign| if *sign == '\n' { '\n' } else { ' ' }),
-            );
+            out.extend(signs[at..end].iter().map(|sign| if *sign == '\n' { '\n' } else { ' ' }));
             at = end;
         }
     }
@@ -386,9 +321,7 @@ fn raw(rest: &[char]) -> usize {
     let mut close = vec!['"'];
     close.resize(hashes + 1, '#');
     let body = hashes + 2;
-    let found = rest[body..]
-        .windows(close.len())
-        .position(|window| window == close);
+    let found = rest[body..].windows(close.len()).position(|window| window == close);
     found.map_or(rest.len(), |start| body + start + close.len())
 }
 
@@ -428,11 +361,8 @@ struct File {
 fn without_tests(text: &str) -> File {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let all = tokens(&code(text));
-    let mut file = File {
-        tokens: Vec::new(),
-        lines: text.lines().count(),
-        test_modules: Vec::new(),
-    };
+    let mut file =
+        File { tokens: Vec::new(), lines: text.lines().count(), test_modules: Vec::new() };
     let mut at = 0;
     while at < all.len() {
         if !matches_at(&all, at, &MARK) {
@@ -443,8 +373,7 @@ fn without_tests(text: &str) -> File {
         let end = end_of_item(&all, at + MARK.len());
         let item = &all[at + MARK.len()..end];
         if let Some(name) = item.iter().position(|token| token.is("mod")) {
-            file.test_modules
-                .extend(item.get(name + 1).map(|token| token.text.clone()));
+            file.test_modules.extend(item.get(name + 1).map(|token| token.text.clone()));
         }
         file.lines -= all[end - 1].line - all[at].line + 1;
         at = end;
@@ -454,10 +383,7 @@ fn without_tests(text: &str) -> File {
 
 fn matches_at(tokens: &[Token], at: usize, wanted: &[&str]) -> bool {
     tokens.len() >= at + wanted.len()
-        && wanted
-            .iter()
-            .zip(&tokens[at..])
-            .all(|(text, token)| token.is(text))
+        && wanted.iter().zip(&tokens[at..]).all(|(text, token)| token.is(text))
 }
 
 /// Index after the item that begins at `at`: after its `;`, or after the brace that closes its body.
@@ -482,16 +408,12 @@ fn end_of_item(tokens: &[Token], at: usize) -> usize {
 // Judging.
 
 fn check(sources: &[Source]) -> Vec<Violation> {
-    let files: Vec<(String, File)> = sources
-        .iter()
-        .map(|source| (place(&source.path), without_tests(&source.text)))
-        .collect();
+    let files: Vec<(String, File)> =
+        sources.iter().map(|source| (place(&source.path), without_tests(&source.text))).collect();
     let for_tests: BTreeSet<String> = files
         .iter()
         .flat_map(|(place, file)| {
-            file.test_modules
-                .iter()
-                .map(move |child| format!("{place}/{child}"))
+            file.test_modules.iter().map(move |child| format!("{place}/{child}"))
         })
         .collect();
     let mut found = Vec::new();
@@ -504,11 +426,7 @@ fn check(sources: &[Source]) -> Vec<Violation> {
             .chain(floors(place, &file.tokens))
             .chain(crates(place, &file.tokens))
             .chain(words(place, &file.tokens));
-        found.extend(rules.map(|(line, rule)| Violation {
-            path: source.path.clone(),
-            line,
-            rule,
-        }));
+        found.extend(rules.map(|(line, rule)| Violation { path: source.path.clone(), line, rule }));
     }
     found
 }
@@ -519,9 +437,7 @@ fn place(path: &str) -> String {
 }
 
 fn is_in(place: &str, other: &str) -> bool {
-    place
-        .strip_prefix(other)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    place.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn top(place: &str) -> &str {
@@ -529,32 +445,20 @@ fn top(place: &str) -> &str {
 }
 
 fn floor(module: &str) -> Option<u8> {
-    FLOORS
-        .iter()
-        .find(|(name, _)| *name == module)
-        .map(|(_, floor)| *floor)
+    FLOORS.iter().find(|(name, _)| *name == module).map(|(_, floor)| *floor)
 }
 
 /// What concerns a file as a whole: its floor, its opening, its length.
 fn whole(text: &str, place: &str, file: &File) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     if place != "lib" && floor(top(place)).is_none() {
-        found.push((
-            1,
-            format!("`{}` stands on no floor: add it to FLOORS", top(place)),
-        ));
+        found.push((1, format!("`{}` stands on no floor: add it to FLOORS", top(place))));
     }
     if !text.starts_with("//!") {
         found.push((1, "does not open with `//!`".to_owned()));
     }
     if file.lines > LINES {
-        found.push((
-            1,
-            format!(
-                "has {} lines, at most {LINES} (tests not counted)",
-                file.lines
-            ),
-        ));
+        found.push((1, format!("has {} lines, at most {LINES} (tests not counted)", file.lines)));
     }
     found
 }
@@ -614,9 +518,7 @@ fn heads(tokens: &[Token]) -> Vec<(usize, String)> {
     let mut depth = 0_usize;
     for (index, token) in tokens.iter().enumerate() {
         let leads = index == 0 || tokens[index - 1].is("{") || tokens[index - 1].is(",");
-        let called = tokens
-            .get(index + 1)
-            .is_some_and(|next| next.is("!") || next.is("("));
+        let called = tokens.get(index + 1).is_some_and(|next| next.is("!") || next.is("("));
         match token.text.as_str() {
             "{" => depth += 1,
             "}" => depth = depth.saturating_sub(1),
@@ -645,10 +547,7 @@ fn crates(place: &str, tokens: &[Token]) -> Vec<(usize, String)> {
         });
         if elsewhere || too_low {
             let Token { line, text } = &tokens[index];
-            found.push((
-                *line,
-                format!("`{}` may not name the crate `{text}`", top(place)),
-            ));
+            found.push((*line, format!("`{}` may not name the crate `{text}`", top(place))));
         }
     }
     found
@@ -683,9 +582,7 @@ fn words(place: &str, tokens: &[Token]) -> Vec<(usize, String)> {
         if top(place) == "statistics" && matches!(word, "identity" | "Identity") {
             found.push((*line, "`statistics` may not name an identity".to_owned()));
         }
-        let defined = index
-            .checked_sub(1)
-            .is_some_and(|before| tokens[before].is("fn"));
+        let defined = index.checked_sub(1).is_some_and(|before| tokens[before].is("fn"));
         for (path, places) in ONLY {
             let allowed = defined || places.iter().any(|allowed| is_in(place, allowed));
             if !allowed && matches_at(tokens, index, path) {

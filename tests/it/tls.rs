@@ -70,11 +70,7 @@ impl Meeting {
     }
 
     fn refused(&self, by_server: impl Into<Error>, alert: AlertDescription) {
-        assert_eq!(
-            self.server.as_ref().err(),
-            Some(&by_server.into()),
-            "{self:?}"
-        );
+        assert_eq!(self.server.as_ref().err(), Some(&by_server.into()), "{self:?}");
         let told = self.client.as_ref().err();
         assert_eq!(told, Some(&Error::AlertReceived(alert)), "{self:?}");
     }
@@ -89,19 +85,13 @@ impl Meeting {
 }
 
 fn reason(error: &io::Error) -> Error {
-    let inner = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<Error>());
-    inner
-        .cloned()
-        .unwrap_or_else(|| Error::General(error.to_string()))
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    inner.cloned().unwrap_or_else(|| Error::General(error.to_string()))
 }
 
 fn serve(listener: &TcpListener, config: Arc<ServerConfig>) -> Result<View, Error> {
     let (mut socket, _) = listener.accept().unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let mut session = ServerConnection::new(config).unwrap();
     let done = greet(&mut session, &mut socket);
     // Drain, so that closing does not reset the connection before the alert is read.
@@ -110,15 +100,11 @@ fn serve(listener: &TcpListener, config: Arc<ServerConfig>) -> Result<View, Erro
     done.map_err(|error| reason(&error))?;
     Ok(View {
         version: session.protocol_version(),
-        group: session
-            .negotiated_key_exchange_group()
-            .map(rustls::crypto::SupportedKxGroup::name),
+        group: session.negotiated_key_exchange_group().map(rustls::crypto::SupportedKxGroup::name),
         alpn: session.alpn_protocol().map(<[u8]>::to_vec),
         kind: session.handshake_kind(),
         tickets: 0,
-        peer: session
-            .peer_certificates()
-            .and_then(|chain| chain.first().cloned()),
+        peer: session.peer_certificates().and_then(|chain| chain.first().cloned()),
     })
 }
 
@@ -136,9 +122,7 @@ fn greet(session: &mut ServerConnection, socket: &mut TcpStream) -> io::Result<(
 
 fn call(listener: &TcpListener, config: Arc<ClientConfig>) -> Result<View, Error> {
     let mut socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     let mut session = ClientConnection::new(config, name).unwrap();
     let mut greeting = Vec::new();
@@ -147,9 +131,7 @@ fn call(listener: &TcpListener, config: Arc<ClientConfig>) -> Result<View, Error
     assert_eq!(greeting, b"hello");
     Ok(View {
         version: session.protocol_version(),
-        group: session
-            .negotiated_key_exchange_group()
-            .map(rustls::crypto::SupportedKxGroup::name),
+        group: session.negotiated_key_exchange_group().map(rustls::crypto::SupportedKxGroup::name),
         alpn: session.alpn_protocol().map(<[u8]>::to_vec),
         kind: session.handshake_kind(),
         tickets: session.tls13_tickets_received(),
@@ -163,10 +145,7 @@ fn meet(server: &Arc<ServerConfig>, client: &Arc<ClientConfig>) -> Meeting {
     std::thread::scope(|scope| {
         let serving = scope.spawn(|| serve(&listener, server));
         let called = call(&listener, client);
-        Meeting {
-            server: serving.join().unwrap(),
-            client: called,
-        }
+        Meeting { server: serving.join().unwrap(), client: called }
     })
 }
 
@@ -190,16 +169,8 @@ impl World {
         let hand = TestClock::at(start());
         let material = material(&authority, &server, &[]);
         let listener = Reloadable::new(material, versions).unwrap();
-        let config = listener
-            .server_config(&Clock::Test(Arc::clone(&hand)))
-            .unwrap();
-        Self {
-            authority,
-            server,
-            hand,
-            listener,
-            config: Arc::new(config),
-        }
+        let config = listener.server_config(&Clock::Test(Arc::clone(&hand))).unwrap();
+        Self { authority, server, hand, listener, config: Arc::new(config) }
     }
 
     fn clock(&self) -> Clock {
@@ -212,9 +183,7 @@ impl World {
 
     fn partner(&self) -> Issued {
         let number = PartnerNumber::parse(OIN).unwrap();
-        self.authority
-            .issue("wijkteam", &number, LeafKind::Client, start())
-            .unwrap()
+        self.authority.issue("wijkteam", &number, LeafKind::Client, start()).unwrap()
     }
 
     /// A P-256 certificate with a good OIN, changed by `shape`.
@@ -252,25 +221,16 @@ fn start() -> Timestamp {
 }
 
 fn list_end() -> Timestamp {
-    start()
-        .checked_add(SignedDuration::from_hours(30 * 24))
-        .unwrap()
+    start().checked_add(SignedDuration::from_hours(30 * 24)).unwrap()
 }
 
 fn name(params: &mut CertificateParams, oin: &str) {
-    params
-        .distinguished_name
-        .push(DnType::CustomDnType(vec![2, 5, 4, 5]), oin);
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "wijkteam");
+    params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 5]), oin);
+    params.distinguished_name.push(DnType::CommonName, "wijkteam");
 }
 
 fn identity(issued: &Issued) -> Identity {
-    Identity {
-        chain: vec![issued.certificate().clone()],
-        key: issued.key(),
-    }
+    Identity { chain: vec![issued.certificate().clone()], key: issued.key() }
 }
 
 fn list(authority: &Authority, revoked: &[&Issued]) -> CertificateRevocationListDer<'static> {
@@ -281,9 +241,7 @@ fn list(authority: &Authority, revoked: &[&Issued]) -> CertificateRevocationList
             (peer.serial().to_vec(), start())
         })
         .collect();
-    let list = authority
-        .revocation_list(&serials, 1, start(), list_end())
-        .unwrap();
+    let list = authority.revocation_list(&serials, 1, start(), list_end()).unwrap();
     list.der().clone()
 }
 
@@ -292,10 +250,7 @@ fn material(authority: &Authority, server: &Issued, revoked: &[&Issued]) -> Mate
         authorities: vec![authority.certificate().clone()],
         lists: vec![list(authority, revoked)],
     };
-    Material {
-        identity: identity(server),
-        clients: Some(clients),
-    }
+    Material { identity: identity(server), clients: Some(clients) }
 }
 
 fn ura_extension(text: &[u8]) -> CustomExtension {
@@ -311,10 +266,8 @@ fn ura_extension(text: &[u8]) -> CustomExtension {
 fn mtls_01_no_certificate() {
     let world = World::new();
     world.meet(&world.partner()).accepted();
-    meet(&world.config, &world.client(None)).refused(
-        Error::NoCertificatesPresented,
-        AlertDescription::CertificateRequired,
-    );
+    meet(&world.config, &world.client(None))
+        .refused(Error::NoCertificatesPresented, AlertDescription::CertificateRequired);
 }
 
 #[test]
@@ -322,13 +275,7 @@ fn mtls_02_other_authority_with_the_same_subject() {
     let world = World::new();
     world.meet(&world.partner()).accepted();
     let (_, ours) = x509_parser::parse_x509_certificate(world.authority.certificate()).unwrap();
-    let common = ours
-        .subject()
-        .iter_common_name()
-        .next()
-        .unwrap()
-        .as_str()
-        .unwrap();
+    let common = ours.subject().iter_common_name().next().unwrap().as_str().unwrap();
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
@@ -337,21 +284,12 @@ fn mtls_02_other_authority_with_the_same_subject() {
     let twin = params.self_signed(&key).unwrap();
     let twin = Authority::from_pem(&twin.pem(), &key.serialize_pem()).unwrap();
     let number = PartnerNumber::parse(OIN).unwrap();
-    let issued = twin
-        .issue("wijkteam", &number, LeafKind::Client, start())
-        .unwrap();
-    world.meet(&issued).refused(
-        CertificateError::BadSignature,
-        AlertDescription::DecryptError,
-    );
+    let issued = twin.issue("wijkteam", &number, LeafKind::Client, start()).unwrap();
+    world.meet(&issued).refused(CertificateError::BadSignature, AlertDescription::DecryptError);
 
     let stranger = Authority::create(start()).unwrap();
-    let issued = stranger
-        .issue("wijkteam", &number, LeafKind::Client, start())
-        .unwrap();
-    world
-        .meet(&issued)
-        .refused(CertificateError::UnknownIssuer, AlertDescription::UnknownCA);
+    let issued = stranger.issue("wijkteam", &number, LeafKind::Client, start()).unwrap();
+    world.meet(&issued).refused(CertificateError::UnknownIssuer, AlertDescription::UnknownCA);
 }
 
 #[test]
@@ -380,9 +318,7 @@ fn mtls_04_not_yet_valid() {
 fn mtls_05_for_servers_only() {
     let world = World::new();
     let usages = |purpose| world.shaped(|params| params.extended_key_usages = vec![purpose]);
-    world
-        .meet(&usages(ExtendedKeyUsagePurpose::ClientAuth))
-        .accepted();
+    world.meet(&usages(ExtendedKeyUsagePurpose::ClientAuth)).accepted();
     let meeting = world.meet(&usages(ExtendedKeyUsagePurpose::ServerAuth));
     meeting.refused_by("InvalidPurpose", AlertDescription::UnsupportedCertificate);
 }
@@ -395,10 +331,7 @@ fn mtls_06_revoked() {
     world.revoke(&[&bad]);
     world.meet(&good).accepted();
     let meeting = world.meet(&bad);
-    meeting.refused(
-        CertificateError::Revoked,
-        AlertDescription::CertificateRevoked,
-    );
+    meeting.refused(CertificateError::Revoked, AlertDescription::CertificateRevoked);
 }
 
 #[test]
@@ -411,10 +344,7 @@ fn mtls_07_revoked_with_a_client_that_resumes() {
     meet(&world.config, &config).accepted();
     world.revoke(&[&partner]);
     let meeting = meet(&world.config, &config);
-    meeting.refused(
-        CertificateError::Revoked,
-        AlertDescription::CertificateRevoked,
-    );
+    meeting.refused(CertificateError::Revoked, AlertDescription::CertificateRevoked);
 
     // The same client resumes where the library's defaults are left in place, and is not asked.
     let mut lax = ServerConfig::clone(&world.config);
@@ -454,10 +384,7 @@ fn a_connection_does_not_outlive_its_certificate() {
     world.hand.advance(SignedDuration::from_secs(60));
     assert_eq!(world.listener.still_valid(&peer, world.now()), Ok(()));
     world.hand.advance(SignedDuration::from_secs(1));
-    assert_eq!(
-        world.listener.still_valid(&peer, world.now()),
-        Err(PeerRefusal::Expired)
-    );
+    assert_eq!(world.listener.still_valid(&peer, world.now()), Err(PeerRefusal::Expired));
 }
 
 #[test]
@@ -477,18 +404,9 @@ fn mtls_09_expired_revocation_list_refuses_everyone() {
     // A list that has expired does not replace one either; a current one does.
     let same = material(&world.authority, &world.server, &[]);
     let refused = world.listener.replace(same, world.now());
-    assert!(matches!(
-        refused,
-        Err(MaterialFault::Revocations(ListFault::Expired))
-    ));
-    let until = world
-        .now()
-        .checked_add(SignedDuration::from_hours(1))
-        .unwrap();
-    let fresh = world
-        .authority
-        .revocation_list(&[], 2, world.now(), until)
-        .unwrap();
+    assert!(matches!(refused, Err(MaterialFault::Revocations(ListFault::Expired))));
+    let until = world.now().checked_add(SignedDuration::from_hours(1)).unwrap();
+    let fresh = world.authority.revocation_list(&[], 2, world.now(), until).unwrap();
     let mut renewed = material(&world.authority, &world.server, &[]);
     renewed.clients.as_mut().unwrap().lists = vec![fresh.der().clone()];
     world.listener.replace(renewed, world.now()).unwrap();
@@ -515,15 +433,9 @@ fn mtls_10_missing_corrupt_and_foreign_lists() {
     for (lists, fault) in [
         (vec![], ListFault::AuthorityWithoutList),
         (vec![truncated], ListFault::Malformed),
-        (
-            vec![CertificateRevocationListDer::from(corrupt)],
-            ListFault::ForeignIssuer,
-        ),
+        (vec![CertificateRevocationListDer::from(corrupt)], ListFault::ForeignIssuer),
         (vec![list(&stranger, &[])], ListFault::ForeignIssuer),
-        (
-            vec![good.clone(), list(&stranger, &[])],
-            ListFault::ForeignIssuer,
-        ),
+        (vec![good.clone(), list(&stranger, &[])], ListFault::ForeignIssuer),
     ] {
         let with = |lists| {
             let mut bad = material(&world.authority, &world.server, &[]);
@@ -537,24 +449,15 @@ fn mtls_10_missing_corrupt_and_foreign_lists() {
     }
     // Nor does an older list bring back what a newer one revoked.
     let before = start().checked_sub(SignedDuration::from_secs(1)).unwrap();
-    let older = world
-        .authority
-        .revocation_list(&[], 1, before, list_end())
-        .unwrap();
+    let older = world.authority.revocation_list(&[], 1, before, list_end()).unwrap();
     let mut outdated = material(&world.authority, &world.server, &[]);
     outdated.clients.as_mut().unwrap().lists = vec![older.der().clone()];
     let refused = world.listener.replace(outdated, world.now());
-    assert!(matches!(
-        refused,
-        Err(MaterialFault::Revocations(ListFault::Older))
-    ));
+    assert!(matches!(refused, Err(MaterialFault::Revocations(ListFault::Older))));
 
     // The last good list is still in force, and a good one replaces it.
     let meeting = world.meet(&partner);
-    meeting.refused(
-        CertificateError::Revoked,
-        AlertDescription::CertificateRevoked,
-    );
+    meeting.refused(CertificateError::Revoked, AlertDescription::CertificateRevoked);
     world.revoke(&[]);
     world.meet(&partner).accepted();
 }
@@ -566,10 +469,7 @@ fn mtls_12_a_list_of_100_000_is_searched_within_a_millisecond() {
     let peer = PeerCertificate::read(partner.certificate()).unwrap();
     let others = (0..100_000_u32).map(|n| ([&[1], &n.to_be_bytes()[..]].concat(), start()));
     let read = |serials: &[(Vec<u8>, Timestamp)]| {
-        let list = world
-            .authority
-            .revocation_list(serials, 1, start(), list_end())
-            .unwrap();
+        let list = world.authority.revocation_list(serials, 1, start(), list_end()).unwrap();
         let authorities = [world.authority.certificate().clone()];
         Revocations::read(&[list.der().clone()], &authorities).unwrap()
     };
@@ -591,29 +491,18 @@ fn mtls_13_a_leaf_is_no_authority_and_an_authority_no_client() {
     world.meet(&partner).accepted();
     let impostor = Authority::from_pem(partner.certificate_pem(), &partner.key_pem()).unwrap();
     let number = PartnerNumber::parse(OTHER_OIN).unwrap();
-    let forged = impostor
-        .issue("forged", &number, LeafKind::Client, start())
-        .unwrap();
+    let forged = impostor.issue("forged", &number, LeafKind::Client, start()).unwrap();
     let mut chained = identity(&forged);
     chained.chain.push(partner.certificate().clone());
     let roots = vec![world.authority.certificate().clone()];
     let config = client::config(roots, Some(chained), &world.clock()).unwrap();
     let meeting = meet(&world.config, &Arc::new(config));
-    assert!(
-        meeting.server.is_err() && meeting.client.is_err(),
-        "{meeting:?}"
-    );
+    assert!(meeting.server.is_err() && meeting.client.is_err(), "{meeting:?}");
 
     let ca = world.shaped(|params| params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained));
     let meeting = world.meet(&ca);
-    assert!(
-        meeting.server.is_err() && meeting.client.is_err(),
-        "{meeting:?}"
-    );
-    assert_eq!(
-        PeerCertificate::read(ca.certificate()),
-        Err(PeerRefusal::Authority)
-    );
+    assert!(meeting.server.is_err() && meeting.client.is_err(), "{meeting:?}");
+    assert_eq!(PeerCertificate::read(ca.certificate()), Err(PeerRefusal::Authority));
     let signer = world.shaped(|params| params.key_usages.push(KeyUsagePurpose::KeyCertSign));
     world.meet(&signer).refused_as(PeerRefusal::Authority);
 }
@@ -622,9 +511,7 @@ fn mtls_13_a_leaf_is_no_authority_and_an_authority_no_client() {
 fn mtls_15_the_common_name_names_nobody() {
     let world = World::new();
     let misleading = world.shaped(|params| {
-        params
-            .distinguished_name
-            .push(DnType::CommonName, OTHER_OIN);
+        params.distinguished_name.push(DnType::CommonName, OTHER_OIN);
     });
     let leaf = world.meet(&misleading).server.unwrap().peer.unwrap();
     let peer = PeerCertificate::read(&leaf).unwrap();
@@ -637,9 +524,7 @@ fn mtls_15_the_common_name_names_nobody() {
     let only_common = nameless(|params| params.distinguished_name.push(DnType::CommonName, OIN));
     world.meet(&only_common).refused_as(PeerRefusal::NoNumber);
     let letters = nameless(|params| name(params, "0000000100321434500A"));
-    world
-        .meet(&letters)
-        .refused_as(PeerRefusal::MalformedNumber);
+    world.meet(&letters).refused_as(PeerRefusal::MalformedNumber);
 }
 
 #[test]
@@ -658,28 +543,15 @@ fn mtls_15_the_uzi_name_carries_the_ura() {
     let good = uzi(text, false);
     let leaf = world.meet(&good).server.unwrap().peer.unwrap();
     assert_eq!(PeerCertificate::read(&leaf).unwrap().number().as_str(), URA);
-    let short = uzi(
-        b"2.16.528.1.1007.99.218-1-000001111-S-9000011-00.000-00000000",
-        false,
-    );
+    let short = uzi(b"2.16.528.1.1007.99.218-1-000001111-S-9000011-00.000-00000000", false);
     world.meet(&short).refused_as(PeerRefusal::MalformedNumber);
-    world
-        .meet(&uzi(text, true))
-        .refused_as(PeerRefusal::SeveralNumbers);
+    world.meet(&uzi(text, true)).refused_as(PeerRefusal::SeveralNumbers);
 
     // Another string type, as rcgen writes it.
     let number = PartnerNumber::parse(URA).unwrap();
-    let issued = world
-        .authority
-        .issue("poh-j", &number, LeafKind::Client, start())
-        .unwrap();
+    let issued = world.authority.issue("poh-j", &number, LeafKind::Client, start()).unwrap();
     world.meet(&issued).accepted();
-    assert_eq!(
-        PeerCertificate::read(issued.certificate())
-            .unwrap()
-            .number(),
-        number
-    );
+    assert_eq!(PeerCertificate::read(issued.certificate()).unwrap().number(), number);
 }
 
 #[test]
@@ -694,15 +566,9 @@ fn mtls_19_small_keys_and_old_hashes() {
         authorities: vec![section("ca")],
         lists: vec![CertificateRevocationListDer::from_pem_slice(pem.as_bytes()).unwrap()],
     };
-    let material = Material {
-        identity: identity(&world.server),
-        clients: Some(clients),
-    };
+    let material = Material { identity: identity(&world.server), clients: Some(clients) };
     let listener = Reloadable::new(material, Versions::Tls13).unwrap();
-    let seconds = start()
-        .checked_add(SignedDuration::from_hours(24))
-        .unwrap()
-        .as_second();
+    let seconds = start().checked_add(SignedDuration::from_hours(24)).unwrap().as_second();
     let now = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(seconds).unwrap()));
     let verdict = |name: &str| {
         let verdict = listener.verify_client_cert(&section(name), &[], now);
@@ -711,19 +577,9 @@ fn mtls_19_small_keys_and_old_hashes() {
     assert_eq!(verdict("p256-sha256"), Ok(()));
     assert_eq!(verdict("rsa3072-sha256"), Ok(()));
     for old in ["p256-sha1", "p256-md5"] {
-        assert!(
-            verdict(old)
-                .unwrap_err()
-                .contains("UnsupportedSignatureAlgorithm"),
-            "{old}"
-        );
+        assert!(verdict(old).unwrap_err().contains("UnsupportedSignatureAlgorithm"), "{old}");
     }
-    for weak in [
-        "rsa1024-sha256",
-        "rsa2048-sha256",
-        "p224-sha256",
-        "p521-sha256",
-    ] {
+    for weak in ["rsa1024-sha256", "rsa2048-sha256", "p224-sha256", "p521-sha256"] {
         assert!(verdict(weak).unwrap_err().contains("WeakKey"), "{weak}");
     }
 }
@@ -735,9 +591,7 @@ fn mtls_19_rsa_2048_is_refused_and_3072_accepted() {
         let key = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, size).unwrap();
         world.keyed(key, |_| {})
     };
-    world
-        .meet(&rsa(RsaKeySize::_2048))
-        .refused_as(PeerRefusal::WeakKey);
+    world.meet(&rsa(RsaKeySize::_2048)).refused_as(PeerRefusal::WeakKey);
     world.meet(&rsa(RsaKeySize::_3072)).accepted();
     for algorithm in [&rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519] {
         let key = KeyPair::generate_for(algorithm).unwrap();
@@ -749,11 +603,7 @@ fn mtls_19_rsa_2048_is_refused_and_3072_accepted() {
 fn mtls_21_wildcards_and_addresses() {
     let world = World::new();
     let named = |name| world.shaped(|params| params.subject_alt_names.push(name));
-    world
-        .meet(&named(SanType::DnsName(
-            "wijkteam.example".try_into().unwrap(),
-        )))
-        .accepted();
+    world.meet(&named(SanType::DnsName("wijkteam.example".try_into().unwrap()))).accepted();
     let wildcard = named(SanType::DnsName("*.example".try_into().unwrap()));
     world.meet(&wildcard).refused_as(PeerRefusal::SharedName);
     let address = named(SanType::IpAddress([192, 0, 2, 1].into()));
@@ -791,36 +641,19 @@ fn odd_client(
 fn tls_02_version_1_2_only_by_option() {
     let world = World::new();
     world.meet(&world.partner()).accepted();
-    let old = odd_client(
-        &world,
-        aws_lc_rs::default_provider(),
-        &[&rustls::version::TLS12],
-    );
+    let old = odd_client(&world, aws_lc_rs::default_provider(), &[&rustls::version::TLS12]);
     let meeting = meet(&world.config, &old);
     let told = meeting.client.as_ref().err();
-    assert_eq!(
-        told,
-        Some(&Error::AlertReceived(AlertDescription::ProtocolVersion))
-    );
+    assert_eq!(told, Some(&Error::AlertReceived(AlertDescription::ProtocolVersion)));
     assert!(meeting.server.is_err());
 
     let world = World::with(Versions::Tls12Too);
-    let old = odd_client(
-        &world,
-        aws_lc_rs::default_provider(),
-        &[&rustls::version::TLS12],
-    );
+    let old = odd_client(&world, aws_lc_rs::default_provider(), &[&rustls::version::TLS12]);
     let meeting = meet(&world.config, &old);
     meeting.accepted();
-    assert_eq!(
-        meeting.server.unwrap().version,
-        Some(ProtocolVersion::TLSv1_2)
-    );
+    assert_eq!(meeting.server.unwrap().version, Some(ProtocolVersion::TLSv1_2));
     let meeting = world.meet(&world.partner());
-    assert_eq!(
-        meeting.server.unwrap().version,
-        Some(ProtocolVersion::TLSv1_3)
-    );
+    assert_eq!(meeting.server.unwrap().version, Some(ProtocolVersion::TLSv1_3));
 }
 
 #[test]
@@ -831,21 +664,14 @@ fn tls_03_aes_128_is_not_spoken() {
         provider.cipher_suites = vec![suite];
         odd_client(&world, provider, &[&rustls::version::TLS13])
     };
-    for suite in [
-        cipher_suite::TLS13_AES_256_GCM_SHA384,
-        cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
-    ] {
+    for suite in
+        [cipher_suite::TLS13_AES_256_GCM_SHA384, cipher_suite::TLS13_CHACHA20_POLY1305_SHA256]
+    {
         meet(&world.config, &offering(suite)).accepted();
     }
-    let meeting = meet(
-        &world.config,
-        &offering(cipher_suite::TLS13_AES_128_GCM_SHA256),
-    );
+    let meeting = meet(&world.config, &offering(cipher_suite::TLS13_AES_128_GCM_SHA256));
     let told = meeting.client.as_ref().err();
-    assert_eq!(
-        told,
-        Some(&Error::AlertReceived(AlertDescription::HandshakeFailure))
-    );
+    assert_eq!(told, Some(&Error::AlertReceived(AlertDescription::HandshakeFailure)));
     assert!(meeting.server.is_err());
 }
 
@@ -861,21 +687,11 @@ fn tls_06_the_hybrid_group_is_chosen_where_its_share_is_sent() {
         meeting.server.unwrap().group
     };
     let meeting = world.meet(&world.partner());
-    assert_eq!(
-        meeting.server.unwrap().group,
-        Some(NamedGroup::X25519MLKEM768)
-    );
-    let first = vec![
-        kx_group::X25519MLKEM768,
-        kx_group::X25519,
-        kx_group::SECP256R1,
-    ];
+    assert_eq!(meeting.server.unwrap().group, Some(NamedGroup::X25519MLKEM768));
+    let first = vec![kx_group::X25519MLKEM768, kx_group::X25519, kx_group::SECP256R1];
     assert_eq!(offering(first), Some(NamedGroup::X25519MLKEM768));
     assert_eq!(offering(vec![kx_group::X25519]), Some(NamedGroup::X25519));
-    assert_eq!(
-        offering(vec![kx_group::SECP384R1]),
-        Some(NamedGroup::secp384r1)
-    );
+    assert_eq!(offering(vec![kx_group::SECP384R1]), Some(NamedGroup::secp384r1));
 }
 
 #[test]
@@ -894,10 +710,7 @@ fn tls_09_no_ticket_is_given_and_nothing_resumed() {
     lax.session_storage = rustls::server::ServerSessionMemoryCache::new(16);
     let lax = Arc::new(lax);
     assert_eq!(meet(&lax, &config).client.unwrap().tickets, 2);
-    assert_eq!(
-        meet(&lax, &config).client.unwrap().kind,
-        Some(HandshakeKind::Resumed)
-    );
+    assert_eq!(meet(&lax, &config).client.unwrap().kind, Some(HandshakeKind::Resumed));
 }
 
 #[test]
@@ -911,34 +724,23 @@ fn tls_14_http_1_1_and_no_other_protocol() {
     let both = speaking(&[b"h2", b"http/1.1"]).server.unwrap();
     assert_eq!(both.alpn.as_deref(), Some(&b"http/1.1"[..]));
     speaking(&[]).accepted();
-    speaking(&[b"h2"]).refused(
-        Error::NoApplicationProtocol,
-        AlertDescription::NoApplicationProtocol,
-    );
+    speaking(&[b"h2"])
+        .refused(Error::NoApplicationProtocol, AlertDescription::NoApplicationProtocol);
 }
 
 #[test]
 fn the_portal_listener_asks_for_no_certificate() {
     let world = World::new();
-    let open = Material {
-        identity: identity(&world.server),
-        clients: None,
-    };
+    let open = Material { identity: identity(&world.server), clients: None };
     let portal = Reloadable::new(open, Versions::Tls13).unwrap();
     let config = Arc::new(portal.server_config(&world.clock()).unwrap());
     meet(&config, &world.client(None)).accepted();
     let meeting = meet(&config, &world.client(Some(&world.partner())));
     assert_eq!(meeting.server.unwrap().peer, None);
     let peer = PeerCertificate::read(world.partner().certificate()).unwrap();
-    assert_eq!(
-        portal.still_valid(&peer, world.now()),
-        Err(PeerRefusal::UnknownIssuer)
-    );
+    assert_eq!(portal.still_valid(&peer, world.now()), Err(PeerRefusal::UnknownIssuer));
     let closed = material(&world.authority, &world.server, &[]);
-    assert!(matches!(
-        portal.replace(closed, world.now()),
-        Err(MaterialFault::OtherKind)
-    ));
+    assert!(matches!(portal.replace(closed, world.now()), Err(MaterialFault::OtherKind)));
 }
 
 #[test]
@@ -986,10 +788,7 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 fn files(world: &World, place: &Place) -> ListenerFiles {
-    let lists = world
-        .authority
-        .revocation_list(&[], 1, start(), list_end())
-        .unwrap();
+    let lists = world.authority.revocation_list(&[], 1, start(), list_end()).unwrap();
     ListenerFiles {
         certificate: place.write("cert.pem", world.server.certificate_pem()),
         key: place.write("key.pem", &world.server.key_pem()),
@@ -1010,39 +809,23 @@ fn a_listener_starts_from_its_files_and_refuses_a_bad_one() {
     for mode in [0o640, 0o604, 0o660] {
         set_mode(&files.key, mode);
         let exposed = Reloadable::open(&files, Versions::Tls13).unwrap_err();
-        assert!(matches!(
-            exposed,
-            MaterialFault::File(FileFault::Exposed(Role::Key))
-        ));
+        assert!(matches!(exposed, MaterialFault::File(FileFault::Exposed(Role::Key))));
     }
     set_mode(&files.key, 0o400);
     assert!(Reloadable::open(&files, Versions::Tls13).is_ok());
 
     let revocations = &files.clients.as_ref().unwrap().revocations;
-    for text in [
-        "",
-        "nothing here",
-        "-----BEGIN X509 CRL-----\n!\n-----END X509 CRL-----\n",
-    ] {
+    for text in ["", "nothing here", "-----BEGIN X509 CRL-----\n!\n-----END X509 CRL-----\n"] {
         std::fs::write(revocations, text).unwrap();
         let fault = Reloadable::open(&files, Versions::Tls13).unwrap_err();
-        assert!(matches!(
-            fault,
-            MaterialFault::File(FileFault::NotPem(Role::Revocations))
-        ));
+        assert!(matches!(fault, MaterialFault::File(FileFault::NotPem(Role::Revocations))));
         assert!(listener.reload(&files, start()).is_err());
     }
     std::fs::remove_file(revocations).unwrap();
     let fault = Reloadable::open(&files, Versions::Tls13).unwrap_err();
-    assert!(matches!(
-        fault,
-        MaterialFault::File(FileFault::Unreadable(Role::Revocations, _))
-    ));
+    assert!(matches!(fault, MaterialFault::File(FileFault::Unreadable(Role::Revocations, _))));
     let text = fault.to_string();
-    assert!(
-        text.starts_with("the file of revocation lists must be"),
-        "{text}"
-    );
+    assert!(text.starts_with("the file of revocation lists must be"), "{text}");
     assert_eq!(listener.revocations_expire_at(), Some(list_end()));
 }
 
@@ -1065,10 +848,7 @@ fn a_reload_replaces_certificate_and_authorities() {
     world.meet(&old_partner).accepted();
 
     let next = World::new();
-    world
-        .listener
-        .reload(&files(&next, &place), start())
-        .unwrap();
+    world.listener.reload(&files(&next, &place), start()).unwrap();
     let meeting = meet(&world.config, &next.client(Some(&next.partner())));
     meeting.accepted();
     let roots = vec![next.authority.certificate().clone()];
@@ -1076,10 +856,7 @@ fn a_reload_replaces_certificate_and_authorities() {
     meet(&world.config, &Arc::new(config))
         .refused(CertificateError::UnknownIssuer, AlertDescription::UnknownCA);
     let peer = PeerCertificate::read(old_partner.certificate()).unwrap();
-    assert_eq!(
-        world.listener.still_valid(&peer, start()),
-        Err(PeerRefusal::UnknownIssuer)
-    );
+    assert_eq!(world.listener.still_valid(&peer, start()), Err(PeerRefusal::UnknownIssuer));
 }
 
 #[test]
@@ -1090,10 +867,7 @@ fn a_request_finds_the_certificate_of_its_connection() {
         peer.map_or("nobody".to_owned(), |peer| peer.fingerprint().x5t())
     }
     let world = World::new();
-    let open = Material {
-        identity: identity(&world.server),
-        clients: None,
-    };
+    let open = Material { identity: identity(&world.server), clients: None };
     let portal = Reloadable::new(open, Versions::Tls13).unwrap();
     let closed_config = ServerConfig::clone(&world.config);
     let open_config = portal.server_config(&world.clock()).unwrap();

@@ -31,10 +31,7 @@ pub(super) fn write(entry: &Entry, position: &Position) -> String {
     json.text("basis", entry.basis.as_str());
     json.object("obj");
     json.text("kind", entry.object.kind.as_str());
-    json.bytes(
-        "ref",
-        entry.object.reference.as_ref().map(<[u8; 16]>::as_slice),
-    );
+    json.bytes("ref", entry.object.reference.as_ref().map(<[u8; 16]>::as_slice));
     json.close();
     json.list("fields", &entry.fields);
     json.object("policy");
@@ -53,13 +50,7 @@ pub(super) fn write(entry: &Entry, position: &Position) -> String {
 fn write_actor(json: &mut Writer, actor: &Actor) {
     json.object("actor");
     json.text("org", actor.organisation.as_str());
-    json.optional(
-        "partner",
-        actor
-            .partner
-            .map(|id| id.hyphenated().to_string())
-            .as_deref(),
-    );
+    json.optional("partner", actor.partner.map(|id| id.hyphenated().to_string()).as_deref());
     json.text("role", actor.role.as_str());
     json.bytes("cert", actor.certificate.as_ref().map(<[u8; 32]>::as_slice));
     json.text("sub", actor.subject.as_str());
@@ -80,11 +71,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Position, Entry), EntryError> {
         ts_us: fields.value("ts")?.as_i64().ok_or(EntryError::Form)?,
         boot: fields.bytes("boot")?.ok_or(EntryError::Form)?,
     };
-    let (object, policy, request) = (
-        fields.object("obj")?,
-        fields.object("policy")?,
-        fields.object("req")?,
-    );
+    let (object, policy, request) =
+        (fields.object("obj")?, fields.object("policy")?, fields.object("req")?);
     let entry = Entry {
         event: Event::parse(fields.text("ev")?).ok_or(EntryError::Form)?,
         outcome: Outcome::parse(fields.text("out")?).ok_or(EntryError::Form)?,
@@ -92,19 +80,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Position, Entry), EntryError> {
         actor: read_actor(&fields.object("actor")?)?,
         purpose: fields.code("purpose")?,
         basis: fields.code("basis")?,
-        object: Object {
-            kind: object.code("kind")?,
-            reference: object.bytes("ref")?,
-        },
+        object: Object { kind: object.code("kind")?, reference: object.bytes("ref")? },
         fields: fields.list("fields")?,
-        policy: PolicyStamp {
-            hash: policy.bytes("hash")?,
-            rules: policy.list("rules")?,
-        },
-        request: RequestStamp {
-            id: request.code("id")?,
-            trace: request.code("trace")?,
-        },
+        policy: PolicyStamp { hash: policy.bytes("hash")?, rules: policy.list("rules")? },
+        request: RequestStamp { id: request.code("id")?, trace: request.code("trace")? },
         commit: fields.bytes("commit")?,
     };
     Ok((position, entry))
@@ -212,10 +191,7 @@ impl<'a> Fields<'a> {
     }
 
     fn object(&self, key: &str) -> Result<Fields<'a>, EntryError> {
-        self.value(key)?
-            .as_object()
-            .map(Fields)
-            .ok_or(EntryError::Form)
+        self.value(key)?.as_object().map(Fields).ok_or(EntryError::Form)
     }
 
     fn text(&self, key: &str) -> Result<&'a str, EntryError> {
@@ -243,9 +219,6 @@ impl<'a> Fields<'a> {
 
     fn list(&self, key: &str) -> Result<Vec<Code>, EntryError> {
         let items = self.value(key)?.as_array().ok_or(EntryError::Form)?;
-        items
-            .iter()
-            .map(|item| Code::parse(item.as_str().ok_or(EntryError::Form)?))
-            .collect()
+        items.iter().map(|item| Code::parse(item.as_str().ok_or(EntryError::Form)?)).collect()
     }
 }

@@ -34,11 +34,7 @@ pub(super) fn read(input: &Object) -> Result<Case, Rule> {
         one_parent_presumption: presumption == Some(&Value::Bool(true)),
         ..Switches::default()
     };
-    Ok(Case {
-        request: request(input, at)?,
-        consent,
-        switches,
-    })
+    Ok(Case { request: request(input, at)?, consent, switches })
 }
 
 fn request(input: &Object, at: Timestamp) -> Result<Request, Rule> {
@@ -58,10 +54,7 @@ fn request(input: &Object, at: Timestamp) -> Result<Request, Rule> {
         purpose,
         categories,
         other_categories,
-        subjects: list(input, "subjects")?
-            .iter()
-            .map(subject)
-            .collect::<Result<_, _>>()?,
+        subjects: list(input, "subjects")?.iter().map(subject).collect::<Result<_, _>>()?,
         applicant: labels(input, "applicant", SubjectRef::parse)?.pop_first(),
         action: action(input, recipient.as_ref())?,
         recipient,
@@ -77,68 +70,41 @@ fn request(input: &Object, at: Timestamp) -> Result<Request, Rule> {
 
 /// Whether an objection against `purpose` is on record, with the request, the consent or a subject.
 fn objects(input: &Object, purpose: Option<&str>) -> bool {
-    let subjects = input
-        .get("subjects")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
-    let parts = subjects
-        .chain(input.get("consent"))
-        .filter_map(Value::as_object);
-    std::iter::once(input)
-        .chain(parts)
-        .flatten()
-        .any(|(key, value)| {
-            let key = key.to_ascii_lowercase();
-            let meant =
-                (key.contains("objection") || key.contains("bezwaar")) && !key.contains("parent");
-            meant && truthy(value) && !only_other_purposes(value, purpose)
-        })
+    let subjects = input.get("subjects").and_then(Value::as_array).into_iter().flatten();
+    let parts = subjects.chain(input.get("consent")).filter_map(Value::as_object);
+    std::iter::once(input).chain(parts).flatten().any(|(key, value)| {
+        let key = key.to_ascii_lowercase();
+        let meant =
+            (key.contains("objection") || key.contains("bezwaar")) && !key.contains("parent");
+        meant && truthy(value) && !only_other_purposes(value, purpose)
+    })
 }
 
 /// An objection that names purposes, and not this one.
 fn only_other_purposes(value: &Value, purpose: Option<&str>) -> bool {
     let named = |value: &Value| {
-        let word = value
-            .as_str()
-            .or_else(|| value.get("purpose").and_then(Value::as_str));
-        word.filter(|word| Purpose::parse(word).is_ok())
-            .map(str::to_owned)
+        let word = value.as_str().or_else(|| value.get("purpose").and_then(Value::as_str));
+        word.filter(|word| Purpose::parse(word).is_ok()).map(str::to_owned)
     };
     let one = std::slice::from_ref(value);
     let values = value.as_array().map_or(one, Vec::as_slice);
-    values
-        .iter()
-        .all(|value| named(value).is_some_and(|word| Some(word.as_str()) != purpose))
+    values.iter().all(|value| named(value).is_some_and(|word| Some(word.as_str()) != purpose))
 }
 
 /// A report to Veilig Thuis or the Raad, whichever field says so.
 fn is_child_protection_report(input: &Object) -> bool {
     let reports = |text: &str| {
         let text = text.to_ascii_lowercase().replace(['-', '_', ' '], "");
-        [
-            "childprotection",
-            "protectionreport",
-            "veiligthuis",
-            "raadvoordekinderbescherming",
-        ]
-        .iter()
-        .any(|word| text.contains(word))
+        ["childprotection", "protectionreport", "veiligthuis", "raadvoordekinderbescherming"]
+            .iter()
+            .any(|word| text.contains(word))
     };
     let named = ["purpose", "action", "kind", "type", "recipient"].iter();
-    let mut words = named
-        .filter_map(|key| input.get(*key))
-        .filter_map(Value::as_str);
-    let categories = input
-        .get("categories")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
+    let mut words = named.filter_map(|key| input.get(*key)).filter_map(Value::as_str);
+    let categories = input.get("categories").and_then(Value::as_array).into_iter().flatten();
     words.any(reports)
         || categories.filter_map(Value::as_str).any(reports)
-        || input
-            .iter()
-            .any(|(key, value)| reports(key) && truthy(value))
+        || input.iter().any(|(key, value)| reports(key) && truthy(value))
 }
 
 /// What is not plainly something else is held to the rule for releases.
@@ -147,17 +113,11 @@ fn action(input: &Object, to: Option<&Recipient>) -> Result<Action, Rule> {
         None | Some(Value::Null) => "process",
         Some(value) => value.as_str().unwrap_or_default(),
     };
-    if matches!(
-        word,
-        "process" | "submit" | "refer" | "referral" | "accept" | "receive"
-    ) {
+    if matches!(word, "process" | "submit" | "refer" | "referral" | "accept" | "receive") {
         return Ok(Action::Process);
     }
     let assigned_to = recipient(input, "assignedTo")?;
-    Ok(Action::ReleaseIdentity {
-        to: to.cloned(),
-        assigned_to,
-    })
+    Ok(Action::ReleaseIdentity { to: to.cloned(), assigned_to })
 }
 
 fn categories(fields: &Object) -> Result<(BTreeSet<Category>, bool), Rule> {
@@ -175,13 +135,7 @@ fn subject(value: &Value) -> Result<SubjectFacts, Rule> {
     let reference = labels(fields, "ref", SubjectRef::parse)?.pop_first();
     let role = fields.get("role").and_then(Value::as_str);
     let (authority, mut representatives) = authority(fields)?;
-    for key in [
-        "representative",
-        "representatives",
-        "legalRepresentative",
-        "curator",
-        "mentor",
-    ] {
+    for key in ["representative", "representatives", "legalRepresentative", "curator", "mentor"] {
         representatives.extend(labels(fields, key, SubjectRef::parse)?);
     }
     Ok(SubjectFacts {
@@ -223,20 +177,14 @@ fn consent(fields: &Object, at: Timestamp) -> Result<Consent, Rule> {
     let text = |key| fields.get(key).and_then(Value::as_str).map(str::to_owned);
     let purposes = list(fields, "purposes")?.iter().filter_map(Value::as_str);
     let withdrawn = fields.get("withdrawn").is_some_and(truthy).then_some(at);
-    let unfree = ["free", "freelyGiven"]
-        .iter()
-        .any(|key| fields.get(*key) == Some(&Value::Bool(false)));
+    let unfree =
+        ["free", "freelyGiven"].iter().any(|key| fields.get(*key) == Some(&Value::Bool(false)));
     Ok(Consent {
-        purposes: purposes
-            .filter_map(|word| Purpose::parse(word).ok())
-            .collect(),
+        purposes: purposes.filter_map(|word| Purpose::parse(word).ok()).collect(),
         recipients: labels(fields, "recipients", Recipient::parse)?,
         categories: categories(fields)?.0,
         subjects: labels(fields, "subjects", SubjectRef::parse)?,
-        signatures: list(fields, "signatures")?
-            .iter()
-            .map(signature)
-            .collect::<Result<_, _>>()?,
+        signatures: list(fields, "signatures")?.iter().map(signature).collect::<Result<_, _>>()?,
         replaced_by_court: labels(fields, "replacedByCourt", SubjectRef::parse)?,
         valid_from: instant(fields, "validFrom")?,
         valid_until: instant(fields, "validUntil")?,
@@ -251,16 +199,8 @@ fn consent(fields: &Object, at: Timestamp) -> Result<Consent, Rule> {
 
 /// A kind of consent that is not known to be given in so many words counts as presumed.
 fn is_express(kind: Option<&Value>) -> bool {
-    const EXPRESS: [&str; 8] = [
-        "explicit",
-        "express",
-        "expressed",
-        "given",
-        "written",
-        "oral",
-        "informed",
-        "active",
-    ];
+    const EXPRESS: [&str; 8] =
+        ["explicit", "express", "expressed", "given", "written", "oral", "informed", "active"];
     match kind {
         None | Some(Value::Null) => true,
         Some(kind) => kind.as_str().is_some_and(|word| EXPRESS.contains(&word)),
@@ -270,10 +210,7 @@ fn is_express(kind: Option<&Value>) -> bool {
 fn signature(value: &Value) -> Result<Signature, Rule> {
     let fields = value.as_object().ok_or(Rule::Object("signatures"))?;
     let signer = labels(fields, "ref", SubjectRef::parse)?.pop_first();
-    let word = fields
-        .get("decision")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let word = fields.get("decision").and_then(Value::as_str).unwrap_or_default();
     Ok(Signature {
         signer: signer.ok_or(Rule::NoLabel("signatures.ref"))?,
         decision: SignatureDecision::parse(word).unwrap_or(SignatureDecision::Refused),
@@ -311,9 +248,7 @@ fn labels<T: Ord>(
         Some(value) => std::slice::from_ref(value),
     };
     let text = |value: &Value| {
-        let inner = ["ref", "signer", "id", "oin"]
-            .iter()
-            .find_map(|key| value.get(*key));
+        let inner = ["ref", "signer", "id", "oin"].iter().find_map(|key| value.get(*key));
         inner.unwrap_or(value).as_str().map(str::to_owned)
     };
     let label = |value| {
@@ -338,10 +273,7 @@ fn flag(fields: &Object, words: &[&str]) -> bool {
 /// Free text in the message, to be scanned.
 fn texts(fields: &Object) -> impl Iterator<Item = &str> {
     let named = |(key, _): &(&String, &Value)| key.to_ascii_lowercase().contains("text");
-    fields
-        .iter()
-        .filter(named)
-        .filter_map(|(_, value)| value.as_str())
+    fields.iter().filter(named).filter_map(|(_, value)| value.as_str())
 }
 
 fn truthy(value: &Value) -> bool {

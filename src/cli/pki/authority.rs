@@ -164,9 +164,7 @@ impl Authority {
         let number = Naming::of(number)?;
         let localhost = dns("localhost")?;
         self.issue_with(KeyPair::generate()?, now, |params| {
-            params
-                .distinguished_name
-                .push(DnType::OrganizationName, name);
+            params.distinguished_name.push(DnType::OrganizationName, name);
             params.distinguished_name.push(DnType::CommonName, name);
             number.put(params);
             if kind == LeafKind::Receiver {
@@ -183,9 +181,7 @@ impl Authority {
     pub fn issue_server(&self, now: Timestamp) -> Result<Issued, PkiError> {
         let localhost = dns("localhost")?;
         self.issue_with(KeyPair::generate()?, now, |params| {
-            params
-                .distinguished_name
-                .push(DnType::CommonName, "localhost");
+            params.distinguished_name.push(DnType::CommonName, "localhost");
             params.subject_alt_names = vec![
                 localhost,
                 SanType::IpAddress(Ipv4Addr::LOCALHOST.into()),
@@ -308,9 +304,5 @@ fn set_validity(
 fn since_epoch(instant: Timestamp) -> Result<Duration, PkiError> {
     const YEAR_9000: u64 = 221_845_392_000;
     let seconds = u64::try_from(instant.as_second()).or(Err(PkiError::Clock))?;
-    if seconds < YEAR_9000 {
-        Ok(Duration::from_secs(seconds))
-    } else {
-        Err(PkiError::Clock)
-    }
+    if seconds < YEAR_9000 { Ok(Duration::from_secs(seconds)) } else { Err(PkiError::Clock) }
 }

@@ -81,8 +81,7 @@ impl Index {
             .certificates
             .iter_mut()
             .filter(|entry| entry.name == name && entry.revoked_at.is_none());
-        good.map(|entry| entry.revoked_at = Some(now.to_string()))
-            .count()
+        good.map(|entry| entry.revoked_at = Some(now.to_string())).count()
     }
 
     /// Serial number and instant of every certificate revoked.

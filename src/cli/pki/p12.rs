@@ -14,10 +14,7 @@ pub(super) fn bundle(
     authority: &CertificateDer<'_>,
 ) -> Result<Vec<u8>, PkiError> {
     let key = PrivateKey::from_der(issued.key().secret_der())?;
-    let chain = [
-        Certificate::from_der(issued.certificate())?,
-        Certificate::from_der(authority)?,
-    ];
+    let chain = [Certificate::from_der(issued.certificate())?, Certificate::from_der(authority)?];
     let mut store = KeyStore::new();
     let entry = KeyStoreEntry::PrivateKeyChain(PrivateKeyChain::new(name.as_bytes(), key, chain));
     store.add_entry(name, entry);

@@ -63,10 +63,7 @@ fn a_new_authority_has_its_files_and_only_its_owner_reads_them() {
     ] {
         assert_eq!(mode(&place.0.join(file)), 0o600, "{file}");
     }
-    assert!(matches!(
-        DevPki::create(&place.0, now()),
-        Err(PkiError::Exists)
-    ));
+    assert!(matches!(DevPki::create(&place.0, now()), Err(PkiError::Exists)));
 }
 
 #[test]
@@ -77,10 +74,7 @@ fn validity_is_two_years_and_397_days_from_the_instant_given() {
     assert_eq!(peer.not_after().to_string(), "2028-01-02T12:00:00Z");
     let (_, authority) = X509Certificate::from_der(pki.authority().certificate()).unwrap();
     let end = authority.validity().not_after.timestamp();
-    assert_eq!(
-        Timestamp::from_second(end).unwrap().to_string(),
-        "2028-11-30T12:00:00Z"
-    );
+    assert_eq!(Timestamp::from_second(end).unwrap().to_string(), "2028-11-30T12:00:00Z");
 }
 
 #[test]
@@ -137,13 +131,7 @@ fn names_that_are_no_directory_names_are_refused() {
 #[test]
 fn an_instant_no_certificate_can_hold_is_refused() {
     let before_1970 = Timestamp::from_second(-1).unwrap();
-    assert!(matches!(
-        Authority::create(before_1970),
-        Err(PkiError::Clock)
-    ));
-    assert!(matches!(
-        Authority::create(Timestamp::MAX),
-        Err(PkiError::Clock)
-    ));
+    assert!(matches!(Authority::create(before_1970), Err(PkiError::Clock)));
+    assert!(matches!(Authority::create(Timestamp::MAX), Err(PkiError::Clock)));
     assert!(Authority::create(now()).is_ok());
 }

@@ -51,9 +51,7 @@ pub struct Assignments {
 fn read(body: &[u8]) -> Result<Slug, Problem> {
     let wire: AssignmentRequest = shape(body)?;
     let mut r = Reading::default();
-    let to = r.need("coordinator", &wire.coordinator, "account", |t| {
-        Slug::parse(t)
-    });
+    let to = r.need("coordinator", &wire.coordinator, "account", |t| Slug::parse(t));
     to.ok_or_else(|| Problem::Invalid(r.into_errors()))
 }
 
@@ -85,18 +83,13 @@ pub async fn assign_case(
     };
     let route = format!("/v1/cases/{case}/assignments");
     let once = Once::new(&gateway.keyring, allowed.subject(), &route, &key, &body.0);
-    let assigned = assign::assign(gateway, allowed, case, to, expected, once)
-        .await?
-        .value;
+    let assigned = assign::assign(gateway, allowed, case, to, expected, once).await?.value;
     let body = AssignmentReply {
         coordinator: assigned.coordinator.as_str().to_owned(),
         assigned_by: None,
         assigned_at: assigned.at.to_string(),
     };
-    Ok(reply::replayed(
-        reply::json(StatusCode::CREATED, &body)?,
-        assigned.replayed,
-    ))
+    Ok(reply::replayed(reply::json(StatusCode::CREATED, &body)?, assigned.replayed))
 }
 
 /// To whom a case was handed.
@@ -112,9 +105,7 @@ pub async fn list_assignments(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let case = CaseId::from_uuid(reply::id_or_nil(&id));
-    let rows = reading::assignments(&api.gateway, allowed, case)
-        .await?
-        .value;
+    let rows = reading::assignments(&api.gateway, allowed, case).await?.value;
     let items = rows
         .iter()
         .map(|row| AssignmentReply {

@@ -91,11 +91,9 @@ fn reply_of(view: &CaseView, role: Role) -> CaseReply {
             reasons: view.reasons.iter().map(|reason| reason.as_str()).collect(),
             // Whose signature is missing is for the one who works on the case.
             missing: match role {
-                Role::Coordinator => view
-                    .missing
-                    .iter()
-                    .map(|label| label.as_str().to_owned())
-                    .collect(),
+                Role::Coordinator => {
+                    view.missing.iter().map(|label| label.as_str().to_owned()).collect()
+                }
                 _ => Vec::new(),
             },
             until: view.until.map(|until| until.to_string()),
@@ -122,18 +120,10 @@ pub async fn list_cases(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let page = Page::read(&api.gateway, allowed.subject(), &request, "/v1/cases")?;
-    let role = if page.unassigned {
-        Role::Assigner
-    } else {
-        Role::Coordinator
-    };
+    let role = if page.unassigned { Role::Assigner } else { Role::Coordinator };
     let allowed = allowed.in_role(role).ok_or(Problem::Forbidden)?;
-    let views = flow::list(&api.gateway, allowed, page.after, page.limit)
-        .await?
-        .value;
-    let last = views
-        .last()
-        .map(|view| (view.row.received_ms, view.row.id.uuid()));
+    let views = flow::list(&api.gateway, allowed, page.after, page.limit).await?.value;
+    let last = views.last().map(|view| (view.row.received_ms, view.row.id.uuid()));
     let next = page.next(&api.gateway, views.len(), last)?;
     let items = views.iter().map(|view| reply_of(view, role)).collect();
     reply::json(StatusCode::OK, &CasePage { items, next })
@@ -153,9 +143,5 @@ pub async fn read_case(
 ) -> Result<HttpResponse, Problem> {
     let case = CaseId::from_uuid(reply::id_or_nil(&id));
     let view = flow::read(&api.gateway, allowed, case).await?.value;
-    reply::versioned(
-        StatusCode::OK,
-        view.row.version,
-        &reply_of(&view, Role::Coordinator),
-    )
+    reply::versioned(StatusCode::OK, view.row.version, &reply_of(&view, Role::Coordinator))
 }

@@ -87,20 +87,16 @@ fn read(body: &[u8], expected: Option<i32>) -> Result<Asked, Vec<FieldError>> {
     let wire: ReleaseRequest = shape(body).map_err(|error| vec![error])?;
     let tree = tree(body).map_err(|error| vec![error])?;
     let mut r = Reading::default();
-    let purpose = r.need("purpose", &wire.purpose, "term", |t| {
-        ReleasePurpose::parse(t)
-    });
+    let purpose = r.need("purpose", &wire.purpose, "term", |t| ReleasePurpose::parse(t));
     let reason = r.need("reason", &wire.reason, "text", |t| {
         person::line(t, 500).map(|()| Secret::new(t.clone()))
     });
     let mut errors = r.into_errors();
     errors.extend(bsn_places(&tree));
     match (purpose, reason) {
-        (Some(purpose), Some(reason)) if errors.is_empty() => Ok(Asked {
-            purpose,
-            reason,
-            expected,
-        }),
+        (Some(purpose), Some(reason)) if errors.is_empty() => {
+            Ok(Asked { purpose, reason, expected })
+        }
         _ => Err(errors),
     }
 }
@@ -134,9 +130,7 @@ pub async fn release_identity(
     };
     let route = format!("/v1/cases/{case}/identity-releases");
     let once = Once::new(&gateway.keyring, allowed.subject(), &route, &key, &body.0);
-    let released = release::release(gateway, allowed, case, asked, once)
-        .await?
-        .value;
+    let released = release::release(gateway, allowed, case, asked, once).await?.value;
     let replayed = released.replayed;
     let response = reply::json(StatusCode::CREATED, &reply_of(released)?)?;
     Ok(reply::replayed(response, replayed))
@@ -148,10 +142,9 @@ fn reply_of(released: Released) -> Result<ReleaseReply, Problem> {
         let content = RawValue::from_string(disclosure.content.reveal().to_owned());
         let (name, content) = match disclosure.group {
             // At stage `contact` the only name shown is the registrant's own.
-            FieldGroup::Registrant => (
-                FieldGroup::Names.as_str(),
-                in_list(disclosure.content.reveal()),
-            ),
+            FieldGroup::Registrant => {
+                (FieldGroup::Names.as_str(), in_list(disclosure.content.reveal()))
+            }
             group => (group.as_str(), content),
         };
         fields.insert(name, content.or(Err(Problem::Internal))?);

@@ -44,8 +44,7 @@ fn read(body: &[u8]) -> Result<CaseState, Problem> {
     r.may("reason", &wire.reason, "label", |t| person::label(t));
     let mut errors = r.into_errors();
     errors.extend(bsn_places(&tree));
-    to.filter(|_| errors.is_empty())
-        .ok_or(Problem::Invalid(errors))
+    to.filter(|_| errors.is_empty()).ok_or(Problem::Invalid(errors))
 }
 
 /// Moves a case along.
@@ -71,13 +70,6 @@ pub async fn transition_case(
         Ok(parsed) => parsed,
         Err(problem) => return Err(reply::unless_hidden(gateway, allowed, case, problem).await),
     };
-    let state = transition::transition(gateway, allowed, case, to, expected)
-        .await?
-        .value;
-    reply::json(
-        StatusCode::OK,
-        &TransitionReply {
-            state: state.as_str(),
-        },
-    )
+    let state = transition::transition(gateway, allowed, case, to, expected).await?.value;
+    reply::json(StatusCode::OK, &TransitionReply { state: state.as_str() })
 }

@@ -71,9 +71,7 @@ pub async fn list_referrals(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let page = Page::read(&api.gateway, allowed.subject(), &request, "/v1/referrals")?;
-    let rows = flow::list(&api.gateway, allowed, page.after, page.limit)
-        .await?
-        .value;
+    let rows = flow::list(&api.gateway, allowed, page.after, page.limit).await?.value;
     let last = rows.last().map(|row| (row.received_ms, row.id.uuid()));
     let next = page.next(&api.gateway, rows.len(), last)?;
     let items = rows.iter().map(reply_of).collect();
@@ -111,10 +109,5 @@ pub async fn withdraw_referral(
 ) -> Result<HttpResponse, Problem> {
     let id = ReferralId::from_uuid(reply::id_or_nil(&id));
     let status = flow::withdraw(&api.gateway, allowed, id).await?.value;
-    reply::json(
-        StatusCode::OK,
-        &StatusReply {
-            status: status.as_str(),
-        },
-    )
+    reply::json(StatusCode::OK, &StatusReply { status: status.as_str() })
 }

@@ -42,83 +42,58 @@ pub(super) fn referral(
 fn parts(r: &mut Reading, wire: &shape::Referral, now: Timestamp) -> Option<NewReferral> {
     let source = r.need("source", &wire.source, "term", |t| Source::parse(t));
     let urgency = r.need("urgency", &wire.urgency, "term", |t| Urgency::parse(t));
-    let municipality = r.need("municipality", &wire.municipality, "cbs-code", |t| {
-        Municipality::parse(t)
-    });
-    let district = r.may("district", &wire.district, "cbs-code", |t| {
-        District::parse(t)
-    });
-    if let (Some(district), Some(municipality)) = (district, municipality)
-        && !district.lies_in(&municipality)
-    {
-        r.error("district", "district-elsewhere", "must lie in the gemeente");
-    }
-    r.may("reference", &wire.reference, "text", |t| {
-        person::line(t, 40)
-    });
-    if r.required("familyInformed", &wire.family_informed) == Some(&false) {
-        r.error(
-            "familyInformed",
-            "family-not-informed",
-            "must be true: the family knows",
-        );
-    }
-    r.required("safetySignal", &wire.safety_signal);
-    r.may("contactsBefore", &wire.contacts_before, "range", |n| {
-        within(*n, 0, 100)
-    });
-    section(r, "referrer", &wire.referrer, referrer);
-    section(r, "contact", &wire.contact, contact);
-    section(r, "support", &wire.support, support);
-    r.may("supportText", &wire.support_text, "text", |t| {
-        person::prose(t, 1000)
-    });
-    r.terms(
-        "attentionPoints",
-        &wire.attention_points,
-        0..=5,
-        AttentionPoint::parse,
-    );
-    r.terms(
-        "alreadyInvolved",
-        &wire.already_involved,
-        0..=5,
-        Involved::parse,
-    );
-    let subjects = r.list("subjects", &wire.subjects, 1..=16, |r, s| {
-        subject(r, s, now)
-    });
+    let place = place(r, wire);
+    alone_standing(r, wire);
+    let subjects = r.list("subjects", &wire.subjects, 1..=16, |r, s| subject(r, s, now));
     same_label_twice(r, &subjects);
     let composition = section(r, "household", &wire.household, household).flatten();
-    let participants = plan(r, source, &wire.plan);
-    let applicant = r.may("applicant", &wire.applicant, "label", |t| {
-        SubjectRef::parse(t)
-    });
+    let plan_participants = plan(r, source, &wire.plan);
+    let applicant = r.may("applicant", &wire.applicant, "label", |t| SubjectRef::parse(t));
     let consent = r.optional("consent", &wire.consent);
     let consent = consent.map(|c| r.within("consent", c, read_consent));
-    let youngest = youngest(&subjects, now);
-    let profile = Profile {
-        municipality: municipality?,
-        district,
-        composition: composition?,
-        youngest,
-    };
     let applicant = applicant.or_else(|| first_signer(&subjects, consent.as_ref()));
+    let (municipality, district) = place?;
+    let youngest = youngest(&subjects, now);
     Some(NewReferral {
         source: source?,
         urgency: urgency?,
-        profile,
+        profile: Profile { municipality, district, composition: composition?, youngest },
         disclosures: seal::groups(wire),
         registrant: seal::registrant(wire, applicant.as_ref()),
         warnings: seal::warnings(wire),
         applicant,
         subjects,
-        plan_participants: participants,
+        plan_participants,
         consent,
-        tells_health: r
-            .optional("", &wire.attention_points)
-            .is_some_and(|p| !p.is_empty()),
+        tells_health: r.optional("", &wire.attention_points).is_some_and(|p| !p.is_empty()),
     })
+}
+
+/// Gemeente and wijk, which must fit together.
+fn place(r: &mut Reading, wire: &shape::Referral) -> Option<(Municipality, Option<District>)> {
+    let municipality =
+        r.need("municipality", &wire.municipality, "cbs-code", |t| Municipality::parse(t))?;
+    let district = r.may("district", &wire.district, "cbs-code", |t| District::parse(t));
+    if district.is_some_and(|district| !district.lies_in(&municipality)) {
+        r.error("district", "district-elsewhere", "must lie in the gemeente");
+    }
+    Some((municipality, district))
+}
+
+/// Fields that are checked and sealed, and on which nothing else depends.
+fn alone_standing(r: &mut Reading, wire: &shape::Referral) {
+    r.may("reference", &wire.reference, "text", |t| person::line(t, 40));
+    if r.required("familyInformed", &wire.family_informed) == Some(&false) {
+        r.error("familyInformed", "family-not-informed", "must be true: the family knows");
+    }
+    r.required("safetySignal", &wire.safety_signal);
+    r.may("contactsBefore", &wire.contacts_before, "range", |n| within(*n, 0, 100));
+    section(r, "referrer", &wire.referrer, referrer);
+    section(r, "contact", &wire.contact, contact);
+    section(r, "support", &wire.support, support);
+    r.may("supportText", &wire.support_text, "text", |t| person::prose(t, 1000));
+    r.terms("attentionPoints", &wire.attention_points, 0..=5, AttentionPoint::parse);
+    r.terms("alreadyInvolved", &wire.already_involved, 0..=5, Involved::parse);
 }
 
 /// Reads an object that must be there.
@@ -150,29 +125,18 @@ fn referrer(r: &mut Reading, wire: &shape::Referrer) {
 fn contact(r: &mut Reading, wire: &shape::Contact) {
     let absent = |field: &Field<String>| matches!(field, Field::Absent | Field::Null);
     if absent(&wire.phone) && absent(&wire.email) {
-        r.error(
-            "",
-            "phone-or-email",
-            "must hold a telephone number or an e-mail address",
-        );
+        r.error("", "phone-or-email", "must hold a telephone number or an e-mail address");
     }
     r.may("phone", &wire.phone, "phone", |t| person::phone(t));
     r.may("email", &wire.email, "email", |t| person::email(t));
     r.optional("confidential", &wire.confidential);
-    r.may(
-        "preferredLanguage",
-        &wire.preferred_language,
-        "language",
-        |t| person::language(t),
-    );
+    r.may("preferredLanguage", &wire.preferred_language, "language", |t| person::language(t));
     if let Some(wire) = r.optional("address", &wire.address) {
         r.within("address", wire, |r, wire| {
             r.need("street", &wire.street, "text", |t| person::line(t, 80));
             r.need("number", &wire.number, "text", |t| person::line(t, 10));
             r.may("suffix", &wire.suffix, "text", |t| person::line(t, 10));
-            r.need("postcode", &wire.postcode, "postcode", |t| {
-                person::postcode(t)
-            });
+            r.need("postcode", &wire.postcode, "postcode", |t| person::postcode(t));
             r.need("town", &wire.town, "text", |t| person::line(t, 80));
         });
     }
@@ -181,17 +145,13 @@ fn contact(r: &mut Reading, wire: &shape::Contact) {
 fn support(r: &mut Reading, wire: &shape::Support) {
     r.terms("codes", &wire.codes, 1..=3, SupportCode::parse);
     r.terms("dayparts", &wire.dayparts, 0..=7, Daypart::parse);
-    r.may("frequency", &wire.frequency, "term", |t| {
-        Frequency::parse(t)
-    });
+    r.may("frequency", &wire.frequency, "term", |t| Frequency::parse(t));
     r.optional("sleepover", &wire.sleepover);
 }
 
 fn household(r: &mut Reading, wire: &shape::Household) -> Option<Composition> {
     r.need("children", &wire.children, "range", |n| within(*n, 1, 15));
-    r.need("composition", &wire.composition, "term", |t| {
-        Composition::parse(t)
-    })
+    r.need("composition", &wire.composition, "term", |t| Composition::parse(t))
 }
 
 fn subject(r: &mut Reading, wire: &shape::Subject, now: Timestamp) -> Option<SubjectFacts> {
@@ -199,78 +159,47 @@ fn subject(r: &mut Reading, wire: &shape::Subject, now: Timestamp) -> Option<Sub
     let role = r.need("role", &wire.role, "term", |t| SubjectRole::parse(t));
     if let Some(name) = r.required("name", &wire.name) {
         r.within("name", name, |r, name| {
-            r.need("givenNames", &name.given_names, "text", |t| {
-                person::line(t, 120)
-            });
+            r.need("givenNames", &name.given_names, "text", |t| person::line(t, 120));
             r.may("prefix", &name.prefix, "text", |t| person::line(t, 20));
             r.need("surname", &name.surname, "text", |t| person::line(t, 120));
         });
     }
     let today = date_in_amsterdam(now);
-    let birth = r.may("birthDate", &wire.birth_date, "birth-date", |t| {
-        BirthDate::parse(t)
-    });
+    let birth = r.may("birthDate", &wire.birth_date, "birth-date", |t| BirthDate::parse(t));
     if birth.is_some_and(|birth| birth.is_after(today)) {
         r.error("birthDate", "birth-date", "must not lie in the future");
     }
     let adult = role.is_some_and(|role| role != SubjectRole::Youth);
     if !adult && matches!(wire.birth_date, Field::Absent) {
-        r.error(
-            "birthDate",
-            "missing",
-            "is required for a youth; null where it is unknown",
-        );
+        r.error("birthDate", "missing", "is required for a youth; null where it is unknown");
     }
     let competent = r.optional("competent", &wire.competent).copied();
     let authority = r.optional("authority", &wire.authority);
     let authority = authority.map(|wire| r.within("authority", wire, read_authority));
     let birth = birth.unwrap_or(BirthDate::UNKNOWN);
     if authority.is_none() && !adult && birth.ages_on(today).youngest < 18 {
-        r.error(
-            "authority",
-            "missing",
-            "is required for anyone who may be under 18",
-        );
+        r.error("authority", "missing", "is required for anyone who may be under 18");
     }
     let representatives = BTreeSet::new();
-    Some(SubjectFacts {
-        reference: label?,
-        birth,
-        adult,
-        competent,
-        authority,
-        representatives,
-    })
+    Some(SubjectFacts { reference: label?, birth, adult, competent, authority, representatives })
 }
 
 fn read_authority(r: &mut Reading, wire: &shape::Authority) -> Authority {
     const SOURCES: [&str; 4] = ["gezagsregister", "brp", "parent-statement", "court-order"];
-    let kind = r
-        .required("type", &wire.kind)
-        .and_then(|text| AuthorityType::parse(text).ok());
+    let kind = r.required("type", &wire.kind).and_then(|text| AuthorityType::parse(text).ok());
     let holders = labels(r, "holders", &wire.holders);
     let under_investigation =
         r.optional("underInvestigation", &wire.under_investigation) == Some(&true);
     let listed = |text: &String| {
-        if SOURCES.contains(&text.as_str()) {
-            Ok(())
-        } else {
-            Err(crate::domain::words::NotATerm)
-        }
+        if SOURCES.contains(&text.as_str()) { Ok(()) } else { Err(crate::domain::words::NotATerm) }
     };
     r.may("source", &wire.source, "term", listed);
     r.may("seenOn", &wire.seen_on, "date", |t| date(t));
-    Authority {
-        kind,
-        holders,
-        under_investigation,
-    }
+    Authority { kind, holders, under_investigation }
 }
 
 fn labels(r: &mut Reading, at: &str, field: &Field<Vec<Field<String>>>) -> BTreeSet<SubjectRef> {
-    r.list(at, field, 0..=32, |r, text| label(r, text))
-        .into_iter()
-        .collect()
+    r.list(at, field, 0..=32, |r, text| label(r, text)).into_iter().collect()
 }
 
 fn label(r: &mut Reading, text: &str) -> Option<SubjectRef> {
@@ -283,67 +212,40 @@ fn label(r: &mut Reading, text: &str) -> Option<SubjectRef> {
 
 fn date(text: &str) -> Result<Date, &'static str> {
     let strict = text.len() == 10;
-    text.parse()
-        .ok()
-        .filter(|_| strict)
-        .ok_or("must be a date YYYY-MM-DD")
+    text.parse().ok().filter(|_| strict).ok_or("must be a date YYYY-MM-DD")
 }
 
 /// An instant of RFC 3339.
 pub(crate) fn instant(text: &str) -> Result<Timestamp, &'static str> {
-    text.parse()
-        .ok()
-        .ok_or("must be an instant of RFC 3339, such as 2026-03-01T09:00:00Z")
+    text.parse().ok().ok_or("must be an instant of RFC 3339, such as 2026-03-01T09:00:00Z")
 }
 
 fn same_label_twice(r: &mut Reading, subjects: &[SubjectFacts]) {
     let labels: BTreeSet<&str> = subjects.iter().map(|s| s.reference.as_str()).collect();
     if labels.len() != subjects.len() {
-        r.error(
-            "subjects",
-            "label-twice",
-            "must give each subject a label of its own",
-        );
+        r.error("subjects", "label-twice", "must give each subject a label of its own");
     }
 }
 
 /// The plan: required of regieteam and doorbraakcoach, refused of others. Gives who takes part.
 fn plan(r: &mut Reading, source: Option<Source>, field: &Field<shape::Plan>) -> Vec<String> {
     let wanted = source.is_some_and(Source::has_plan);
-    let wire = if wanted {
-        r.required("plan", field)
-    } else {
-        r.optional("plan", field)
-    };
+    let wire = if wanted { r.required("plan", field) } else { r.optional("plan", field) };
     let Some(wire) = wire else {
         return Vec::new();
     };
     if source.is_some() && !wanted {
-        r.error(
-            "plan",
-            "plan-not-expected",
-            "must come from a regieteam or doorbraakcoach only",
-        );
+        r.error("plan", "plan-not-expected", "must come from a regieteam or doorbraakcoach only");
     }
     r.within("plan", wire, |r, wire| {
         let kind = r.need("type", &wire.kind, "term", |t| PlanType::parse(t));
-        r.need("reference", &wire.reference, "text", |t| {
-            person::line(t, 40)
-        });
+        r.need("reference", &wire.reference, "text", |t| person::line(t, 40));
         r.may("version", &wire.version, "range", |n| within(*n, 1, 10_000));
-        r.may("agreedByFamilyOn", &wire.agreed_by_family_on, "date", |t| {
-            date(t)
-        });
+        r.may("agreedByFamilyOn", &wire.agreed_by_family_on, "date", |t| date(t));
         r.may("evaluationDate", &wire.evaluation_date, "date", |t| date(t));
-        let horizon = r.may("horizonMonths", &wire.horizon_months, "range", |n| {
-            within(*n, 1, 36)
-        });
+        let horizon = r.may("horizonMonths", &wire.horizon_months, "range", |n| within(*n, 1, 36));
         if kind == Some(PlanType::Maatwerkplan) && !horizon.is_some_and(|n| (3..=6).contains(&n)) {
-            r.error(
-                "horizonMonths",
-                "horizon",
-                "must be 3 to 6 for a maatwerkplan",
-            );
+            r.error("horizonMonths", "horizon", "must be 3 to 6 for a maatwerkplan");
         }
         if let Some(wire) = r.optional("caseManager", &wire.case_manager) {
             r.within("caseManager", wire, |r, wire| {
@@ -360,8 +262,7 @@ fn plan(r: &mut Reading, source: Option<Source>, field: &Field<shape::Plan>) -> 
         });
         r.list("participants", &wire.participants, 0..=16, |r, wire| {
             r.may("role", &wire.role, "text", |t| person::line(t, 60));
-            r.need("oin", &wire.oin, "oin", |t| Oin::parse(t))
-                .map(|oin| oin.as_str().to_owned())
+            r.need("oin", &wire.oin, "oin", |t| Oin::parse(t)).map(|oin| oin.as_str().to_owned())
         })
     })
 }
@@ -369,20 +270,14 @@ fn plan(r: &mut Reading, source: Option<Source>, field: &Field<shape::Plan>) -> 
 fn read_consent(r: &mut Reading, wire: &shape::Consent) -> Consent {
     let instant_of =
         |r: &mut Reading, at: &str, field| r.may(at, field, "instant", |t: &String| instant(t));
-    let kind = r
-        .optional("kind", &wire.kind)
-        .map_or("given", String::as_str);
-    let evidence = r.may("evidence", &wire.evidence, "text", |t| {
-        person::line(t, 200).map(|()| t.clone())
-    });
+    let kind = r.optional("kind", &wire.kind).map_or("given", String::as_str);
+    let evidence =
+        r.may("evidence", &wire.evidence, "text", |t| person::line(t, 200).map(|()| t.clone()));
     let notice_version = r.may("noticeVersion", &wire.notice_version, "text", |t| {
         person::line(t, 40).map(|()| t.clone())
     });
     Consent {
-        purposes: r
-            .terms("purposes", &wire.purposes, 0..=16, Purpose::parse)
-            .into_iter()
-            .collect(),
+        purposes: r.terms("purposes", &wire.purposes, 0..=16, Purpose::parse).into_iter().collect(),
         recipients: r
             .terms("recipients", &wire.recipients, 0..=16, Recipient::parse)
             .into_iter()
@@ -409,15 +304,9 @@ fn signature(r: &mut Reading, wire: &shape::Signature) -> Option<Signature> {
     r.may("method", &wire.method, "text", |t| person::line(t, 40));
     r.may("evidence", &wire.evidence, "text", |t| person::line(t, 200));
     let signer = r.need("ref", &wire.label, "label", |t| SubjectRef::parse(t));
-    let decision = r.need("decision", &wire.decision, "term", |t| {
-        SignatureDecision::parse(t)
-    });
+    let decision = r.need("decision", &wire.decision, "term", |t| SignatureDecision::parse(t));
     let at = r.need("at", &wire.at, "instant", |t| instant(t));
-    Some(Signature {
-        signer: signer?,
-        decision: decision?,
-        at: at?,
-    })
+    Some(Signature { signer: signer?, decision: decision?, at: at? })
 }
 
 /// Age band of the youngest in the message; the oldest band where no child is named.
@@ -442,7 +331,5 @@ fn first_signer(subjects: &[SubjectFacts], consent: Option<&Consent>) -> Option<
         })
     };
     let adult = subjects.iter().filter(|subject| subject.adult).find(signed);
-    adult
-        .or_else(|| subjects.iter().find(signed))
-        .map(|subject| subject.reference.clone())
+    adult.or_else(|| subjects.iter().find(signed)).map(|subject| subject.reference.clone())
 }

@@ -48,11 +48,7 @@ const fn there<T>(field: &Field<T>) -> Option<&T> {
 /// An object without the fields that are missing.
 fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
     let present = fields.into_iter().filter(|(_, value)| !value.is_null());
-    Value::Object(
-        present
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect::<Map<_, _>>(),
-    )
+    Value::Object(present.map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>())
 }
 
 fn items<T>(field: &Field<Vec<Field<T>>>) -> impl Iterator<Item = &T> {
@@ -64,45 +60,21 @@ pub(super) fn groups(wire: &shape::Referral) -> Vec<Disclosure> {
     let contact = there(&wire.contact);
     let support = there(&wire.support);
     let groups = [
-        (
-            FieldGroup::Names,
-            per_subject(wire, |s| ("name", name(&s.name))),
-        ),
-        (
-            FieldGroup::BirthDate,
-            per_subject(wire, |s| ("birthDate", text(&s.birth_date))),
-        ),
-        (
-            FieldGroup::Authority,
-            per_subject(wire, |s| ("authority", authority(&s.authority))),
-        ),
-        (
-            FieldGroup::Address,
-            contact.map_or(Value::Null, |c| address(&c.address)),
-        ),
-        (
-            FieldGroup::ContactDetails,
-            contact.map_or(Value::Null, reachable),
-        ),
-        (
-            FieldGroup::AddressConfidential,
-            contact.map_or(Value::Null, |c| flag(&c.confidential)),
-        ),
+        (FieldGroup::Names, per_subject(wire, |s| ("name", name(&s.name)))),
+        (FieldGroup::BirthDate, per_subject(wire, |s| ("birthDate", text(&s.birth_date)))),
+        (FieldGroup::Authority, per_subject(wire, |s| ("authority", authority(&s.authority)))),
+        (FieldGroup::Address, contact.map_or(Value::Null, |c| address(&c.address))),
+        (FieldGroup::ContactDetails, contact.map_or(Value::Null, reachable)),
+        (FieldGroup::AddressConfidential, contact.map_or(Value::Null, |c| flag(&c.confidential))),
         (
             FieldGroup::PreferredLanguage,
             contact.map_or(Value::Null, |c| text(&c.preferred_language)),
         ),
         (FieldGroup::ConsentEvidence, evidence(wire)),
         (FieldGroup::Household, household(wire)),
-        (
-            FieldGroup::SupportRequestCodes,
-            support.map_or(Value::Null, codes),
-        ),
+        (FieldGroup::SupportRequestCodes, support.map_or(Value::Null, codes)),
         (FieldGroup::SupportRequestText, text(&wire.support_text)),
-        (
-            FieldGroup::HealthAttentionPoints,
-            present_list(&wire.attention_points),
-        ),
+        (FieldGroup::HealthAttentionPoints, present_list(&wire.attention_points)),
         (FieldGroup::SafetySignal, flag(&wire.safety_signal)),
         (FieldGroup::PlanReference, plan(&wire.plan)),
         (FieldGroup::PlanGoals, goals(&wire.plan)),
@@ -113,10 +85,7 @@ pub(super) fn groups(wire: &shape::Referral) -> Vec<Disclosure> {
     groups
         .into_iter()
         .filter(|(_, value)| !value.is_null())
-        .map(|(group, value)| Disclosure {
-            group,
-            content: Secret::new(value.to_string()),
-        })
+        .map(|(group, value)| Disclosure { group, content: Secret::new(value.to_string()) })
         .collect()
 }
 
@@ -125,9 +94,7 @@ pub(super) fn registrant(wire: &shape::Referral, who: Option<&SubjectRef>) -> Op
     let label = who?.as_str();
     let own = |s: &&shape::Subject| there(&s.label).is_some_and(|l| l == label);
     let subject = items(&wire.subjects).find(own)?;
-    Some(Secret::new(
-        object([("ref", json!(label)), ("name", name(&subject.name))]).to_string(),
-    ))
+    Some(Secret::new(object([("ref", json!(label)), ("name", name(&subject.name))]).to_string()))
 }
 
 /// What the free text seems to hold that belongs elsewhere.
@@ -141,10 +108,7 @@ pub(super) fn warnings(wire: &shape::Referral) -> Vec<(String, Hint)> {
         .flatten()
         .map(String::as_str)
         .collect();
-    hints(free, &names)
-        .into_iter()
-        .map(|hint| ("/supportText".to_owned(), hint))
-        .collect()
+    hints(free, &names).into_iter().map(|hint| ("/supportText".to_owned(), hint)).collect()
 }
 
 fn per_subject(
@@ -154,11 +118,7 @@ fn per_subject(
     items(&wire.subjects)
         .map(|subject| {
             let (key, value) = of(subject);
-            object([
-                ("ref", text(&subject.label)),
-                ("role", text(&subject.role)),
-                (key, value),
-            ])
+            object([("ref", text(&subject.label)), ("role", text(&subject.role)), (key, value)])
         })
         .collect()
 }
@@ -198,10 +158,7 @@ fn address(field: &Field<shape::Address>) -> Value {
 }
 
 fn reachable(contact: &shape::Contact) -> Value {
-    object([
-        ("phone", text(&contact.phone)),
-        ("email", text(&contact.email)),
-    ])
+    object([("phone", text(&contact.phone)), ("email", text(&contact.email))])
 }
 
 fn evidence(wire: &shape::Referral) -> Value {
@@ -218,10 +175,7 @@ fn evidence(wire: &shape::Referral) -> Value {
         object([
             ("evidence", text(&consent.evidence)),
             ("noticeVersion", text(&consent.notice_version)),
-            (
-                "signatures",
-                items(&consent.signatures).map(signature).collect(),
-            ),
+            ("signatures", items(&consent.signatures).map(signature).collect()),
         ])
     })
 }
@@ -274,11 +228,7 @@ fn plan(field: &Field<shape::Plan>) -> Value {
 fn goals(field: &Field<shape::Plan>) -> Value {
     there(field).map_or(Value::Null, |plan| {
         let goal = |g: &shape::Goal| {
-            object([
-                ("id", text(&g.id)),
-                ("text", text(&g.text)),
-                ("status", text(&g.status)),
-            ])
+            object([("id", text(&g.id)), ("text", text(&g.text)), ("status", text(&g.status))])
         };
         items(&plan.goals).map(goal).collect()
     })

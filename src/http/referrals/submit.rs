@@ -60,13 +60,7 @@ pub async fn submit_referral(
     let (new, tree) = read::referral(&body.0, api.gateway.clock.now()).map_err(Problem::Invalid)?;
     // serde_json keeps keys sorted, so the same content gives the same digest.
     let digest = sha256(tree.to_string().as_bytes());
-    let once = Once::new(
-        &api.gateway.keyring,
-        allowed.subject(),
-        "/v1/referrals",
-        &key,
-        &digest,
-    );
+    let once = Once::new(&api.gateway.keyring, allowed.subject(), "/v1/referrals", &key, &digest);
     let warnings = warnings(&new.warnings);
     let done = submit::submit(&api.gateway, allowed, new, once, digest).await?;
     let submitted = done.value;
@@ -79,18 +73,13 @@ pub async fn submit_referral(
     };
     let mut response = reply::json(StatusCode::CREATED, &body)?;
     let location = header::HeaderValue::from_str(&format!("/v1/referrals/{}", body.id));
-    response
-        .headers_mut()
-        .insert(header::LOCATION, location.or(Err(Problem::Internal))?);
+    response.headers_mut().insert(header::LOCATION, location.or(Err(Problem::Internal))?);
     Ok(reply::replayed(response, submitted.replayed))
 }
 
 fn warnings(found: &[(String, Hint)]) -> Vec<Warning> {
     found
         .iter()
-        .map(|(pointer, hint)| Warning {
-            pointer: pointer.clone(),
-            code: hint.code(),
-        })
+        .map(|(pointer, hint)| Warning { pointer: pointer.clone(), code: hint.code() })
         .collect()
 }

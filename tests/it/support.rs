@@ -1,0 +1,315 @@
+//! A gateway of one's own for each test: in this process, on free ports, with its own development CA,
+//! its own database on either engine, and a clock that the test moves.
+//!
+//! `on_both!` writes a test for SQLite and one for PostgreSQL. The PostgreSQL server is named by
+//! `BUURTPOORT_TEST_POSTGRES` (`scripts/test.sh` starts one); without it those tests fail under `CI` and
+//! are passed over elsewhere, saying so.
+
+use buurtpoort::cli::boot::Booted;
+use buurtpoort::cli::demo::{DemoArgs, Raised, raise};
+use buurtpoort::cli::issuer::DevIssuer;
+use buurtpoort::clock::{Clock, TestClock};
+use buurtpoort::telemetry;
+use buurtpoort::tls::client;
+use buurtpoort::tls::reload::{IdentityFiles, OutboundFiles};
+use jiff::{SignedDuration, Timestamp};
+use metrics_exporter_prometheus::PrometheusHandle;
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::Connection;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// Which database a test runs on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// Writes `mod name { sqlite, postgres }` around a story that takes a [`World`].
+macro_rules! on_both {
+    ($(#[$doc:meta])* async fn $name:ident($world:ident: World) $body:block) => {
+        mod $name {
+            #[expect(unused_imports, reason = "not every story needs all of it")]
+            use super::*;
+
+            $(#[$doc])*
+            async fn story($world: &$crate::support::World) $body
+
+            #[actix_web::test]
+            async fn sqlite() {
+                let world = $crate::support::World::raise($crate::support::Engine::Sqlite).await;
+                story(&world.expect("SQLite is always there")).await;
+            }
+
+            #[actix_web::test]
+            async fn postgres() {
+                if let Some(world) =
+                    $crate::support::World::raise($crate::support::Engine::Postgres).await
+                {
+                    story(&world).await;
+                }
+            }
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// Who speaks: partner, account, role.
+pub type Caller = (&'static str, &'static str, &'static str);
+
+pub const WIJKTEAM: Caller = ("wijkteam-nijmegen", "wijkteam-1", "referrer");
+pub const POH_J: Caller = ("poh-j-nijmegen", "poh-1", "referrer");
+pub const REGIETEAM: Caller = ("regieteam-nijmegen", "regisseur-1", "referrer");
+pub const WEBSITE: Caller = ("website-buurtgezinnen", "website", "referrer");
+pub const LEA: Caller = ("buurtgezinnen", "lea", "assigner");
+pub const ANNA: Caller = ("buurtgezinnen", "anna", "coordinator");
+pub const BERT: Caller = ("buurtgezinnen", "bert", "coordinator");
+pub const GEMEENTE: Caller = ("gemeente-nijmegen", "beleid-1", "municipality");
+pub const TOEZICHT: Caller = ("toezicht", "fg-1", "privacy-officer");
+pub const BEHEER: Caller = ("beheer", "beheer-1", "operator");
+
+/// A gateway and everything needed to talk to it.
+pub struct World {
+    pub booted: Arc<Booted>,
+    pub api: SocketAddr,
+    pub portal: SocketAddr,
+    pub admin: SocketAddr,
+    pub directory: tempfile::TempDir,
+    pub hand: Arc<TestClock>,
+    pub issuer: DevIssuer,
+    pub engine: Engine,
+    pub database: Option<String>,
+    keys: AtomicUsize,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub raw: String,
+    pub body: Value,
+}
+
+impl Answer {
+    /// Text at a JSON pointer; empty where there is none.
+    pub fn text(&self, pointer: &str) -> &str {
+        self.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A header; empty where there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+    }
+
+    /// Codes of `errors[]` by pointer.
+    pub fn errors(&self) -> Vec<(String, String)> {
+        let errors = self.body.pointer("/errors").and_then(Value::as_array);
+        let text = |error: &Value, key: &str| error[key].as_str().unwrap_or_default().to_owned();
+        errors.into_iter().flatten().map(|e| (text(e, "pointer"), text(e, "code"))).collect()
+    }
+}
+
+/// A metrics recorder for the whole test process.
+pub fn metrics() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(|| telemetry::metrics().expect("one recorder a process")).clone()
+}
+
+/// The address of the test server, if there is one.
+pub fn postgres() -> Option<String> {
+    let url = std::env::var("BUURTPOORT_TEST_POSTGRES").ok();
+    assert!(
+        url.is_some() || std::env::var_os("CI").is_none(),
+        "BUURTPOORT_TEST_POSTGRES is not set"
+    );
+    if url.is_none() {
+        eprintln!("passed over: BUURTPOORT_TEST_POSTGRES is not set");
+    }
+    url
+}
+
+/// A database of its own on the test server.
+pub async fn fresh_database() -> Option<String> {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let server = postgres()?;
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("bp_{}_{count}", std::process::id());
+    let mut connection =
+        sqlx::PgConnection::connect(&server).await.expect("the test server answers");
+    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    sqlx::query(create).execute(&mut connection).await.expect("the test server makes databases");
+    let (base, _) = server.rsplit_once('/').expect("an address with a database");
+    Some(format!("{base}/{name}"))
+}
+
+impl World {
+    /// A fresh gateway at noon on 21 November 2026, or nothing without a PostgreSQL server.
+    pub async fn raise(engine: Engine) -> Option<Self> {
+        let database = match engine {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some(fresh_database().await?),
+        };
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let args = DemoArgs {
+            dir: directory.path().join("demo"),
+            api_port: 0,
+            portal_port: 0,
+            admin_port: 0,
+            database: database.clone(),
+            reset: false,
+            exit_after_story: true,
+        };
+        buurtpoort::tls::install_default_provider();
+        let start: Timestamp = "2026-11-21T11:00:00Z".parse().expect("an instant");
+        let hand = TestClock::at(start);
+        let clock = Clock::Test(Arc::clone(&hand));
+        let raised = raise(&args, clock, &metrics()).await;
+        let raised = raised.unwrap_or_else(|failure| panic!("{}", failure.message));
+        let Raised { booted, servers, api, portal, admin } = raised;
+        actix_web::rt::spawn(async {
+            let served = tokio::try_join!(servers.api, servers.portal, servers.admin);
+            served.expect("the listeners keep going");
+        });
+        let issuer = DevIssuer::open(&args.dir).unwrap_or_else(|f| panic!("{}", f.message));
+        let keys = AtomicUsize::new(0);
+        Some(Self { booted, api, portal, admin, directory, hand, issuer, engine, database, keys })
+    }
+
+    /// The demo's directory.
+    pub fn dir(&self) -> PathBuf {
+        self.directory.path().join("demo")
+    }
+
+    /// Moves the clock.
+    pub fn later(&self, seconds: i64) {
+        self.hand.advance(SignedDuration::from_secs(seconds));
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        self.booted.api.gateway.clock.now()
+    }
+
+    /// A token for a caller.
+    pub fn token(&self, (partner, person, role): Caller) -> String {
+        let audience = &self.booted.config.tokens.audience;
+        let clock = &self.booted.api.gateway.clock;
+        let token = self.issuer.sign(&self.dir(), partner, person, &[role], audience, clock);
+        token.unwrap_or_else(|failure| panic!("{}", failure.message))
+    }
+
+    /// A client that presents a partner's certificate.
+    pub fn client(&self, partner: &str) -> reqwest::Client {
+        client_of(&self.dir(), Some(partner), &self.booted.api.gateway.clock)
+    }
+
+    /// An idempotency key that was not used yet.
+    pub fn key(&self) -> String {
+        format!("key-{}", self.keys.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The address of a path on the API listener.
+    pub fn url(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.api.port())
+    }
+
+    pub async fn get(&self, who: Caller, path: &str) -> Answer {
+        self.send(who, Method::GET, path, None, None).await
+    }
+
+    pub async fn post(&self, who: Caller, path: &str, body: &Value) -> Answer {
+        let key = self.key();
+        self.send(who, Method::POST, path, Some(body.to_string()), Some(&key)).await
+    }
+
+    pub async fn send(
+        &self,
+        who: Caller,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+        key: Option<&str>,
+    ) -> Answer {
+        let token = self.token(who);
+        let mut request = self.client(who.0).request(method, self.url(path)).bearer_auth(token);
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        if let Some(body) = body {
+            request = request.header("Content-Type", "application/json").body(body);
+        }
+        answer(request.send().await.expect("the gateway answers")).await
+    }
+
+    /// Submits a referral of the wijkteam and returns its id.
+    pub async fn referral(&self) -> String {
+        let answer = self.post(WIJKTEAM, "/v1/referrals", &example("referral-wijkteam")).await;
+        assert_eq!(answer.status, 201, "{}", answer.raw);
+        answer.text("/id").to_owned()
+    }
+
+    /// Submits a referral, assigns it to anna and returns the ids of referral and case.
+    pub async fn assigned_case(&self) -> (String, String) {
+        let referral = self.referral().await;
+        let waiting = self.get(LEA, "/v1/cases?assigned=false&limit=100").await;
+        let items = waiting.body["items"].as_array().expect("a list");
+        let case = items.last().expect("the case")["id"].as_str().expect("an id").to_owned();
+        let to = json!({"coordinator": "anna"});
+        let assigned = self.post(LEA, &format!("/v1/cases/{case}/assignments"), &to).await;
+        assert_eq!(assigned.status, 201, "{}", assigned.raw);
+        (referral, case)
+    }
+
+    /// Anna asks for the identity behind a case.
+    pub async fn release(&self, case: &str) -> Answer {
+        let body = json!({"purpose": "intake", "reason": "Eerste gesprek plannen"});
+        self.post(ANNA, &format!("/v1/cases/{case}/identity-releases"), &body).await
+    }
+
+    /// Checks the whole ledger and returns what it holds, by event and outcome.
+    pub async fn ledger(&self) -> buurtpoort::audit::verify::Summary {
+        let gateway = &self.booted.api.gateway;
+        let origin = &self.booted.config.ledger.origin;
+        let checked =
+            buurtpoort::cli::audit::check(&gateway.store.pool, &gateway.keyring, origin).await;
+        let checked = checked.unwrap_or_else(|failure| panic!("{}", failure.message));
+        checked.unwrap_or_else(|tamper| panic!("{tamper}"))
+    }
+}
+
+/// A client that trusts a demo's CA and presents a partner's certificate, or none.
+pub fn client_of(directory: &Path, partner: Option<&str>, clock: &Clock) -> reqwest::Client {
+    let pki = directory.join("pki");
+    let identity = partner.map(|partner| IdentityFiles {
+        certificate: pki.join(partner).join("cert.pem"),
+        key: pki.join(partner).join("key.pem"),
+    });
+    let files = OutboundFiles { authorities: pki.join("ca.pem"), identity };
+    let tls = client::open(&files, clock).expect("usable certificates");
+    reqwest::Client::builder().tls_backend_preconfigured(tls).build().expect("a client")
+}
+
+/// Reads an answer whole.
+pub async fn answer(response: reqwest::Response) -> Answer {
+    let status = response.status().as_u16();
+    let headers = response
+        .headers()
+        .iter()
+        .map(|(k, v)| (k.as_str().to_owned(), v.to_str().unwrap_or_default().to_owned()))
+        .collect();
+    let raw = response.text().await.expect("a body in UTF-8");
+    let body = serde_json::from_str(&raw).unwrap_or_default();
+    Answer { status, headers, raw, body }
+}
+
+/// An example of `examples/`.
+pub fn example(name: &str) -> Value {
+    let path = format!("{}/examples/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).expect("an example");
+    serde_json::from_str(&text).expect("JSON")
+}
