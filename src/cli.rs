@@ -157,7 +157,14 @@ impl<E: std::error::Error> From<E> for Failure {
 
 /// Runs the verb on the command line.
 pub async fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Help goes to standard output with code 0, a wrong call to standard error with 3.
+            let _told = told.print();
+            return ExitCode::from(if told.use_stderr() { 3 } else { 0 });
+        }
+    };
     crate::tls::install_default_provider();
     match act(cli.verb).await {
         Ok(code) => code,

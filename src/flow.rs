@@ -16,6 +16,7 @@ use crate::domain::consent::{Reason, SubjectRef};
 use crate::policy::verdict::Refused;
 use crate::policy::{Engine, Subject};
 use crate::statistics::protect::Rules;
+use crate::store::cases::CaseRow;
 use crate::store::partners::Register;
 use crate::store::{Store, StoreError};
 use arc_swap::ArcSwap;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 pub mod assign;
 pub mod cases;
 pub mod decide;
+pub mod decoy;
 pub mod figures;
 mod on_case;
 mod plain;
@@ -55,6 +57,8 @@ pub struct Gateway {
     pub disclosure: Rules,
     /// Partners and territories; exchanged whole when the register moves.
     pub register: ArcSwap<Register>,
+    /// What is opened in place of a case that is not there.
+    pub decoy: CaseRow,
 }
 
 /// Why a verb did not do what was asked.

@@ -62,6 +62,9 @@ pub enum StoreError {
     /// The database is not configured as durability or confidentiality asks.
     #[error("the database setting {0} is not as it must be")]
     Setting(&'static str),
+    /// Another gateway has the SQLite file.
+    #[error("another gateway is using this database file; several gateways share PostgreSQL only")]
+    InUse,
     /// A write breaks a constraint of the schema: a fault of ours.
     #[error("a write does not fit the schema")]
     Constraint,

@@ -49,6 +49,11 @@ pub fn init(filter: &str) {
         .with_writer(std::io::stderr);
     // A second start, in a test, keeps the first.
     drop(logs.try_init());
+    // The words of a panic can hold a value; where it happened cannot.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(String::new, ToString::to_string);
+        tracing::error!(path = place, "panic");
+    }));
 }
 
 /// Starts collecting metrics.

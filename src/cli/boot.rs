@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::Entropy;
 use crate::crypto::keyring::{KeyPurpose, Keyring, RootKey, generate};
-use crate::flow::Gateway;
+use crate::flow::{Gateway, decoy};
 use crate::http::Api;
 use crate::http::limits::Limits;
 use crate::http::token::Verifier;
@@ -98,14 +98,26 @@ pub struct Booted {
     pub portal_tls: Arc<Reloadable>,
 }
 
+/// Whether a process takes an SQLite file for itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Claim {
+    /// A gateway: no second one on the same file.
+    Alone,
+    /// A tool beside a gateway.
+    Share,
+}
+
 /// Opens everything a configuration names. Opens no port.
 ///
 /// # Errors
 /// One line naming what is wrong.
-pub async fn boot(config: Config, clock: Clock) -> Result<Booted, Failure> {
+pub async fn boot(config: Config, clock: Clock, claim: Claim) -> Result<Booted, Failure> {
     let tls = Reloadable::open(&api_files(&config), versions(&config))?;
     let portal_tls = Reloadable::open(&portal_files(&config), versions(&config))?;
-    let pool = pool(&config).await?;
+    let mut pool = pool(&config).await?;
+    if claim == Claim::Alone {
+        pool.claim()?;
+    }
     schema::check(&pool).await?;
     let keyring = Arc::new(keyring(&config, &pool).await?);
     let gateway = Arc::new(gateway(&config, pool, Arc::clone(&keyring), clock).await?);
@@ -129,7 +141,9 @@ async fn gateway(
         return Err(Failure::new("ledger.origin: the database holds another log"));
     }
     let writer = Writer::start(pool.clone(), Arc::clone(&keyring), entropy.array()?);
+    let decoy = decoy::make(&keyring, &entropy)?;
     Ok(Gateway {
+        decoy,
         store: Store { pool, writer: Arc::new(writer) },
         keyring,
         entropy,

@@ -1,8 +1,11 @@
 //! `buurtpoort check` and `buurtpoort healthcheck`.
 
+use crate::audit::checkpoint::Checkpoint;
+use crate::cli::boot::Claim;
 use crate::cli::{Failure, boot, print};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::store::ledger;
 use std::path::Path;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -13,14 +16,16 @@ use tokio::net::TcpStream;
 /// One line naming what is wrong: exit code 3 for the file itself, 1 for what it names.
 pub async fn run(path: &Path) -> Result<(), Failure> {
     let config = Config::read(path).map_err(Failure::usage)?;
-    let booted = boot::boot(config, Clock::System).await?;
+    let booted = boot::boot(config, Clock::System, Claim::Share).await?;
     let gateway = &booted.api.gateway;
     let partners = gateway.register.load().partners().count();
+    let head = ledger::head(&gateway.store.pool).await?;
+    Checkpoint::parse_and_verify(&head.note, &gateway.keyring.ledger_public_keys())?;
     if partners == 0 {
         return Err(Failure::new("register: no partners; see partner apply"));
     }
     print(&format!(
-        "configuration, {} database, certificates, keys, policies and ledger are in order; {partners} partners",
+        "configuration, {} database, certificates, keys, policies and the ledger's signed head are in order; {partners} partners",
         gateway.store.pool.name()
     ))
 }

@@ -2,7 +2,7 @@
 //!
 //! The directory is marked [`DEMO_STAMP`], which `serve` refuses. Listeners bind the loopback address.
 
-use crate::cli::boot::{self, Booted, DEMO_STAMP};
+use crate::cli::boot::{self, Booted, Claim, DEMO_STAMP};
 use crate::cli::issuer::DevIssuer;
 use crate::cli::partners::{self as register, PartnerFile, RegisterFile, TerritoryFile};
 use crate::cli::pki::{DevPki, LeafKind};
@@ -134,7 +134,7 @@ pub async fn raise(
 ) -> Result<Raised, Failure> {
     let sockets = sockets(args)?;
     let config = make(args, &sockets, &clock).await?;
-    let booted = Arc::new(boot::boot(config, clock.clone()).await?);
+    let booted = Arc::new(boot::boot(config, clock.clone(), Claim::Alone).await?);
     publish_history(&booted.api.gateway, &clock).await?;
     let api = sockets.api.local_addr()?;
     let portal = sockets.portal.local_addr()?;

@@ -1,5 +1,6 @@
 //! `buurtpoort statistics publish`.
 
+use crate::cli::boot::Claim;
 use crate::cli::{Failure, boot};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -16,7 +17,8 @@ use std::path::Path;
 pub async fn publish(municipality: &str, year: i16, path: &Path) -> Result<String, Failure> {
     let municipality = Municipality::parse(municipality).map_err(Failure::usage)?;
     let year = Year::parse(year).map_err(Failure::usage)?;
-    let booted = boot::boot(Config::read(path).map_err(Failure::usage)?, Clock::System).await?;
+    let config = Config::read(path).map_err(Failure::usage)?;
+    let booted = boot::boot(config, Clock::System, Claim::Share).await?;
     let key = FiguresKey { municipality, year };
     Ok(figures::publish(&booted.api.gateway, key).await?.body)
 }

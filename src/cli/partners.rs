@@ -6,6 +6,7 @@ use crate::domain::municipality::{District, Municipality};
 use crate::domain::partner::{Issuer, Partner, PartnerKind, PartnerStatus, Slug, Territory};
 use crate::domain::partner_number::PartnerNumber;
 use crate::domain::referral::Source;
+use crate::http::token::usable_keys;
 use crate::ids::PartnerId;
 use crate::store::partners;
 use crate::tls::peer::SpkiPin;
@@ -100,7 +101,12 @@ fn partner(file: &PartnerFile) -> Result<Partner, Failure> {
     let pin = |text: &String| SpkiPin::parse(text).map(|pin| pin.0).map_err(|e| bad(e.to_string()));
     let source = |text: &String| Source::parse(text).map_err(|e| bad(format!("sources: {e}")));
     let place = |text: &String| Municipality::parse(text).map_err(|e| bad(e.to_string()));
-    let issuer = |file: &IssuerFile| Issuer { iss: file.iss.clone(), jwks: file.jwks.clone() };
+    let issuer = |file: &IssuerFile| {
+        if usable_keys(&file.jwks) == 0 {
+            return Err(bad("issuers: jwks must hold a P-256, Ed25519 or RSA key".to_owned()));
+        }
+        Ok(Issuer { iss: file.iss.clone(), jwks: file.jwks.clone() })
+    };
     Ok(Partner {
         id: PartnerId::new(),
         name: Slug::parse(&file.name).map_err(|e| bad(format!("name: {e}")))?,
@@ -108,7 +114,7 @@ fn partner(file: &PartnerFile) -> Result<Partner, Failure> {
         kind: PartnerKind::parse(&file.kind).map_err(|e| bad(format!("kind: {e}")))?,
         status: PartnerStatus::parse(&file.status).map_err(|e| bad(format!("status: {e}")))?,
         pins: file.pins.iter().map(pin).collect::<Result<_, _>>()?,
-        issuers: file.issuers.iter().map(issuer).collect(),
+        issuers: file.issuers.iter().map(issuer).collect::<Result<_, _>>()?,
         sources: file.sources.iter().map(source).collect::<Result<_, _>>()?,
         municipalities: file.municipalities.iter().map(place).collect::<Result<_, _>>()?,
     })

@@ -52,12 +52,19 @@ pub fn load(directory: Option<&Path>) -> Result<Loaded, Failure> {
     let file = |name: &str| {
         files.get(name).ok_or_else(|| Failure::new(format!("policies: {name} is missing")))
     };
+    for (name, _) in COMPILED_IN {
+        file(name)?;
+    }
     let cedar: Vec<PolicyFile> = files
         .iter()
         .filter(|(name, _)| Path::new(name).extension().is_some_and(|kind| kind == "cedar"))
         .map(|(name, text)| PolicyFile { name: name.clone(), text: text.clone() })
         .collect();
-    let engine = Engine::load(file("schema.cedarschema")?, &cedar)?;
+    let other = ["consent.toml", "disclosure.toml"];
+    let other =
+        other.map(|name| Ok(PolicyFile { name: name.to_owned(), text: file(name)?.clone() }));
+    let other = other.into_iter().collect::<Result<Vec<_>, Failure>>()?;
+    let engine = Engine::load(file("schema.cedarschema")?, &cedar, &other)?;
     if let Some(action) = actions_without_permit(&engine).first() {
         return Err(Failure::new(format!("policies: nobody is permitted {action}")));
     }
@@ -111,6 +118,11 @@ fn consent(text: &str) -> Result<ConsentRules, Failure> {
         let code = Municipality::parse(code).map_err(|error| bad(&error.to_string()))?;
         let recipient = Recipient::parse(recipient).map_err(|error| bad(&error.to_string()))?;
         recipients.insert(code, recipient);
+    }
+    if file.switches.one_parent_presumption {
+        let rule = "one-parent-presumption cannot be on: a referral has no field for a contested \
+            divorce or an objecting parent, and without them it would presume blindly";
+        return Err(bad(rule));
     }
     let switches = Switches {
         one_parent_presumption: file.switches.one_parent_presumption,

@@ -1,6 +1,6 @@
 //! `buurtpoort serve`: the gateway itself.
 
-use crate::cli::boot::{self, Booted, DEMO_STAMP};
+use crate::cli::boot::{self, Booted, Claim, DEMO_STAMP};
 use crate::cli::{Failure, watch};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -26,7 +26,7 @@ pub async fn run(path: &Path) -> Result<(), Failure> {
     let config = Config::read(path)?;
     telemetry::init(&config.log.filter);
     let metrics = telemetry::metrics().map_err(Failure::new)?;
-    let booted = Arc::new(boot::boot(config, Clock::System).await?);
+    let booted = Arc::new(boot::boot(config, Clock::System, Claim::Alone).await?);
     let listen = booted.config.listen.clone();
     let sockets = Sockets {
         api: TcpListener::bind(listen.api)?,

@@ -3,25 +3,44 @@
 
 use crate::cli::boot::{Booted, api_files, portal_files};
 use crate::cli::policies;
-use crate::store::partners;
+use crate::store::{idempotency, partners};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// How often the register and the revocation list are looked at.
 const PERIOD: Duration = Duration::from_secs(1);
 
+/// Periods between two rounds of housekeeping: an hour.
+const HOUSEKEEPING: u64 = 3_600;
+/// How long an idempotency key is remembered, in milliseconds.
+const KEPT_MS: i64 = 72 * 3_600 * 1_000;
+
 /// Looks after the register and the revocation list, for ever.
 pub async fn changes(booted: Arc<Booted>) {
     let mut seen = modified(&booted);
     let mut ticks = tokio::time::interval(PERIOD);
+    let mut count: u64 = 0;
     loop {
         ticks.tick().await;
+        if count.is_multiple_of(HOUSEKEEPING) {
+            forget_old_keys(&booted).await;
+        }
+        count = count.saturating_add(1);
         let now = modified(&booted);
         if now != seen {
             seen = now;
             reload_certificates(&booted);
         }
         refresh_register(&booted).await;
+    }
+}
+
+/// Idempotency keys are kept for 72 hours.
+async fn forget_old_keys(booted: &Booted) {
+    let gateway = &booted.api.gateway;
+    let before = gateway.clock.now().as_millisecond() - KEPT_MS;
+    if let Err(error) = idempotency::forget(&gateway.store.pool, before).await {
+        tracing::warn!(error = %error, "old idempotency keys kept");
     }
 }
 

@@ -43,7 +43,7 @@ words! {
         PlanGoals = "plan-goals",
         /// The professional who referred.
         Referrer = "referrer",
-        /// The referrer's own reference for the referral.
+        /// The referrer's own reference for the referral. Kept with the facts.
         Reference = "reference",
         /// The registrant's own name, apart from the others: all that stage `contact` may show.
         Registrant = "registrant",
@@ -66,6 +66,12 @@ impl Secret {
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// The same text in a box of its own, on its way back into a seal. Not `Clone`: a copy is a decision.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self::new(self.reveal().to_owned())
     }
 }
 

@@ -11,7 +11,7 @@ use crate::flow::on_case::{OpenCase, Which, Wish, on_case, standing_of};
 use crate::flow::release::reason_place;
 use crate::flow::standing::Standing;
 use crate::flow::{Done, FlowError, Gateway, plain};
-use crate::ids::CaseId;
+use crate::ids::{CaseId, PartnerId};
 use crate::policy::action::{ListAssignments, ListCases, ListReleases, ReadCase};
 use crate::policy::facts::{Circumstance, Facts};
 use crate::policy::verdict::Note;
@@ -186,7 +186,7 @@ pub async fn releases(
     let past = cases::releases(&gateway.store.pool, row.id).await?;
     let line = |release: cases::PastRelease| {
         let name = release.id.to_string();
-        let person = shown_person(&own, &subject, role, &release)?;
+        let person = shown_person(&own, &subject, role, row.organisation, &release)?;
         let reason = if role == Role::Coordinator {
             let text = seal::open(&key, &reason_place(row.id, &name), &release.reason)
                 .or(Err(StoreError::Corrupt("release reason")))?;
@@ -205,12 +205,13 @@ fn shown_person(
     gateway: &Gateway,
     subject: &Subject,
     role: Role,
+    organisation: PartnerId,
     release: &cases::PastRelease,
 ) -> Result<String, FlowError> {
     if role == Role::Coordinator {
         return Ok(release.person.as_str().to_owned());
     }
-    let id = crate::flow::witness::account_id(&release.person);
+    let id = crate::flow::witness::account_id(organisation, &release.person);
     let reader = subject.partner.to_string();
     let pseudonym = gateway.keyring.pseudonym(&reader, "audit", "all", "person", id);
     Ok(pseudonym.or(Err(StoreError::Unavailable("pseudonym key")))?.as_str().to_owned())

@@ -2,7 +2,8 @@
 
 use crate::audit::entry::Event;
 use crate::domain::case::{CaseState, Stage};
-use crate::domain::consent::{Consent, Signature, SignatureDecision};
+use crate::domain::consent::{Consent, Signature, SignatureDecision, SubjectRef};
+use crate::domain::identity::Secret;
 use crate::domain::referral::ReferralStatus;
 use crate::flow::on_case::{OpenCase, Which, Wish, on_case, standing_of};
 use crate::flow::standing::Standing;
@@ -20,6 +21,15 @@ use crate::store::facts::{self, CaseMemory};
 use crate::store::referrals::{OutboxRow, ReferralChange};
 use jiff::Timestamp;
 use std::sync::Arc;
+
+/// A decision as it was handed over.
+#[derive(Debug)]
+pub struct Said {
+    /// Who decided what, and when.
+    pub signature: Signature,
+    /// How it was said and where the proof is: JSON of the HTTP floor, kept sealed.
+    pub evidence: Secret,
+}
 
 /// What came of a decision.
 #[derive(Clone, Debug)]
@@ -40,11 +50,11 @@ pub async fn on_case_consent(
     gateway: &Arc<Gateway>,
     allowed: Allowed<DecideCaseConsent>,
     case: CaseId,
-    signature: Signature,
+    said: Said,
     once: Once,
 ) -> Result<Done<Decided>, FlowError> {
     let nothing = |_: &OpenCase<'_>| Circumstance::None;
-    let wish = wish(gateway, signature, once);
+    let wish = wish(gateway, said, once);
     let (_, done) =
         on_case(gateway, allowed, case, Which::Case(case), Some(once), nothing, wish).await?;
     Ok(done)
@@ -58,11 +68,11 @@ pub async fn on_referral_consent(
     gateway: &Arc<Gateway>,
     allowed: Allowed<DecideReferralConsent>,
     referral: ReferralId,
-    signature: Signature,
+    said: Said,
     once: Once,
 ) -> Result<Done<Decided>, FlowError> {
     let nothing = |_: &OpenCase<'_>| Circumstance::None;
-    let wish = wish(gateway, signature, once);
+    let wish = wish(gateway, said, once);
     let which = Which::Referral(referral);
     let (_, done) = on_case(gateway, allowed, referral, which, Some(once), nothing, wish).await?;
     Ok(done)
@@ -70,14 +80,14 @@ pub async fn on_referral_consent(
 
 fn wish(
     gateway: &Arc<Gateway>,
-    signature: Signature,
+    said: Said,
     once: Once,
 ) -> impl Fn(&OpenCase<'_>, Timestamp) -> Wish<Decided> + Send + 'static {
     let gateway = Arc::clone(gateway);
     move |found, now| Wish {
-        granted: event(signature.decision),
+        granted: event(said.signature.decision),
         note: Note { basis: crate::flow::on_case::basis(found.row), ..Note::default() },
-        outcome: record(&gateway, found, &signature, once, now),
+        outcome: record(&gateway, found, &said, once, now),
     }
 }
 
@@ -92,14 +102,21 @@ const fn event(decision: SignatureDecision) -> Event {
 fn record(
     gateway: &Gateway,
     found: &OpenCase<'_>,
-    signature: &Signature,
+    said: &Said,
     once: Once,
     now: Timestamp,
 ) -> Result<(Rows, Decided), FlowError> {
     if found.remembered.is_some() {
         return Ok((Rows::default(), decided(found.standing, true)));
     }
-    let memory = with_signature(found.memory, signature)?;
+    if !is_known(found.memory, &said.signature.signer) {
+        return Err(FlowError::Rule {
+            pointer: "/signer",
+            code: "signer-unknown",
+            rule: "must be the label of a subject or of a holder of authority in the referral",
+        });
+    }
+    let memory = with_decision(found.memory, said, now)?;
     let standing = standing_of(&gateway.consent.load(), found.row, &memory, now);
     let version = found.row.facts_version.saturating_add(1);
     let case = found.row.id;
@@ -114,21 +131,31 @@ fn record(
     Ok((rows, decided(&standing, false)))
 }
 
-/// The memory with one more decision in its consent.
-fn with_signature(memory: &CaseMemory, signature: &Signature) -> Result<CaseMemory, FlowError> {
+/// Whether the referral knows this label.
+fn is_known(memory: &CaseMemory, signer: &SubjectRef) -> bool {
+    memory.subjects.iter().any(|subject| {
+        let holders = subject.authority.iter().any(|authority| authority.holders.contains(signer));
+        subject.reference == *signer || holders || subject.representatives.contains(signer)
+    })
+}
+
+/// The memory with one more decision in its consent. A refusal or withdrawal counts from the moment it
+/// is handed over, whenever it was said: nobody's "no" is older than their "yes".
+fn with_decision(
+    memory: &CaseMemory,
+    said: &Said,
+    now: Timestamp,
+) -> Result<CaseMemory, FlowError> {
     let consent = memory.consent.as_ref().ok_or(StoreError::Corrupt("consent"))?;
     let mut signatures = consent.signatures.clone();
-    signatures.push(signature.clone());
-    Ok(CaseMemory {
-        audit_reference: memory.audit_reference,
-        family: memory.family,
-        subjects: memory.subjects.clone(),
-        applicant: memory.applicant.clone(),
-        consent: Some(Consent { signatures, ..consent.clone() }),
-        plan_participants: memory.plan_participants.clone(),
-        tells_health: memory.tells_health,
-        view: crate::domain::identity::Secret::new(memory.view.reveal().to_owned()),
-    })
+    let mut signature = said.signature.clone();
+    if signature.decision != SignatureDecision::Given {
+        signature.at = now;
+    }
+    signatures.push(signature);
+    let history = memory.history.iter().chain([&said.evidence]).map(Secret::again).collect();
+    let consent = Some(Consent { signatures, ..consent.clone() });
+    Ok(CaseMemory { consent, history, ..memory.again() })
 }
 
 /// What follows from the new standing: a case whose consent is gone waits, one whose signatures are

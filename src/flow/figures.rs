@@ -48,6 +48,9 @@ pub async fn publish(gateway: &Arc<Gateway>, key: FiguresKey) -> Result<FiguresR
         }
         let mut entry = Entry::new(Event::StatsPublished, Outcome::Allow);
         entry.object = figures_object();
+        entry.actor.role = Code::parse("operator").unwrap_or_default();
+        entry.purpose = Code::parse("statistics").unwrap_or_default();
+        entry.request.id = Code::parse(&request.to_string()).unwrap_or_default();
         let rows = Rows { figures: Some(row.clone()), ..Rows::default() };
         (Effect::new(request, entry, rows), ())
     };

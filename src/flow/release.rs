@@ -204,12 +204,12 @@ async fn explain(
     };
     let holds =
         row.organisation == subject.partner && row.assignee.as_ref() == Some(&subject.person);
-    let Ok(Some((_, memory))) = crate::store::facts::open(&gateway.keyring, &row) else {
-        return FlowError::NotFound;
-    };
     if !holds {
         return FlowError::NotFound;
     }
+    let Ok(Some((_, memory))) = crate::store::facts::open(&gateway.keyring, &row) else {
+        return FlowError::NotFound;
+    };
     let rules = gateway.consent.load();
     let standing = standing_of(&rules, &row, &memory, gateway.clock.now());
     if standing.consented.contains(&purpose.as_str()) {
@@ -236,7 +236,7 @@ fn conclude(
         let decide = move |_: &_| (Effect::new(request, entry.clone(), Rows::default()), ());
         let written = gateway.store.writer.write(Question::default(), now, decide).await;
         if written.is_err() {
-            // The intent stands without an outcome; `audit reconcile` shows it.
+            // The intent stands without an outcome: more is recorded than happened, never less.
             tracing::error!(request_id = %request, "outcome of a release not recorded");
         }
     });

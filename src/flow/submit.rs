@@ -139,7 +139,9 @@ fn prepare(
         _ => ReferralStatus::Received,
     };
     let registrant = new.registrant.take();
-    let view = take_view(&mut new.disclosures);
+    let view = take(&mut new.disclosures, FieldGroup::Summary);
+    let view = view.unwrap_or_else(|| Secret::new("{}".to_owned()));
+    let reference = take(&mut new.disclosures, FieldGroup::Reference);
     new.disclosures
         .extend(registrant.map(|content| Disclosure { group: FieldGroup::Registrant, content }));
     let groups = new.disclosures.iter().map(|d| d.group.as_str()).collect();
@@ -152,6 +154,8 @@ fn prepare(
         consent: new.consent,
         plan_participants: new.plan_participants,
         tells_health: new.tells_health,
+        reference,
+        history: Vec::new(),
         view,
     };
     let facts = facts::seal(&gateway.entropy, &key, case, 1, &memory)?;
@@ -175,11 +179,10 @@ fn prepare(
     Ok(Prepared { accepted, audit_reference, assignment, groups })
 }
 
-/// The view is what a coordinator sees before opening the identity; the edge hands it over as the
-/// household group, which is also part of the identity.
-fn take_view(disclosures: &mut Vec<Disclosure>) -> Secret {
-    let index = disclosures.iter().position(|d| d.group == FieldGroup::Summary);
-    index.map_or_else(|| Secret::new("{}".to_owned()), |i| disclosures.swap_remove(i).content)
+/// Takes out a group that is kept with the facts, not with the identity.
+fn take(disclosures: &mut Vec<Disclosure>, group: FieldGroup) -> Option<Secret> {
+    let index = disclosures.iter().position(|disclosure| disclosure.group == group)?;
+    Some(disclosures.swap_remove(index).content)
 }
 
 fn by_territory(case: CaseId, to: Slug, now: Timestamp) -> Result<AssignmentRow, FlowError> {

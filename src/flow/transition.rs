@@ -2,6 +2,7 @@
 
 use crate::audit::entry::Event;
 use crate::domain::case::CaseState;
+use crate::domain::identity::Secret;
 use crate::domain::referral::ReferralStatus;
 use crate::flow::on_case::{OpenCase, Which, Wish, on_case};
 use crate::flow::{Done, FlowError, Gateway};
@@ -10,13 +11,14 @@ use crate::policy::Allowed;
 use crate::policy::action::TransitionCase;
 use crate::policy::facts::Circumstance;
 use crate::policy::verdict::Note;
-use crate::store::cases::CaseChange;
+use crate::store::cases::{CaseChange, FactsRow};
 use crate::store::effect::Rows;
+use crate::store::facts::{self, CaseMemory};
 use crate::store::referrals::{OutboxRow, ReferralChange};
 use jiff::Timestamp;
 use std::sync::Arc;
 
-/// Moves a case to `to`.
+/// Moves a case to `to`. `reason` (JSON of the HTTP floor) is kept sealed with the facts.
 ///
 /// # Errors
 /// [`FlowError::NotFound`] when it is not the caller's; [`FlowError::State`] naming the states it can
@@ -26,21 +28,25 @@ pub async fn transition(
     allowed: Allowed<TransitionCase>,
     case: CaseId,
     to: CaseState,
+    reason: Secret,
     expected: Option<i32>,
 ) -> Result<Done<CaseState>, FlowError> {
     let nothing = |_: &OpenCase<'_>| Circumstance::None;
+    let own = Arc::clone(gateway);
     let wish = move |found: &OpenCase<'_>, now: Timestamp| Wish {
         granted: Event::CaseTransition,
         note: Note { why: vec![to.as_str()], ..Note::default() },
-        outcome: step(found, to, expected, now),
+        outcome: step(&own, found, to, &reason, expected, now),
     };
     let (_, done) = on_case(gateway, allowed, case, Which::Case(case), None, nothing, wish).await?;
     Ok(done)
 }
 
 fn step(
+    gateway: &Gateway,
     found: &OpenCase<'_>,
     to: CaseState,
+    reason: &Secret,
     expected: Option<i32>,
     now: Timestamp,
 ) -> Result<(Rows, CaseState), FlowError> {
@@ -56,8 +62,21 @@ fn step(
         CaseChange { id: found.row.id, state: to, assignee: found.row.assignee.clone(), at_ms };
     let status = referral_status(to);
     let referral = status.map(|status| ReferralChange { id: found.row.referral, status, at_ms });
-    let rows = Rows { case: Some(case), referral, ..Rows::default() };
-    Ok((rows, to))
+    let facts = Some(remember(gateway, found, reason)?);
+    Ok((Rows { case: Some(case), referral, facts, ..Rows::default() }, to))
+}
+
+/// The facts with the reason of this step at the end of their history.
+fn remember(
+    gateway: &Gateway,
+    found: &OpenCase<'_>,
+    reason: &Secret,
+) -> Result<FactsRow, FlowError> {
+    let history = found.memory.history.iter().chain([reason]).map(Secret::again).collect();
+    let memory = CaseMemory { history, ..found.memory.again() };
+    let (case, version) = (found.row.id, found.row.facts_version.saturating_add(1));
+    let sealed = facts::seal(&gateway.entropy, found.key, case, version, &memory)?;
+    Ok(FactsRow { case, version, sealed })
 }
 
 /// What the referrer sees of a state of the case.

@@ -5,9 +5,11 @@ use crate::audit::entry::Event;
 use crate::crypto::digest::sha256;
 use crate::domain::partner::Slug;
 use crate::flow::{Done, FlowError, Gateway, plain};
+use crate::ids::PartnerId;
 use crate::policy::Allowed;
 use crate::policy::action::ReadCheckpoint;
 use crate::policy::facts::Facts;
+use crate::policy::subject::account_key;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -25,10 +27,10 @@ pub async fn checkpoint(
     Ok(Done { value: Arc::clone(committed.head()), committed })
 }
 
-/// An id to make an account's pseudonyms from. Account names are chosen by an organisation and few;
+/// An id to make the pseudonyms of an account at a partner from. Account names are chosen by an organisation and few;
 /// what keeps a pseudonym from being traced back is the key, so this one hash needs none.
 #[must_use]
-pub fn account_id(account: &Slug) -> Uuid {
-    let digest = sha256(account.as_str().as_bytes());
+pub fn account_id(partner: PartnerId, account: &Slug) -> Uuid {
+    let digest = sha256(account_key(partner, account).as_bytes());
     Uuid::from_slice(digest.get(..16).unwrap_or_default()).unwrap_or_default()
 }

@@ -2,8 +2,9 @@
 //! two doors.
 
 use crate::domain::consent::{Signature, SignatureDecision, SubjectRef};
+use crate::domain::identity::Secret;
 use crate::domain::person;
-use crate::flow::decide::{self, Decided};
+use crate::flow::decide::{self, Decided, Said};
 use crate::flow::{Done, Once};
 use crate::http::Api;
 use crate::http::body::JsonBody;
@@ -49,7 +50,7 @@ pub struct ConsentReply {
     pub missing: Vec<String>,
 }
 
-fn read(body: &[u8], now: jiff::Timestamp) -> Result<Signature, Vec<FieldError>> {
+fn read(body: &[u8], now: jiff::Timestamp) -> Result<Said, Vec<FieldError>> {
     let wire: ConsentDecision = shape(body).map_err(|error| vec![error])?;
     let tree = tree(body).map_err(|error| vec![error])?;
     let mut r = Reading::default();
@@ -65,8 +66,8 @@ fn read(body: &[u8], now: jiff::Timestamp) -> Result<Signature, Vec<FieldError>>
     errors.extend(bsn_places(&tree));
     match (signer, decision, at) {
         (Some(signer), Some(decision), Some(at)) if errors.is_empty() => {
-            // A withdrawal counts from the moment it is handed over, whenever it was said.
-            Ok(Signature { signer, decision, at })
+            let evidence = Secret::new(tree.to_string());
+            Ok(Said { signature: Signature { signer, decision, at }, evidence })
         }
         _ => Err(errors),
     }
@@ -99,16 +100,16 @@ pub async fn decide_case_consent(
     let gateway = &api.gateway;
     let case = CaseId::from_uuid(reply::id_or_nil(&id));
     let parsed = reply::idempotency_key(&request).and_then(|key| {
-        let signature = read(&body.0, gateway.clock.now()).map_err(Problem::Invalid)?;
-        Ok((key, signature))
+        let said = read(&body.0, gateway.clock.now()).map_err(Problem::Invalid)?;
+        Ok((key, said))
     });
-    let (key, signature) = match parsed {
+    let (key, said) = match parsed {
         Ok(parsed) => parsed,
         Err(problem) => return Err(reply::unless_hidden(gateway, allowed, case, problem).await),
     };
     let route = format!("/v1/cases/{case}/consent-decisions");
     let once = Once::new(&gateway.keyring, allowed.subject(), &route, &key, &body.0);
-    answer(decide::on_case_consent(gateway, allowed, case, signature, once).await?)
+    answer(decide::on_case_consent(gateway, allowed, case, said, once).await?)
 }
 
 /// A decision handed over by the referrer.
@@ -129,10 +130,10 @@ pub async fn decide_referral_consent(
     let gateway = &api.gateway;
     let referral = ReferralId::from_uuid(reply::id_or_nil(&id));
     let parsed = reply::idempotency_key(&request).and_then(|key| {
-        let signature = read(&body.0, gateway.clock.now()).map_err(Problem::Invalid)?;
-        Ok((key, signature))
+        let said = read(&body.0, gateway.clock.now()).map_err(Problem::Invalid)?;
+        Ok((key, said))
     });
-    let (key, signature) = match parsed {
+    let (key, said) = match parsed {
         Ok(parsed) => parsed,
         Err(problem) => {
             return Err(reply::unless_hidden_referral(gateway, allowed, referral, problem).await);
@@ -140,5 +141,5 @@ pub async fn decide_referral_consent(
     };
     let route = format!("/v1/referrals/{referral}/consent-decisions");
     let once = Once::new(&gateway.keyring, allowed.subject(), &route, &key, &body.0);
-    answer(decide::on_referral_consent(gateway, allowed, referral, signature, once).await?)
+    answer(decide::on_referral_consent(gateway, allowed, referral, said, once).await?)
 }

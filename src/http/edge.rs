@@ -14,8 +14,9 @@ use crate::policy::Subject;
 use crate::tls::peer::PeerCertificate;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::middleware::Next;
+use actix_web::middleware::{DefaultHeaders, Next};
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
 use std::sync::Arc;
@@ -44,23 +45,41 @@ pub async fn around(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let marks = marks(request.headers());
-    let method = request.method().clone();
+    let method = known_method(request.method());
     request.extensions_mut().insert(marks.clone());
     let response = match admit(&request, &marks) {
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
-        Err(problem) => request.into_response(problem.response("/")),
+        Err(problem) => {
+            metrics::counter!("problems_total", "kind" => problem.kind()).increment(1);
+            let route = request.match_pattern().unwrap_or_else(|| "/".to_owned());
+            request.into_response(problem.response(&route))
+        }
     };
     let response = with_route(response);
     let status = response.status().as_u16();
     let route = response.request().match_pattern().unwrap_or_else(|| "/".to_owned());
     let seconds = started.elapsed().as_secs_f64();
-    metrics::counter!("http_requests_total", "route" => route.clone(), "method" => method.to_string(), "status" => status.to_string()).increment(1);
+    metrics::counter!("http_requests_total", "route" => route.clone(), "method" => method, "status" => status.to_string()).increment(1);
     metrics::histogram!("http_request_seconds", "route" => route.clone()).record(seconds);
     tracing::info!(
-        request_id = %marks.request, trace_id = %marks.trace, %method, route, status,
+        request_id = %marks.request, trace_id = %marks.trace, method, route, status,
         duration_ms = started.elapsed().as_millis(), "request"
     );
     Ok(with_headers(response, &marks))
+}
+
+/// The method as a word of ours: what a caller makes up is not written down.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        "PATCH" => "PATCH",
+        _ => "other",
+    }
 }
 
 /// Lets a request in, or says why not. Puts the caller in the request's extensions.
@@ -190,6 +209,12 @@ fn with_headers(mut response: ServiceResponse<BoxBody>, marks: &Marks) -> Servic
         put("audit-checkpoint", to_header(&head.note));
     }
     response
+}
+
+/// The same headers for a listener that has no callers to tell apart.
+#[must_use]
+pub fn fixed_headers() -> DefaultHeaders {
+    FIXED.iter().fold(DefaultHeaders::new(), |headers, (name, value)| headers.add((*name, *value)))
 }
 
 /// Headers of every answer: version, and those of the NL API Design Rules, transport security module.

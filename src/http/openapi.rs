@@ -36,6 +36,7 @@ pub fn document() -> Value {
     let mut document = serde_json::to_value(Described::openapi()).unwrap_or_default();
     put(&mut document, "", "info", info());
     put(&mut document, "", "servers", servers());
+    without_version_in_paths(&mut document);
     put(&mut document, "", "security", json!([{"boundToken": []}]));
     put(&mut document, "/components", "securitySchemes", security());
     if let Some(schemas) = document.pointer_mut("/components/schemas") {
@@ -50,6 +51,18 @@ pub fn document() -> Value {
     document
 }
 
+/// The major version stands in the server's address, as the API Design Rules ask, so not in each path.
+fn without_version_in_paths(document: &mut Value) {
+    let Some(paths) = document.pointer_mut("/paths").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let versioned = std::mem::take(paths);
+    paths.extend(versioned.into_iter().map(|(path, item)| {
+        let short = path.strip_prefix("/v1").map(str::to_owned);
+        (short.unwrap_or(path), item)
+    }));
+}
+
 /// Puts a member into the object at a pointer.
 fn put(document: &mut Value, pointer: &str, key: &str, value: Value) {
     if let Some(object) = document.pointer_mut(pointer).and_then(Value::as_object_mut) {
@@ -58,7 +71,7 @@ fn put(document: &mut Value, pointer: &str, key: &str, value: Value) {
 }
 
 fn servers() -> Value {
-    json!([{"url": "https://localhost:8443", "description": "The API listener of a demo"}])
+    json!([{"url": "https://localhost:8443/v1", "description": "The API listener of a demo"}])
 }
 
 fn security() -> Value {

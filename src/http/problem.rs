@@ -300,6 +300,7 @@ impl From<StoreError> for Problem {
             StoreError::Corrupt(_)
             | StoreError::Schema { .. }
             | StoreError::Setting(_)
+            | StoreError::InUse
             | StoreError::Constraint => Self::Internal,
         }
     }

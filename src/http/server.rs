@@ -98,13 +98,11 @@ fn start_portal(socket: TcpListener, tls: &Arc<Reloadable>, clock: &Clock) -> io
                 HttpResponse::Ok()
                     .content_type("application/json")
                     .insert_header(("Access-Control-Allow-Origin", "*"))
-                    .insert_header(("API-Version", edge::API_VERSION))
-                    .insert_header(("X-Content-Type-Options", "nosniff"))
-                    .insert_header(("Strict-Transport-Security", "max-age=31536000"))
                     .body(body)
             }
         };
         App::new()
+            .wrap(edge::fixed_headers())
             .route("/v1/openapi.json", web::get().to(serve))
             .default_service(web::to(router::nowhere))
     })

@@ -158,7 +158,7 @@ impl Verifier {
         let roles = roles(&claims.roles, partner, claims.iss == self.own_issuer)?;
         let person = Slug::parse(&claims.sub).or(Err(NotAccepted))?;
         Ok(Bearer {
-            pseudonym: self.pseudonym(&person)?,
+            pseudonym: self.pseudonym(partner.id, &person)?,
             person,
             roles,
             token: self.keyring.token_hash(&claims.jti),
@@ -166,8 +166,8 @@ impl Verifier {
         })
     }
 
-    fn pseudonym(&self, person: &Slug) -> Result<String, NotAccepted> {
-        let id = crate::flow::witness::account_id(person);
+    fn pseudonym(&self, partner: PartnerId, person: &Slug) -> Result<String, NotAccepted> {
+        let id = crate::flow::witness::account_id(partner, person);
         let pseudonym = self.keyring.pseudonym("ledger", "audit", "all", "person", id);
         Ok(pseudonym.or(Err(NotAccepted))?.as_str().to_owned())
     }
@@ -307,6 +307,12 @@ fn roles(words: &[String], partner: &Partner, own: bool) -> Result<Vec<Role>, No
             Ok(role)
         })
         .collect()
+}
+
+/// How many keys of a key set can verify tokens.
+#[must_use]
+pub fn usable_keys(jwks: &str) -> usize {
+    keys_of(jwks).len()
 }
 
 /// Usable keys of a key set; others are passed over.

@@ -16,6 +16,14 @@ pub struct CaseFacts {
     pub consented: Vec<&'static str>,
 }
 
+impl CaseFacts {
+    /// Facts of a case that belongs to nobody, for objects that are not there.
+    pub(super) const fn nobodys() -> Self {
+        let organisation = PartnerId::from_uuid(uuid::Uuid::nil());
+        Self { organisation, assignee: None, open: false, consented: Vec::new() }
+    }
+}
+
 /// Facts about the object of one question.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Facts {

@@ -33,6 +33,10 @@ pub const fn of_category(category: Category) -> &'static [FieldGroup] {
             FieldGroup::PlanGoals,
         ],
         Category::Health => &[FieldGroup::HealthAttentionPoints],
+        Category::Household => &[FieldGroup::Household],
+        Category::SafetySignal => &[FieldGroup::SafetySignal],
+        Category::PlanReference => &[FieldGroup::PlanReference],
+        Category::PlanGoals => &[FieldGroup::PlanGoals],
         _ => &[],
     }
 }
@@ -43,7 +47,6 @@ pub const CONTACT_STAGE: &[FieldGroup] = &[
     FieldGroup::ContactDetails,
     FieldGroup::AddressConfidential,
     FieldGroup::PreferredLanguage,
-    FieldGroup::SafetySignal,
 ];
 
 /// The groups to open at `stage` under a consent for `categories`, without repeats.

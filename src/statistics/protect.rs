@@ -8,7 +8,7 @@
 //! 3. Shown cells and the total are rounded to the nearest multiple of the base, halves up.
 //! 4. A total below the threshold is hidden, and then every cell with it.
 //! 5. What hidden cells share, the total less the shown cells, must itself reach the threshold after
-//!    rounding; until it does, the smallest shown cell is hidden too, and at last the total.
+//!    rounding; until it does, the smallest shown cell is hidden too.
 //!
 //! A hidden cell says nothing more: not which rule hid it.
 

@@ -182,6 +182,28 @@ pub async fn find(pool: &Pool, id: CaseId) -> Result<Option<CaseRow>, StoreError
     })
 }
 
+/// The cases of these ids, in no order.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn find_all(pool: &Pool, ids: &[CaseId]) -> Result<Vec<CaseRow>, StoreError> {
+    const POSTGRES: &str = select_case!("WHERE c.id = ANY($1)");
+    match pool {
+        Pool::Sqlite { .. } => {
+            let mut found = Vec::new();
+            for id in ids {
+                found.extend(find(pool, *id).await?);
+            }
+            Ok(found)
+        }
+        Pool::Postgres(db) => {
+            let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+            let rows = sqlx::query(POSTGRES).bind(ids).fetch_all(db).await?;
+            rows.iter().map(|row| case_of!(row)).collect()
+        }
+    }
+}
+
 /// A page of the cases one coordinator holds, oldest first, after `(received_ms, id)`.
 ///
 /// # Errors

@@ -5,7 +5,6 @@ use crate::ids::RequestId;
 use crate::store::cases::{AssignmentRow, CaseChange, FactsRow, ReleaseRow};
 use crate::store::figures::FiguresRow;
 use crate::store::idempotency::IdempotencyRow;
-use crate::store::identities::IdentityRow;
 use crate::store::referrals::{AcceptedReferral, OutboxRow, ReferralChange};
 
 /// Entries and rows of one decision.
@@ -40,8 +39,6 @@ pub struct Rows {
     pub accepted: Option<Box<AcceptedReferral>>,
     /// A new version of what decisions about a case rest on.
     pub facts: Option<FactsRow>,
-    /// A new version of the identity behind a case.
-    pub identity: Option<IdentityRow>,
     /// A new state or assignee of a case.
     pub case: Option<CaseChange>,
     /// A new status of a referral.

@@ -1,9 +1,10 @@
 //! What decisions about a case rest on: one sealed blob in `case_file.facts`.
 //!
-//! It holds the ledger's name for the case, labels, dates of birth, kinds of authority and decisions
-//! of consent, and the codes a coordinator is shown before opening the identity: no name, no address,
-//! no number, no text. Consent is judged on it at every release, inside the deciding transaction;
-//! opening it discloses nothing to anybody (`docs/decisions/0003-facts-apart-from-identity.md`).
+//! It holds the ledger's name for the case; labels, dates of birth, kinds of authority and decisions of
+//! consent with their proof; what was said with later decisions; the codes a coordinator is shown before
+//! opening the identity; and the referrer's own reference. No name, no address, no number. Consent is
+//! judged on it at every release, inside the deciding transaction; opening it discloses nothing to
+//! anybody (`docs/decisions/0003-facts-apart-from-identity.md`).
 //!
 //! The JSON inside the seal is private to this file.
 
@@ -40,8 +41,31 @@ pub struct CaseMemory {
     pub plan_participants: Vec<String>,
     /// Whether attention points about health are among the identity's groups.
     pub tells_health: bool,
+    /// The referrer's own reference, shown to nobody else.
+    pub reference: Option<Secret>,
+    /// What was said with later decisions and steps, oldest first: JSON of the HTTP floor.
+    pub history: Vec<Secret>,
     /// What is shown before the identity is opened: JSON of the HTTP floor.
     pub view: Secret,
+}
+
+impl CaseMemory {
+    /// The same facts in boxes of their own, to make a new version from.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self {
+            audit_reference: self.audit_reference,
+            family: self.family,
+            subjects: self.subjects.clone(),
+            applicant: self.applicant.clone(),
+            consent: self.consent.clone(),
+            plan_participants: self.plan_participants.clone(),
+            tells_health: self.tells_health,
+            reference: self.reference.as_ref().map(Secret::again),
+            history: self.history.iter().map(Secret::again).collect(),
+            view: self.view.again(),
+        }
+    }
 }
 
 const CORRUPT: StoreError = StoreError::Corrupt("case facts");
@@ -89,6 +113,8 @@ struct Stored {
     consent: Option<StoredConsent>,
     participants: Vec<String>,
     health: bool,
+    reference: Option<String>,
+    history: Vec<String>,
     view: String,
 }
 
@@ -137,6 +163,8 @@ fn stored(memory: &CaseMemory) -> Stored {
         consent: memory.consent.as_ref().map(stored_consent),
         participants: memory.plan_participants.clone(),
         health: memory.tells_health,
+        reference: memory.reference.as_ref().map(|text| text.reveal().to_owned()),
+        history: memory.history.iter().map(|text| text.reveal().to_owned()).collect(),
         view: memory.view.reveal().to_owned(),
     }
 }
@@ -192,6 +220,8 @@ fn memory(stored: Stored) -> Result<CaseMemory, StoreError> {
         consent: stored.consent.as_ref().map(consent).transpose()?,
         plan_participants: stored.participants,
         tells_health: stored.health,
+        reference: stored.reference.map(Secret::new),
+        history: stored.history.into_iter().map(Secret::new).collect(),
         view: Secret::new(stored.view),
     })
 }

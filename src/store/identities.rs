@@ -16,20 +16,9 @@ use crate::domain::identity::{Disclosure, FieldGroup, Secret};
 use crate::ids::CaseId;
 use crate::policy::Permit;
 use crate::policy::action::ReleaseIdentity;
-use crate::store::pool::{Conn, on_conn, on_db};
+use crate::store::pool::on_db;
 use crate::store::{Pool, StoreError};
 use sqlx::Row;
-
-/// A new version of a whole identity.
-#[derive(Debug)]
-pub struct IdentityRow {
-    /// Which case.
-    pub case: CaseId,
-    /// The version, one higher than the last.
-    pub version: i32,
-    /// As [`pack`] made it.
-    pub field_groups: Vec<u8>,
-}
 
 /// Seals each group by itself and puts them side by side.
 ///
@@ -117,19 +106,6 @@ fn unpack(packed: &[u8]) -> Result<Vec<(&str, &[u8])>, StoreError> {
         rest = tail;
     }
     Ok(groups)
-}
-
-pub(super) async fn replace(conn: &mut Conn<'_>, row: &IdentityRow) -> Result<(), StoreError> {
-    const SQL: &str = "UPDATE identity SET version = $2, field_groups = $3 \
-        WHERE case_id = $1 AND version = $2 - 1";
-    let changed = on_conn!(conn, |db| sqlx::query(SQL)
-        .bind(row.case.uuid())
-        .bind(row.version)
-        .bind(row.field_groups.as_slice())
-        .execute(&mut **db)
-        .await?
-        .rows_affected());
-    if changed == 1 { Ok(()) } else { Err(StoreError::Constraint) }
 }
 
 #[cfg(test)]

@@ -28,22 +28,27 @@ pub async fn run(pool: &Pool) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::Schema`] when it is not.
 pub async fn check(pool: &Pool) -> Result<(), StoreError> {
-    let found = version(pool).await;
+    let found = version(pool).await?;
     if found == KNOWN { Ok(()) } else { Err(StoreError::Schema { found, known: KNOWN }) }
 }
 
 async fn refuse_newer(pool: &Pool) -> Result<(), StoreError> {
-    let found = version(pool).await;
+    let found = version(pool).await?;
     if found > KNOWN { Err(StoreError::Schema { found, known: KNOWN }) } else { Ok(()) }
 }
 
-/// Newest migration in the database; 0 where there is none.
-async fn version(pool: &Pool) -> i64 {
+/// Newest migration in the database; 0 where none has run.
+async fn version(pool: &Pool) -> Result<i64, StoreError> {
     const SQL: &str =
         "SELECT CAST(COALESCE(MAX(version), 0) AS BIGINT) FROM _sqlx_migrations WHERE success";
-    match pool {
-        Pool::Sqlite { write, .. } => sqlx::query_scalar(SQL).fetch_one(write).await.unwrap_or(0),
-        Pool::Postgres(db) => sqlx::query_scalar(SQL).fetch_one(db).await.unwrap_or(0),
+    let found = match pool {
+        Pool::Sqlite { write, .. } => sqlx::query_scalar(SQL).fetch_one(write).await,
+        Pool::Postgres(db) => sqlx::query_scalar(SQL).fetch_one(db).await,
+    };
+    match found {
+        // The database answered that it has no such table.
+        Err(sqlx::Error::Database(_)) => Ok(0),
+        other => Ok(other?),
     }
 }
 

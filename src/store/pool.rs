@@ -8,7 +8,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, PgConnection, SqliteConnection};
 use std::fs::{File, TryLockError};
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +25,10 @@ pub enum Pool {
         read: SqlitePool,
         /// The one writing connection.
         write: SqlitePool,
-        /// Held as long as the process lives: a second gateway on the same file is refused.
-        lock: Option<Arc<File>>,
+        /// The file.
+        path: Arc<PathBuf>,
+        /// Held by a gateway as long as it lives, see [`Pool::claim`].
+        claimed: Option<Arc<File>>,
     },
     /// A server, shared by several gateway processes.
     Postgres(PgPool),
@@ -67,8 +69,8 @@ impl Pool {
     /// Opens `sqlite:PATH` or `postgres://…`, and asserts that commits are durable there.
     ///
     /// # Errors
-    /// [`StoreError::Setting`] when the database is not durable, not private on the way, or (SQLite)
-    /// in use by another gateway; [`StoreError::Unavailable`] when it cannot be reached.
+    /// [`StoreError::Setting`] when the database is not durable or not private on the way;
+    /// [`StoreError::Unavailable`] when it cannot be reached.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         match url.strip_prefix("sqlite:") {
             Some(path) => Self::open_sqlite(Path::new(path.trim_start_matches("//"))).await,
@@ -77,7 +79,6 @@ impl Pool {
     }
 
     async fn open_sqlite(path: &Path) -> Result<Self, StoreError> {
-        let lock = lock_beside(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -99,7 +100,7 @@ impl Pool {
             .acquire_timeout(WAIT)
             .connect_with(options)
             .await?;
-        let pool = Self::Sqlite { read, write, lock: Some(Arc::new(lock)) };
+        let pool = Self::Sqlite { read, write, claimed: None, path: Arc::new(path.to_owned()) };
         pool.assert_durable().await?;
         Ok(pool)
     }
@@ -150,6 +151,18 @@ impl Pool {
         }
     }
 
+    /// Takes the database for one gateway alone, where two could not share it. Tools that only look, or
+    /// change the register, do without.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when another gateway has it.
+    pub fn claim(&mut self) -> Result<(), StoreError> {
+        if let Self::Sqlite { path, claimed, .. } = self {
+            *claimed = Some(Arc::new(lock_beside(path)?));
+        }
+        Ok(())
+    }
+
     /// A trivial question, to see whether the database answers.
     ///
     /// # Errors
@@ -197,9 +210,7 @@ fn lock_beside(path: &Path) -> Result<File, StoreError> {
         .or(Err(StoreError::Unavailable("lock file")))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(StoreError::Setting("database file: another gateway is using it"))
-        }
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
         Err(TryLockError::Error(_)) => Err(StoreError::Unavailable("lock file")),
     }
 }

@@ -23,7 +23,7 @@ use crate::store::idempotency::{self, Remembered, Scope};
 use crate::store::ledger::{self, Head};
 use crate::store::pool::Conn;
 use crate::store::referrals::{self, AcceptedReferral, ReferralRow};
-use crate::store::{Pool, StoreError, figures, identities};
+use crate::store::{Pool, StoreError, figures};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -285,9 +285,6 @@ impl Bulk {
         }
         if let Some(facts) = rows.facts {
             cases::write_facts(conn, &facts).await?;
-        }
-        if let Some(identity) = rows.identity {
-            identities::replace(conn, &identity).await?;
         }
         if let Some(change) = rows.referral {
             referrals::change(conn, &change).await?;

@@ -1,7 +1,7 @@
 //! A referral through the API: what is promised when it comes in.
 
 use crate::support::{
-    ANNA, BERT, GEMEENTE, LEA, POH_J, REGIETEAM, WEBSITE, WIJKTEAM, World, example, on_both,
+    ANNA, BERT, GEMEENTE, LEA, POH_J, REGIETEAM, WEBSITE, WIJKTEAM, example, on_both,
 };
 use reqwest::Method;
 use serde_json::json;
@@ -136,7 +136,7 @@ on_both! {
         let fields: Vec<&str> =
             open.body["fields"].as_object().expect("fields").keys().map(String::as_str).collect();
         let allowed = [
-            "address-confidential", "contact-details", "names", "preferred-language", "safety-signal",
+            "address-confidential", "contact-details", "names", "preferred-language",
         ];
         assert!(fields.iter().all(|field| allowed.contains(field)), "{fields:?}");
         assert_eq!(open.body["fields"]["names"].as_array().map(Vec::len), Some(1));

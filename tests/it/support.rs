@@ -24,7 +24,7 @@ use std::sync::{Arc, OnceLock};
 
 /// Which database a test runs on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Engine {
+pub(crate) enum Engine {
     Sqlite,
     Postgres,
 }
@@ -33,7 +33,6 @@ pub enum Engine {
 macro_rules! on_both {
     ($(#[$doc:meta])* async fn $name:ident($world:ident: World) $body:block) => {
         mod $name {
-            #[expect(unused_imports, reason = "not every story needs all of it")]
             use super::*;
 
             $(#[$doc])*
@@ -59,55 +58,55 @@ macro_rules! on_both {
 pub(crate) use on_both;
 
 /// Who speaks: partner, account, role.
-pub type Caller = (&'static str, &'static str, &'static str);
+pub(crate) type Caller = (&'static str, &'static str, &'static str);
 
-pub const WIJKTEAM: Caller = ("wijkteam-nijmegen", "wijkteam-1", "referrer");
-pub const POH_J: Caller = ("poh-j-nijmegen", "poh-1", "referrer");
-pub const REGIETEAM: Caller = ("regieteam-nijmegen", "regisseur-1", "referrer");
-pub const WEBSITE: Caller = ("website-buurtgezinnen", "website", "referrer");
-pub const LEA: Caller = ("buurtgezinnen", "lea", "assigner");
-pub const ANNA: Caller = ("buurtgezinnen", "anna", "coordinator");
-pub const BERT: Caller = ("buurtgezinnen", "bert", "coordinator");
-pub const GEMEENTE: Caller = ("gemeente-nijmegen", "beleid-1", "municipality");
-pub const TOEZICHT: Caller = ("toezicht", "fg-1", "privacy-officer");
-pub const BEHEER: Caller = ("beheer", "beheer-1", "operator");
+pub(crate) const WIJKTEAM: Caller = ("wijkteam-nijmegen", "wijkteam-1", "referrer");
+pub(crate) const POH_J: Caller = ("poh-j-nijmegen", "poh-1", "referrer");
+pub(crate) const REGIETEAM: Caller = ("regieteam-nijmegen", "regisseur-1", "referrer");
+pub(crate) const WEBSITE: Caller = ("website-buurtgezinnen", "website", "referrer");
+pub(crate) const LEA: Caller = ("buurtgezinnen", "lea", "assigner");
+pub(crate) const ANNA: Caller = ("buurtgezinnen", "anna", "coordinator");
+pub(crate) const BERT: Caller = ("buurtgezinnen", "bert", "coordinator");
+pub(crate) const GEMEENTE: Caller = ("gemeente-nijmegen", "beleid-1", "municipality");
+pub(crate) const TOEZICHT: Caller = ("toezicht", "fg-1", "privacy-officer");
+pub(crate) const BEHEER: Caller = ("beheer", "beheer-1", "operator");
 
 /// A gateway and everything needed to talk to it.
-pub struct World {
-    pub booted: Arc<Booted>,
-    pub api: SocketAddr,
-    pub portal: SocketAddr,
-    pub admin: SocketAddr,
-    pub directory: tempfile::TempDir,
-    pub hand: Arc<TestClock>,
-    pub issuer: DevIssuer,
-    pub engine: Engine,
-    pub database: Option<String>,
+pub(crate) struct World {
+    pub(crate) booted: Arc<Booted>,
+    pub(crate) api: SocketAddr,
+    pub(crate) portal: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) hand: Arc<TestClock>,
+    pub(crate) issuer: DevIssuer,
+    pub(crate) engine: Engine,
+    pub(crate) database: Option<String>,
     keys: AtomicUsize,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub raw: String,
-    pub body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) raw: String,
+    pub(crate) body: Value,
 }
 
 impl Answer {
     /// Text at a JSON pointer; empty where there is none.
-    pub fn text(&self, pointer: &str) -> &str {
+    pub(crate) fn text(&self, pointer: &str) -> &str {
         self.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// A header; empty where there is none.
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }
 
     /// Codes of `errors[]` by pointer.
-    pub fn errors(&self) -> Vec<(String, String)> {
+    pub(crate) fn errors(&self) -> Vec<(String, String)> {
         let errors = self.body.pointer("/errors").and_then(Value::as_array);
         let text = |error: &Value, key: &str| error[key].as_str().unwrap_or_default().to_owned();
         errors.into_iter().flatten().map(|e| (text(e, "pointer"), text(e, "code"))).collect()
@@ -115,13 +114,13 @@ impl Answer {
 }
 
 /// A metrics recorder for the whole test process.
-pub fn metrics() -> PrometheusHandle {
+pub(crate) fn metrics() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(|| telemetry::metrics().expect("one recorder a process")).clone()
 }
 
 /// The address of the test server, if there is one.
-pub fn postgres() -> Option<String> {
+pub(crate) fn postgres() -> Option<String> {
     let url = std::env::var("BUURTPOORT_TEST_POSTGRES").ok();
     assert!(
         url.is_some() || std::env::var_os("CI").is_none(),
@@ -134,7 +133,7 @@ pub fn postgres() -> Option<String> {
 }
 
 /// A database of its own on the test server.
-pub async fn fresh_database() -> Option<String> {
+pub(crate) async fn fresh_database() -> Option<String> {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let server = postgres()?;
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -149,7 +148,7 @@ pub async fn fresh_database() -> Option<String> {
 
 impl World {
     /// A fresh gateway at noon on 21 November 2026, or nothing without a PostgreSQL server.
-    pub async fn raise(engine: Engine) -> Option<Self> {
+    pub(crate) async fn raise(engine: Engine) -> Option<Self> {
         let database = match engine {
             Engine::Sqlite => None,
             Engine::Postgres => Some(fresh_database().await?),
@@ -181,22 +180,22 @@ impl World {
     }
 
     /// The demo's directory.
-    pub fn dir(&self) -> PathBuf {
+    pub(crate) fn dir(&self) -> PathBuf {
         self.directory.path().join("demo")
     }
 
     /// Moves the clock.
-    pub fn later(&self, seconds: i64) {
+    pub(crate) fn later(&self, seconds: i64) {
         self.hand.advance(SignedDuration::from_secs(seconds));
     }
 
     /// The present instant.
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.booted.api.gateway.clock.now()
     }
 
     /// A token for a caller.
-    pub fn token(&self, (partner, person, role): Caller) -> String {
+    pub(crate) fn token(&self, (partner, person, role): Caller) -> String {
         let audience = &self.booted.config.tokens.audience;
         let clock = &self.booted.api.gateway.clock;
         let token = self.issuer.sign(&self.dir(), partner, person, &[role], audience, clock);
@@ -204,30 +203,30 @@ impl World {
     }
 
     /// A client that presents a partner's certificate.
-    pub fn client(&self, partner: &str) -> reqwest::Client {
+    pub(crate) fn client(&self, partner: &str) -> reqwest::Client {
         client_of(&self.dir(), Some(partner), &self.booted.api.gateway.clock)
     }
 
     /// An idempotency key that was not used yet.
-    pub fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         format!("key-{}", self.keys.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The address of a path on the API listener.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("https://localhost:{}{path}", self.api.port())
     }
 
-    pub async fn get(&self, who: Caller, path: &str) -> Answer {
+    pub(crate) async fn get(&self, who: Caller, path: &str) -> Answer {
         self.send(who, Method::GET, path, None, None).await
     }
 
-    pub async fn post(&self, who: Caller, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, who: Caller, path: &str, body: &Value) -> Answer {
         let key = self.key();
         self.send(who, Method::POST, path, Some(body.to_string()), Some(&key)).await
     }
 
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         who: Caller,
         method: Method,
@@ -247,14 +246,14 @@ impl World {
     }
 
     /// Submits a referral of the wijkteam and returns its id.
-    pub async fn referral(&self) -> String {
+    pub(crate) async fn referral(&self) -> String {
         let answer = self.post(WIJKTEAM, "/v1/referrals", &example("referral-wijkteam")).await;
         assert_eq!(answer.status, 201, "{}", answer.raw);
         answer.text("/id").to_owned()
     }
 
     /// Submits a referral, assigns it to anna and returns the ids of referral and case.
-    pub async fn assigned_case(&self) -> (String, String) {
+    pub(crate) async fn assigned_case(&self) -> (String, String) {
         let referral = self.referral().await;
         let waiting = self.get(LEA, "/v1/cases?assigned=false&limit=100").await;
         let items = waiting.body["items"].as_array().expect("a list");
@@ -266,13 +265,13 @@ impl World {
     }
 
     /// Anna asks for the identity behind a case.
-    pub async fn release(&self, case: &str) -> Answer {
+    pub(crate) async fn release(&self, case: &str) -> Answer {
         let body = json!({"purpose": "intake", "reason": "Eerste gesprek plannen"});
         self.post(ANNA, &format!("/v1/cases/{case}/identity-releases"), &body).await
     }
 
     /// Checks the whole ledger and returns what it holds, by event and outcome.
-    pub async fn ledger(&self) -> buurtpoort::audit::verify::Summary {
+    pub(crate) async fn ledger(&self) -> buurtpoort::audit::verify::Summary {
         let gateway = &self.booted.api.gateway;
         let origin = &self.booted.config.ledger.origin;
         let checked =
@@ -283,7 +282,7 @@ impl World {
 }
 
 /// A client that trusts a demo's CA and presents a partner's certificate, or none.
-pub fn client_of(directory: &Path, partner: Option<&str>, clock: &Clock) -> reqwest::Client {
+pub(crate) fn client_of(directory: &Path, partner: Option<&str>, clock: &Clock) -> reqwest::Client {
     let pki = directory.join("pki");
     let identity = partner.map(|partner| IdentityFiles {
         certificate: pki.join(partner).join("cert.pem"),
@@ -295,7 +294,7 @@ pub fn client_of(directory: &Path, partner: Option<&str>, clock: &Clock) -> reqw
 }
 
 /// Reads an answer whole.
-pub async fn answer(response: reqwest::Response) -> Answer {
+pub(crate) async fn answer(response: reqwest::Response) -> Answer {
     let status = response.status().as_u16();
     let headers = response
         .headers()
@@ -308,7 +307,7 @@ pub async fn answer(response: reqwest::Response) -> Answer {
 }
 
 /// An example of `examples/`.
-pub fn example(name: &str) -> Value {
+pub(crate) fn example(name: &str) -> Value {
     let path = format!("{}/examples/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).expect("an example");
     serde_json::from_str(&text).expect("JSON")

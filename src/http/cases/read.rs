@@ -1,6 +1,7 @@
 //! `GET /v1/cases` and `GET /v1/cases/{id}`: cases without names.
 
 use crate::clock::from_millisecond;
+use crate::domain::case::Stage;
 use crate::domain::partner::Role;
 use crate::flow::cases::{self as flow, CaseView};
 use crate::http::Api;
@@ -33,12 +34,15 @@ pub struct CaseReply {
     pub municipality: String,
     /// CBS code of the wijk.
     pub district: Option<String>,
-    /// Composition of the household.
-    pub household: &'static str,
-    /// Age bands of the children, youngest first.
-    pub age_bands: Vec<&'static str>,
-    /// Children in the household, codes and dayparts.
-    pub request: Value,
+    /// Composition of the household; while consent is full, or for the assigner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub household: Option<&'static str>,
+    /// Age bands of the children, youngest first; as `household`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_bands: Option<Vec<&'static str>>,
+    /// Children in the household, codes and dayparts; as `household`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<Value>,
     /// Where consent stands.
     pub consent: ConsentStanding,
     /// The same family, the same pseudonym, for this organisation only.
@@ -76,6 +80,9 @@ pub struct CasePage {
 
 fn reply_of(view: &CaseView, role: Role) -> CaseReply {
     let row = &view.row;
+    // The matrix gives the assigner generalised fields without condition, the coordinator only what
+    // consent covers.
+    let shown = role == Role::Assigner || view.stage == Some(Stage::Full);
     CaseReply {
         id: row.id.to_string(),
         state: row.state.as_str(),
@@ -83,9 +90,9 @@ fn reply_of(view: &CaseView, role: Role) -> CaseReply {
         urgency: row.urgency.as_str(),
         municipality: row.profile.municipality.to_string(),
         district: row.profile.district.map(|district| district.to_string()),
-        household: row.profile.composition.as_str(),
-        age_bands: view.age_bands.iter().map(|band| band.as_str()).collect(),
-        request: serde_json::from_str(view.view.reveal()).unwrap_or_default(),
+        household: shown.then(|| row.profile.composition.as_str()),
+        age_bands: shown.then(|| view.age_bands.iter().map(|band| band.as_str()).collect()),
+        request: shown.then(|| serde_json::from_str(view.view.reveal()).unwrap_or_default()),
         consent: ConsentStanding {
             stage: view.stage.map_or("none", |stage| stage.as_str()),
             reasons: view.reasons.iter().map(|reason| reason.as_str()).collect(),

@@ -1,6 +1,7 @@
 //! `POST /v1/cases/{id}/transitions`: a case moves along its states.
 
 use crate::domain::case::CaseState;
+use crate::domain::identity::Secret;
 use crate::domain::person;
 use crate::flow::transition;
 use crate::http::Api;
@@ -24,7 +25,7 @@ pub struct TransitionRequest {
     /// A state of the case.
     #[schema(value_type = String)]
     pub to: Field<String>,
-    /// Reason code, such as `first-conversation`.
+    /// Why, in a few words; kept sealed.
     #[schema(value_type = Option<String>)]
     pub reason: Field<String>,
 }
@@ -36,15 +37,16 @@ pub struct TransitionReply {
     pub state: &'static str,
 }
 
-fn read(body: &[u8]) -> Result<CaseState, Problem> {
+fn read(body: &[u8]) -> Result<(CaseState, Secret), Problem> {
     let wire: TransitionRequest = shape(body)?;
     let tree = tree(body)?;
     let mut r = Reading::default();
     let to = r.need("to", &wire.to, "term", |t| CaseState::parse(t));
-    r.may("reason", &wire.reason, "label", |t| person::label(t));
+    r.may("reason", &wire.reason, "text", |t| person::line(t, 200));
     let mut errors = r.into_errors();
     errors.extend(bsn_places(&tree));
-    to.filter(|_| errors.is_empty()).ok_or(Problem::Invalid(errors))
+    let to = to.filter(|_| errors.is_empty()).ok_or(Problem::Invalid(errors))?;
+    Ok((to, Secret::new(tree.to_string())))
 }
 
 /// Moves a case along.
@@ -66,10 +68,10 @@ pub async fn transition_case(
     let case = CaseId::from_uuid(reply::id_or_nil(&id));
     let parsed =
         reply::if_match(request.headers()).and_then(|expected| Ok((expected, read(&body.0)?)));
-    let (expected, to) = match parsed {
+    let (expected, (to, reason)) = match parsed {
         Ok(parsed) => parsed,
         Err(problem) => return Err(reply::unless_hidden(gateway, allowed, case, problem).await),
     };
-    let state = transition::transition(gateway, allowed, case, to, expected).await?.value;
+    let state = transition::transition(gateway, allowed, case, to, reason, expected).await?.value;
     reply::json(StatusCode::OK, &TransitionReply { state: state.as_str() })
 }

@@ -1,7 +1,7 @@
 //! `GET /v1/referrals`, `GET /v1/referrals/{id}`, `POST /v1/referrals/{id}/withdrawals`.
 
 use crate::clock::from_millisecond;
-use crate::flow::referrals as flow;
+use crate::flow::referrals::{self as flow, OwnReferral};
 use crate::http::Api;
 use crate::http::page::Page;
 use crate::http::problem::Problem;
@@ -9,11 +9,11 @@ use crate::http::reply;
 use crate::ids::ReferralId;
 use crate::policy::Allowed;
 use crate::policy::action::{ListReferrals, ReadReferral, WithdrawReferral};
-use crate::store::referrals::ReferralRow;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// A referral as its referrer may see it: nothing about the family.
@@ -22,6 +22,10 @@ use utoipa::ToSchema;
 pub struct ReferralReply {
     /// Id.
     pub id: String,
+    /// The referrer's own reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub reference: Option<Value>,
     /// Status.
     pub status: &'static str,
     /// RFC 3339 instant.
@@ -48,8 +52,11 @@ pub struct StatusReply {
     pub status: &'static str,
 }
 
-fn reply_of(row: &ReferralRow) -> ReferralReply {
+fn reply_of(own: &OwnReferral) -> ReferralReply {
+    let row = &own.row;
+    let text = own.reference.as_ref().map(|sealed| serde_json::from_str(sealed.reveal()));
     ReferralReply {
+        reference: text.and_then(Result::ok),
         id: row.id.to_string(),
         status: row.status.as_str(),
         received_at: from_millisecond(row.received_ms).to_string(),
@@ -72,7 +79,7 @@ pub async fn list_referrals(
 ) -> Result<HttpResponse, Problem> {
     let page = Page::read(&api.gateway, allowed.subject(), &request, "/v1/referrals")?;
     let rows = flow::list(&api.gateway, allowed, page.after, page.limit).await?.value;
-    let last = rows.last().map(|row| (row.received_ms, row.id.uuid()));
+    let last = rows.last().map(|own| (own.row.received_ms, own.row.id.uuid()));
     let next = page.next(&api.gateway, rows.len(), last)?;
     let items = rows.iter().map(reply_of).collect();
     reply::json(StatusCode::OK, &ReferralPage { items, next })
@@ -91,8 +98,8 @@ pub async fn read_referral(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let id = ReferralId::from_uuid(reply::id_or_nil(&id));
-    let row = flow::read(&api.gateway, allowed, id).await?.value;
-    reply::versioned(StatusCode::OK, row.version, &reply_of(&row))
+    let own = flow::read(&api.gateway, allowed, id).await?.value;
+    reply::versioned(StatusCode::OK, own.row.version, &reply_of(&own))
 }
 
 /// Takes a referral back.

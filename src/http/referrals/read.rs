@@ -14,8 +14,8 @@ use crate::domain::referral::{
 };
 use crate::http::referrals::{seal, shape};
 use crate::http::wire::{Field, FieldError, Reading, bsn_places, shape as read_shape, tree};
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -50,7 +50,7 @@ fn parts(r: &mut Reading, wire: &shape::Referral, now: Timestamp) -> Option<NewR
     let plan_participants = plan(r, source, &wire.plan);
     let applicant = r.may("applicant", &wire.applicant, "label", |t| SubjectRef::parse(t));
     let consent = r.optional("consent", &wire.consent);
-    let consent = consent.map(|c| r.within("consent", c, read_consent));
+    let consent = consent.map(|c| r.within("consent", c, |r, c| read_consent(r, c, now)));
     let applicant = applicant.or_else(|| first_signer(&subjects, consent.as_ref()));
     let (municipality, district) = place?;
     let youngest = youngest(&subjects, now);
@@ -267,7 +267,7 @@ fn plan(r: &mut Reading, source: Option<Source>, field: &Field<shape::Plan>) -> 
     })
 }
 
-fn read_consent(r: &mut Reading, wire: &shape::Consent) -> Consent {
+fn read_consent(r: &mut Reading, wire: &shape::Consent, now: Timestamp) -> Consent {
     let instant_of =
         |r: &mut Reading, at: &str, field| r.may(at, field, "instant", |t: &String| instant(t));
     let kind = r.optional("kind", &wire.kind).map_or("given", String::as_str);
@@ -287,7 +287,7 @@ fn read_consent(r: &mut Reading, wire: &shape::Consent) -> Consent {
             .into_iter()
             .collect(),
         subjects: labels(r, "subjects", &wire.subjects),
-        signatures: r.list("signatures", &wire.signatures, 0..=64, signature),
+        signatures: r.list("signatures", &wire.signatures, 0..=64, |r, s| signature(r, s, now)),
         replaced_by_court: labels(r, "replacedByCourt", &wire.replaced_by_court),
         valid_from: instant_of(r, "validFrom", &wire.valid_from),
         valid_until: instant_of(r, "validUntil", &wire.valid_until),
@@ -300,12 +300,16 @@ fn read_consent(r: &mut Reading, wire: &shape::Consent) -> Consent {
     }
 }
 
-fn signature(r: &mut Reading, wire: &shape::Signature) -> Option<Signature> {
+fn signature(r: &mut Reading, wire: &shape::Signature, now: Timestamp) -> Option<Signature> {
     r.may("method", &wire.method, "text", |t| person::line(t, 40));
     r.may("evidence", &wire.evidence, "text", |t| person::line(t, 200));
     let signer = r.need("ref", &wire.label, "label", |t| SubjectRef::parse(t));
     let decision = r.need("decision", &wire.decision, "term", |t| SignatureDecision::parse(t));
     let at = r.need("at", &wire.at, "instant", |t| instant(t));
+    // Clocks differ by minutes; a signature of tomorrow is none.
+    if at.is_some_and(|at| at.duration_since(now) > SignedDuration::from_mins(5)) {
+        r.error("at", "in-the-future", "must not lie in the future");
+    }
     Some(Signature { signer: signer?, decision: decision?, at: at? })
 }
 

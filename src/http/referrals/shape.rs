@@ -64,7 +64,7 @@ shapes! {
         #[schema(value_type = String)] label: Text,
         #[schema(value_type = String)] role: Text,
         #[schema(value_type = Name)] name: Field<Name>,
-        #[schema(value_type = Option<String>)] birth_date: Text,
+        #[schema(value_type = Option<String>, format = Date)] birth_date: Text,
         #[schema(value_type = Option<bool>)] competent: Field<bool>,
         #[schema(value_type = Option<Authority>)] authority: Field<Authority>,
     }
@@ -125,7 +125,7 @@ shapes! {
         #[schema(value_type = String)] reference: Text,
         #[schema(value_type = Option<i64>)] version: Field<i64>,
         #[schema(value_type = Option<String>)] agreed_by_family_on: Text,
-        #[schema(value_type = Option<String>)] evaluation_date: Text,
+        #[schema(value_type = Option<String>, format = Date)] evaluation_date: Text,
         #[schema(value_type = Option<i64>)] horizon_months: Field<i64>,
         #[schema(value_type = Option<CaseManager>)] case_manager: Field<CaseManager>,
         #[schema(value_type = Vec<Goal>)] goals: Field<Vec<Field<Goal>>>,
