@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 /// The whole file.
@@ -131,11 +131,16 @@ pub struct Policies {
 pub struct Limits {
     /// Requests a second of one partner, on average; twice as many at once.
     pub requests_per_second: NonZeroU32,
+    /// Requests that share one commit at most.
+    pub group: NonZeroUsize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { requests_per_second: NonZeroU32::new(2_000).unwrap_or(NonZeroU32::MIN) }
+        Self {
+            requests_per_second: NonZeroU32::new(2_000).unwrap_or(NonZeroU32::MIN),
+            group: NonZeroUsize::new(64).unwrap_or(NonZeroUsize::MIN),
+        }
     }
 }
 

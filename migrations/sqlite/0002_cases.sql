@@ -33,7 +33,7 @@ CREATE TABLE case_file (
     received_ms     INTEGER NOT NULL,
     changed_ms      INTEGER NOT NULL,
     version         INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT; -- rows this wide belong behind a row id: in the key's own tree they would spill
 CREATE INDEX case_by_assignee ON case_file (organisation_id, assignee, received_ms, id);
 
 CREATE TABLE case_key (
@@ -48,7 +48,7 @@ CREATE TABLE identity (
     case_id      BLOB    NOT NULL PRIMARY KEY REFERENCES case_file (id),
     version      INTEGER NOT NULL,
     field_groups BLOB    NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE TABLE assignment (
     case_id     BLOB    NOT NULL REFERENCES case_file (id),

@@ -140,7 +140,8 @@ async fn gateway(
     if head.log != config.ledger.origin {
         return Err(Failure::new("ledger.origin: the database holds another log"));
     }
-    let writer = Writer::start(pool.clone(), Arc::clone(&keyring), entropy.array()?);
+    let writer =
+        Writer::start(pool.clone(), Arc::clone(&keyring), entropy.array()?, config.limits.group);
     let decoy = decoy::make(&keyring, &entropy)?;
     Ok(Gateway {
         decoy,

@@ -26,12 +26,21 @@ use unicode_normalization::char::is_combining_mark;
 /// count.
 #[must_use]
 pub fn contains_bsn(text: &str) -> bool {
+    if is_short_of_digits(text) {
+        return false;
+    }
     let text = plain(text);
     let groups = groups(&text);
     groups.iter().enumerate().any(|(at, first)| {
         let rest = groups.get(at..).unwrap_or_default();
         first.opens && candidate(&text, rest)
     })
+}
+
+/// Whether nothing in the text can be a digit but the ASCII ones, and those are too few: so are most
+/// fields of a message, and they need not be brought to one form.
+fn is_short_of_digits(text: &str) -> bool {
+    text.is_ascii() && text.bytes().filter(u8::is_ascii_digit).count() < 8
 }
 
 /// The 11-test: weights 9 8 7 6 5 4 3 2 −1, a sum divisible by eleven, not all zero. Of eight

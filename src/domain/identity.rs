@@ -53,6 +53,25 @@ words! {
 }
 
 /// Text that is about somebody. Wiped when dropped; opened only by [`reveal`](Self::reveal).
+///
+/// It cannot be copied by accident, shown, or serialised:
+/// ```compile_fail
+/// # use buurtpoort::domain::identity::Secret;
+/// let copy = Secret::new(String::new()).clone();
+/// ```
+/// ```compile_fail
+/// # use buurtpoort::domain::identity::Secret;
+/// let shown = Secret::new(String::new()).to_string();
+/// ```
+/// ```compile_fail
+/// # use buurtpoort::domain::identity::Secret;
+/// let wire = serde_json::to_string(&Secret::new(String::new()));
+/// ```
+/// It opens through its one door:
+/// ```
+/// # use buurtpoort::domain::identity::Secret;
+/// assert_eq!(Secret::new("x".to_owned()).reveal(), "x");
+/// ```
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
@@ -100,10 +119,5 @@ mod tests {
         let shown = format!("{:?}", Disclosure { group: FieldGroup::Names, content: secret });
         assert!(!shown.contains("Proefpersoon"));
         assert!(shown.contains("Names"), "the group itself may be told");
-    }
-
-    #[test]
-    fn a_secret_opens_through_its_one_door() {
-        assert_eq!(Secret::new("x".to_owned()).reveal(), "x");
     }
 }

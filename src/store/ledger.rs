@@ -7,7 +7,7 @@ use crate::audit::entry::{Code, Entry, Leaf, Position};
 use crate::audit::tree::Peaks;
 use crate::audit::verify::StoredLeaf;
 use crate::crypto::keyring::Keyring;
-use crate::store::pool::{Conn, on_conn, on_db};
+use crate::store::pool::{Conn, in_records, on_conn, on_db};
 use crate::store::{Pool, StoreError};
 use sqlx::Row;
 
@@ -195,8 +195,6 @@ pub(super) async fn append(
 async fn insert(conn: &mut Conn<'_>, placed: &[Placed]) -> Result<(), StoreError> {
     const SQLITE: &str = "INSERT INTO audit_entry (seq, leaf, leaf_hash, at_us, event, outcome, object) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    const POSTGRES: &str = "INSERT INTO audit_entry (seq, leaf, leaf_hash, at_us, event, outcome, object) \
-        SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bytea[], $4::bigint[], $5::text[], $6::text[], $7::text[])";
     match conn {
         Conn::Sqlite(db) => {
             for entry in placed {
@@ -213,20 +211,32 @@ async fn insert(conn: &mut Conn<'_>, placed: &[Placed]) -> Result<(), StoreError
             }
         }
         Conn::Postgres(db) => {
-            let seqs: Vec<i64> =
-                placed.iter().map(|p| signed_size(p.seq)).collect::<Result<_, _>>()?;
-            sqlx::query(POSTGRES)
-                .bind(seqs)
-                .bind(placed.iter().map(|p| p.leaf.bytes.as_slice()).collect::<Vec<_>>())
-                .bind(placed.iter().map(|p| p.leaf.hash.as_slice()).collect::<Vec<_>>())
-                .bind(placed.iter().map(|p| p.at_us).collect::<Vec<_>>())
-                .bind(placed.iter().map(|p| p.event).collect::<Vec<_>>())
-                .bind(placed.iter().map(|p| p.outcome).collect::<Vec<_>>())
-                .bind(placed.iter().map(|p| p.object.as_deref()).collect::<Vec<_>>())
-                .execute(&mut **db)
-                .await?;
+            for run in in_records(placed, |entry| entry.leaf.bytes.len() + 192) {
+                insert_postgres(db, run).await?;
+            }
         }
     }
+    Ok(())
+}
+
+async fn insert_postgres(db: &mut sqlx::PgConnection, placed: &[Placed]) -> Result<(), StoreError> {
+    const SQL_POSTGRES: &str = "INSERT INTO audit_entry (seq, leaf, leaf_hash, at_us, event, outcome, \
+        object) SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bytea[], $4::bigint[], \
+        $5::text[], $6::text[], $7::text[])";
+    let seqs: Vec<i64> = placed.iter().map(|p| signed_size(p.seq)).collect::<Result<_, _>>()?;
+    let leaves = placed.iter().map(|p| p.leaf.bytes.as_slice());
+    let hashes = placed.iter().map(|p| p.leaf.hash.as_slice());
+    let objects = placed.iter().map(|p| p.object.as_deref());
+    sqlx::query(SQL_POSTGRES)
+        .bind(seqs)
+        .bind(leaves.collect::<Vec<_>>())
+        .bind(hashes.collect::<Vec<_>>())
+        .bind(placed.iter().map(|p| p.at_us).collect::<Vec<_>>())
+        .bind(placed.iter().map(|p| p.event).collect::<Vec<_>>())
+        .bind(placed.iter().map(|p| p.outcome).collect::<Vec<_>>())
+        .bind(objects.collect::<Vec<_>>())
+        .execute(&mut *db)
+        .await?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use crate::domain::case::CaseState;
 use crate::domain::partner::Slug;
 use crate::domain::referral::{Profile, ReferralStatus, Source, Urgency};
 use crate::ids::{CaseId, DeliveryId, PartnerId, ReferralId};
-use crate::store::pool::{Conn, on_conn, on_db};
+use crate::store::pool::{Conn, in_records, on_conn, on_db};
 use crate::store::{Pool, StoreError};
 use sqlx::Row;
 use uuid::Uuid;
@@ -166,7 +166,7 @@ fn district(new: &AcceptedReferral) -> &str {
     new.profile.district.as_ref().map_or("", |district| district.as_str())
 }
 
-/// One statement a table for the whole group.
+/// One statement a table for the whole group, or a few where rows are long.
 async fn insert_postgres(
     db: &mut sqlx::PgConnection,
     new: &[AcceptedReferral],
@@ -191,25 +191,28 @@ async fn insert_postgres(
         .bind(new.iter().map(|n| n.ledger_index).collect::<Vec<_>>())
         .execute(&mut *db)
         .await?;
-    insert_cases_postgres(db, new, &cases).await?;
+    for run in in_records(new, |new| new.facts.len() + 256) {
+        insert_cases_postgres(db, run).await?;
+    }
     sqlx::query(KEYS)
         .bind(cases.as_slice())
         .bind(new.iter().map(|n| n.key.kek_version).collect::<Vec<_>>())
         .bind(new.iter().map(|n| n.key.wrapped.as_slice()).collect::<Vec<_>>())
         .execute(&mut *db)
         .await?;
-    sqlx::query(IDENTITIES)
-        .bind(cases.as_slice())
-        .bind(new.iter().map(|n| n.identity.as_slice()).collect::<Vec<_>>())
-        .execute(&mut *db)
-        .await?;
+    for run in in_records(new, |new| new.identity.len() + 32) {
+        sqlx::query(IDENTITIES)
+            .bind(run.iter().map(|n| n.case.uuid()).collect::<Vec<_>>())
+            .bind(run.iter().map(|n| n.identity.as_slice()).collect::<Vec<_>>())
+            .execute(&mut *db)
+            .await?;
+    }
     Ok(())
 }
 
 async fn insert_cases_postgres(
     db: &mut sqlx::PgConnection,
     new: &[AcceptedReferral],
-    cases: &[Uuid],
 ) -> Result<(), StoreError> {
     const CASES: &str = "INSERT INTO case_file (id, referral_id, organisation_id, assignee, state, \
         source, urgency, municipality, district, composition, youngest, facts_version, facts, \
@@ -220,7 +223,7 @@ async fn insert_cases_postgres(
         $10::text[], $11::bytea[], $12::bigint[]) AS new (id, referral, organisation, assignee, \
         source, urgency, municipality, district, composition, youngest, facts, at_ms)";
     sqlx::query(CASES)
-        .bind(cases)
+        .bind(new.iter().map(|n| n.case.uuid()).collect::<Vec<_>>())
         .bind(new.iter().map(|n| n.id.uuid()).collect::<Vec<_>>())
         .bind(new.iter().map(|n| n.organisation.uuid()).collect::<Vec<_>>())
         .bind(new.iter().map(|n| n.assignee.as_ref().map(Slug::as_str)).collect::<Vec<_>>())

@@ -26,12 +26,11 @@ use crate::store::referrals::{self, AcceptedReferral, ReferralRow};
 use crate::store::{Pool, StoreError, figures};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-/// Requests that share one commit at most.
-const GROUP: usize = 64;
 /// Requests that may wait.
 const QUEUE: usize = 1024;
 /// How long one group may take before it is given up.
@@ -82,12 +81,14 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the writing task on `pool`. `boot` identifies this process start in the ledger.
+    /// Starts the writing task on `pool`. `boot` identifies this process start in the ledger; at most
+    /// `group` requests share one commit.
     #[must_use]
-    pub fn start(pool: Pool, keyring: Arc<Keyring>, boot: [u8; 8]) -> Self {
+    pub fn start(pool: Pool, keyring: Arc<Keyring>, boot: [u8; 8], group: NonZeroUsize) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let latest = Arc::new(Mutex::new(None));
-        let worker = Worker { pool, keyring, boot, last_us: 0, latest: Arc::clone(&latest), jobs };
+        let worker =
+            Worker { pool, keyring, boot, group, last_us: 0, latest: Arc::clone(&latest), jobs };
         tokio::spawn(worker.run());
         Self { queue, latest }
     }
@@ -133,6 +134,7 @@ struct Worker {
     pool: Pool,
     keyring: Arc<Keyring>,
     boot: [u8; 8],
+    group: NonZeroUsize,
     /// Time in the ledger never runs back within one process.
     last_us: i64,
     latest: Arc<Mutex<Option<Arc<SignedHead>>>>,
@@ -147,13 +149,13 @@ impl Worker {
         }
     }
 
-    /// The next group: what waits already, at most [`GROUP`]. A request whose idempotency key is in
+    /// The next group: what waits already, at most `group`. A request whose idempotency key is in
     /// the group already waits for the next one, where it finds the first one's row.
     async fn gather(&mut self, waiting: &mut VecDeque<Job>) -> Option<Vec<Job>> {
         if waiting.is_empty() {
             waiting.push_back(self.jobs.recv().await?);
         }
-        while waiting.len() < GROUP {
+        while waiting.len() < self.group.get() {
             match self.jobs.try_recv() {
                 Ok(job) => waiting.push_back(job),
                 Err(_) => break,
