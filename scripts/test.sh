@@ -116,7 +116,11 @@ import socket
 held = [socket.socket() for _ in range(3)]
 for one in held:
     one.bind(("127.0.0.1", 0))
-print(*(one.getsockname()[1] for one in held))
+ports = [one.getsockname()[1] for one in held]
+# Closed before anybody reads the line and binds.
+for one in held:
+    one.close()
+print(*ports)
 PYTHON
 }
 

@@ -96,6 +96,8 @@ fn of_database(error: &dyn sqlx::error::DatabaseError) -> StoreError {
         | ErrorKind::CheckViolation
         | ErrorKind::ExclusionViolation => StoreError::Constraint,
         _ => match error.code().as_deref() {
+            // A trigger of the schema refuses it.
+            Some("1811" | "P0001") => StoreError::Constraint,
             Some("40001" | "40P01") => StoreError::Unavailable("serialization"),
             Some("5" | "517" | "261" | "6") => StoreError::Unavailable("locked"),
             _ => StoreError::Unavailable("database"),

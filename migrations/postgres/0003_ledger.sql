@@ -38,3 +38,6 @@ FOR EACH ROW WHEN (new.size < old.size) EXECUTE FUNCTION refuse_change('audit_he
 
 CREATE TRIGGER audit_entry_not_truncated BEFORE TRUNCATE ON audit_entry
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('audit_entry is append-only');
+
+CREATE TRIGGER audit_head_not_truncated BEFORE TRUNCATE ON audit_head
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('audit_head stays');

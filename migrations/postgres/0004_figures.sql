@@ -24,3 +24,6 @@ FOR EACH ROW EXECUTE FUNCTION refuse_change('statistics_release is immutable');
 
 CREATE TRIGGER statistics_release_not_deleted BEFORE DELETE ON statistics_release
 FOR EACH ROW EXECUTE FUNCTION refuse_change('statistics_release is immutable');
+
+CREATE TRIGGER statistics_release_not_truncated BEFORE TRUNCATE ON statistics_release
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('statistics_release is immutable');

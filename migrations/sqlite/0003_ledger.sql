@@ -32,3 +32,13 @@ BEGIN SELECT raise(ABORT, 'audit_head stays'); END;
 
 CREATE TRIGGER audit_head_only_grows BEFORE UPDATE ON audit_head WHEN new.size < old.size
 BEGIN SELECT raise(ABORT, 'audit_head only grows'); END;
+
+-- REPLACE deletes what is in its way without asking the triggers above.
+CREATE TRIGGER audit_entry_not_replaced BEFORE INSERT ON audit_entry
+WHEN EXISTS (SELECT 1 FROM audit_entry WHERE seq = new.seq)
+BEGIN SELECT raise(ABORT, 'audit_entry is append-only'); END;
+
+-- Starting a ledger where there is one has no effect, so this does not fail.
+CREATE TRIGGER audit_head_not_replaced BEFORE INSERT ON audit_head
+WHEN EXISTS (SELECT 1 FROM audit_head)
+BEGIN SELECT raise(IGNORE); END;

@@ -24,3 +24,9 @@ BEGIN SELECT raise(ABORT, 'statistics_release is immutable'); END;
 
 CREATE TRIGGER statistics_release_not_deleted BEFORE DELETE ON statistics_release
 BEGIN SELECT raise(ABORT, 'statistics_release is immutable'); END;
+
+-- REPLACE deletes what is in its way without asking the triggers above.
+CREATE TRIGGER statistics_release_not_replaced BEFORE INSERT ON statistics_release
+WHEN EXISTS (SELECT 1 FROM statistics_release WHERE id = new.id
+    OR (municipality = new.municipality AND year = new.year))
+BEGIN SELECT raise(ABORT, 'statistics_release is immutable'); END;

@@ -51,7 +51,11 @@ pub async fn assign(
     let by = subject.person.clone();
     let circumstance = move |_: &OpenCase<'_>| Circumstance::Eligible(true);
     let wish = move |found: &OpenCase<'_>, now: Timestamp| Wish {
-        granted: Event::AssignmentMade,
+        // A repetition is on record as having been read, not as a second assignment.
+        granted: match found.remembered {
+            Some(_) => Event::CaseRead,
+            None => Event::AssignmentMade,
+        },
         note: Note::default(),
         outcome: hand_over(found, &to, &by, expected, once, now),
     };

@@ -85,10 +85,15 @@ fn wish(
 ) -> impl Fn(&OpenCase<'_>, Timestamp) -> Wish<Decided> + Send + 'static {
     let gateway = Arc::clone(gateway);
     move |found, now| Wish {
-        granted: event(said.signature.decision),
+        granted: granted(found, said.signature.decision),
         note: Note { basis: crate::flow::on_case::basis(found.row), ..Note::default() },
         outcome: record(&gateway, found, &said, once, now),
     }
+}
+
+/// A repetition is on record as having been read, not as a second decision.
+const fn granted(found: &OpenCase<'_>, decision: SignatureDecision) -> Event {
+    if found.remembered.is_some() { Event::CaseRead } else { event(decision) }
 }
 
 const fn event(decision: SignatureDecision) -> Event {
@@ -150,7 +155,8 @@ fn with_decision(
     let mut signatures = consent.signatures.clone();
     let mut signature = said.signature.clone();
     if signature.decision != SignatureDecision::Given {
-        signature.at = now;
+        let own = consent.signatures.iter().filter(|other| other.signer == signature.signer);
+        signature.at = own.map(|other| other.at).fold(now, Timestamp::max);
     }
     signatures.push(signature);
     let history = memory.history.iter().chain([&said.evidence]).map(Secret::again).collect();
@@ -162,6 +168,10 @@ fn with_decision(
 /// complete goes on, and coordinator and referrer are told that something changed, by id.
 fn follow(found: &OpenCase<'_>, standing: &Standing, at_ms: i64, rows: &mut Rows) {
     let row = found.row;
+    if row.state == CaseState::Closed {
+        // What has ended, or was taken back, does not come back by a signature.
+        return;
+    }
     let (before, after) = (found.standing.stage, standing.stage);
     let status = match (before, after) {
         (Some(_), None) => ReferralStatus::OnHold,

@@ -2,6 +2,7 @@
 
 use crate::audit::entry::{Code, Event, Object as LedgerObject, Outcome};
 use crate::crypto::seal::CaseKey;
+use crate::domain::partner::Role;
 use crate::flow::standing::{Basis, ConsentRules, Standing};
 use crate::flow::{Done, FlowError, Gateway, Once};
 use crate::ids::{AuditReference, CaseId, ReferralId};
@@ -9,6 +10,7 @@ use crate::policy::action::Action;
 use crate::policy::facts::{CaseFacts, Circumstance, Facts};
 use crate::policy::verdict::Note;
 use crate::policy::{Allowed, Permit, Verdict};
+use crate::store::StoreError;
 use crate::store::cases::CaseRow;
 use crate::store::effect::{Effect, Rows};
 use crate::store::facts::{self, CaseMemory};
@@ -79,7 +81,10 @@ where
     };
     let (answer, committed) = gateway.store.writer.write(which.question(once), now, decide).await?;
     let (verdict, outcome) = answer;
-    let permit = verdict.settle(&committed)?;
+    let permit = match (verdict.settle(&committed), &outcome) {
+        (Err(_), Some(Err(FlowError::Store(corrupt)))) => return Err(corrupt.clone().into()),
+        (permit, _) => permit?,
+    };
     let value = outcome.unwrap_or(Err(FlowError::NotFound))?;
     Ok((permit, Done { value, committed }))
 }
@@ -109,7 +114,10 @@ fn decided<A: Action, T>(
         let note =
             Note { why: corrupt.then_some("corrupt").into_iter().collect(), ..Note::default() };
         let entry = verdict.entry(Event::AccessDenied, &note);
-        return (Effect::new(request, entry, Rows::default()), (verdict, None));
+        // Whose case it is may know that it does not open; to others it is not there.
+        let broken = || Err(StoreError::Corrupt("case facts").into());
+        let told = (corrupt && is_theirs(allowed, found)).then(broken);
+        return (Effect::new(request, entry, Rows::default()), (verdict, told));
     };
     let standing = standing_of(&gateway.consent.load(), row, memory, now);
     let case = OpenCase {
@@ -135,6 +143,19 @@ fn decided<A: Action, T>(
             verdict.when_allowed(|| entry.outcome = Outcome::Error);
             (Effect::new(request, entry, Rows::default()), (verdict, Some(Err(error))))
         }
+    }
+}
+
+/// Whether the caller may know of the case without its facts being open.
+fn is_theirs<A: Action>(allowed: &Allowed<A>, found: &Found) -> bool {
+    let subject = allowed.subject();
+    let holds = |row: &CaseRow| {
+        row.organisation == subject.partner
+            && (allowed.role() == Role::Assigner || row.assignee.as_ref() == Some(&subject.person))
+    };
+    match &found.referral {
+        Some(referral) => referral.partner == subject.partner,
+        None => found.case.as_ref().is_some_and(holds),
     }
 }
 

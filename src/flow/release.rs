@@ -130,10 +130,9 @@ impl Wanted {
             object: object.clone(),
         };
         let outcome = self.rows(found, stage, &note.fields, now).map(|rows| {
-            let first = found.remembered.map(|r| ReleaseId::from_uuid(r.resource));
-            let replayed = first.is_some();
-            let id = first.unwrap_or(self.id);
-            (rows, Intent { id, at: now, stage, groups, object, replayed })
+            // A replay is a release of its own: it opens the identity again, so it has its own row.
+            let replayed = found.remembered.is_some();
+            (rows, Intent { id: self.id, at: now, stage, groups, object, replayed })
         });
         Wish { granted: Event::ReleaseIntent, note, outcome }
     }

@@ -24,7 +24,8 @@ impl FromRequest for JsonBody {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let fit = is_json(request.headers()).and_then(|()| fits(request.headers()));
+        let fit =
+            is_plain(request.headers(), "application/json").and_then(|()| fits(request.headers()));
         let payload = payload.take();
         Box::pin(async move {
             fit?;
@@ -43,27 +44,25 @@ impl FromRequest for FormBody {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let media = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-        let form = media.is_some_and(|m| m.starts_with("application/x-www-form-urlencoded"));
+        let form = "application/x-www-form-urlencoded";
+        let fit = is_plain(request.headers(), form).and_then(|()| fits(request.headers()));
         let payload = payload.take();
         Box::pin(async move {
-            if !form {
-                return Err(Problem::UnsupportedMediaType);
-            }
+            fit?;
             let bytes = tokio::time::timeout(DEADLINE, collect(payload)).await;
             bytes.unwrap_or(Err(Problem::BodyTimeout)).map(Self)
         })
     }
 }
 
-fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let value = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let media = value(header::CONTENT_TYPE).unwrap_or_default();
-    let mut parts = media.split(';').map(str::trim);
-    let json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+/// Of this media type, in UTF-8, and not compressed, however often it says so.
+fn is_plain(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
+    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let mut parts = media.unwrap_or_default().split(';').map(str::trim);
+    let kind = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(wanted));
     let utf8 = parts.all(|parameter| parameter.eq_ignore_ascii_case("charset=utf-8"));
-    let plain = value(header::CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
-    if json && utf8 && plain { Ok(()) } else { Err(Problem::UnsupportedMediaType) }
+    let plain = headers.get_all(header::CONTENT_ENCODING).all(|coding| coding == "identity");
+    if kind && utf8 && plain { Ok(()) } else { Err(Problem::UnsupportedMediaType) }
 }
 
 fn fits(headers: &HeaderMap) -> Result<(), Problem> {

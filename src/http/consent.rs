@@ -60,6 +60,11 @@ fn read(body: &[u8], now: jiff::Timestamp) -> Result<Said, Vec<FieldError>> {
     if at.is_some_and(|at| at > now) {
         r.error("at", "in-the-future", "must not lie in the future");
     }
+    if decision == Some(SignatureDecision::Given) {
+        // Consent must be shown to have been given (AVG 7 lid 1); a "no" needs no proof.
+        r.required("method", &wire.method);
+        r.required("evidence", &wire.evidence);
+    }
     r.may("method", &wire.method, "text", |t| person::line(t, 40));
     r.may("evidence", &wire.evidence, "text", |t| person::line(t, 200));
     let mut errors = r.into_errors();

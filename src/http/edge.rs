@@ -104,7 +104,10 @@ fn admit(request: &ServiceRequest, marks: &Marks) -> Result<(), Problem> {
         .verify(token, partner, peer.fingerprint(), &register, now.as_second())
         .or(Err(refused))?;
     accepts_json(request.headers())?;
-    let subject = subject(partner, peer, &bearer, marks);
+    // A caller chooses its trace id; what goes into the ledger for ever is a keyed hash of it.
+    let hashed = hex(&api.gateway.keyring.token_hash(&marks.trace));
+    let trace = hashed.chars().take(32).collect();
+    let subject = subject(partner, peer, &bearer, marks.request, trace);
     request.extensions_mut().insert(Arc::new(subject));
     Ok(())
 }
@@ -128,7 +131,8 @@ fn subject(
     partner: &Partner,
     peer: &PeerCertificate,
     bearer: &crate::http::token::Bearer,
-    marks: &Marks,
+    request: RequestId,
+    trace: String,
 ) -> Subject {
     Subject {
         partner: partner.id,
@@ -143,8 +147,8 @@ fn subject(
         certificate: peer.fingerprint().0,
         token: bearer.token,
         pseudonym: bearer.pseudonym.clone(),
-        request: marks.request,
-        trace: marks.trace.clone(),
+        request,
+        trace,
     }
 }
 

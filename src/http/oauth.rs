@@ -60,11 +60,13 @@ pub(super) async fn token(
 fn check_form(body: &[u8], name: &str) -> Result<(), Problem> {
     let malformed = Problem::invalid("", "malformed", "must be a form in UTF-8");
     let text = str::from_utf8(body).or(Err(malformed))?;
-    let value = |wanted: &str| {
-        text.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == wanted)
+    // A parameter that comes twice counts as another value (RFC 6749 section 3.2).
+    let values = |wanted: &'static str| {
+        let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.filter(move |(key, _)| *key == wanted).map(|(_, value)| value)
     };
-    let grant = value("grant_type").is_some_and(|(_, grant)| grant == "client_credentials");
-    let client = value("client_id").is_none_or(|(_, client)| client == name);
+    let grant = values("grant_type").eq(["client_credentials"]);
+    let client = values("client_id").count() == 0 || values("client_id").eq([name]);
     match (grant, client) {
         (true, true) => Ok(()),
         (false, _) => Err(Problem::invalid(

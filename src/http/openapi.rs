@@ -41,6 +41,7 @@ pub fn document() -> Value {
     put(&mut document, "/components", "securitySchemes", security());
     if let Some(schemas) = document.pointer_mut("/components/schemas") {
         without_null_defaults(schemas);
+        require_what_may_not_be_null(schemas);
     }
     put(&mut document, "/components/schemas", "Problem", problem());
     let paths = document.pointer_mut("/paths").and_then(Value::as_object_mut);
@@ -94,6 +95,27 @@ fn without_null_defaults(value: &mut Value) {
     }
 }
 
+/// Fields of a request that may not be left out. The shapes have defaults for the parser's sake, so that
+/// all errors can be told at once; the reader asks for every field that may not be `null`.
+fn require_what_may_not_be_null(schemas: &mut Value) {
+    let shapes = schemas.as_object_mut().into_iter().flat_map(Map::values_mut);
+    for shape in shapes.filter(|shape| shape["additionalProperties"] == json!(false)) {
+        let fields = shape["properties"].as_object().into_iter().flatten();
+        let names = fields.filter(|(_, field)| !may_be_null(field)).map(|(name, _)| json!(name));
+        let required: Vec<Value> = names.collect();
+        if !required.is_empty() {
+            put(shape, "", "required", Value::Array(required));
+        }
+    }
+}
+
+fn may_be_null(field: &Value) -> bool {
+    let null = json!("null");
+    let of_types = field["type"].as_array().is_some_and(|types| types.contains(&null));
+    let among = field["oneOf"].as_array().into_iter().flatten();
+    of_types || among.map(|one| &one["type"]).any(|kind| *kind == null)
+}
+
 fn info() -> Value {
     json!({
         "title": "Buurtpoort",
@@ -106,17 +128,23 @@ fn info() -> Value {
 
 /// Headers of every answer, and the problems every operation can give.
 fn describe(operation: &mut Value) {
+    let taken = operation.get("requestBody").is_some();
     let problems = [
         ("400", "The request breaks rules; all are listed"),
         ("401", "No valid token bound to this connection"),
         ("403", "This role may never do this, or consent does not suffice"),
         ("404", "Not there, or not yours"),
         ("406", "No acceptable form"),
+        ("408", "The body took longer than ten seconds"),
         ("409", "The state or an earlier request does not allow it"),
+        ("412", "The resource has another version than If-Match names"),
+        ("413", "The body has more than 64 KiB"),
+        ("415", "Not application/json, or compressed"),
         ("429", "Too many requests"),
         ("503", "The ledger cannot be written, or too much is waiting"),
     ];
-    for (status, text) in problems {
+    let of_bodies = ["408", "412", "413", "415"];
+    for (status, text) in problems.into_iter().filter(|(s, _)| taken || !of_bodies.contains(s)) {
         put(
             operation,
             "/responses",

@@ -9,6 +9,7 @@
 use crate::crypto::digest::sha256;
 use crate::crypto::keyring::Keyring;
 use crate::domain::partner::{Partner, Role, Slug};
+use crate::http::wire::Object;
 use crate::ids::PartnerId;
 use crate::store::partners::Register;
 use crate::tls::peer::Fingerprint;
@@ -16,7 +17,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey};
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -112,8 +114,12 @@ impl Verifier {
         if let Some(bearer) = self.remembered(&key, register.version, now_s) {
             return Ok(bearer);
         }
-        let bearer = Arc::new(self.examine(token, partner, certificate, now_s)?);
+        let bearer = Arc::new(self.examine(token, partner, certificate, register, now_s)?);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // The register may have moved, or all been forgotten, while the signature was checked.
+        if known.register != register.version {
+            return Ok(bearer);
+        }
         if known.remembered.len() >= MAX_REMEMBERED {
             known.remembered.clear();
         }
@@ -140,13 +146,16 @@ impl Verifier {
         token: &str,
         partner: &Partner,
         certificate: Fingerprint,
+        register: &Register,
         now_s: i64,
     ) -> Result<Bearer, NotAccepted> {
         let parts = Parts::of(token)?;
-        let header: Header = serde_json::from_slice(&parts.header).or(Err(NotAccepted))?;
-        let claims: Claims = serde_json::from_slice(&parts.claims).or(Err(NotAccepted))?;
+        let Object(header): Object<Header> =
+            serde_json::from_slice(&parts.header).or(Err(NotAccepted))?;
+        let Object(claims): Object<Claims> =
+            serde_json::from_slice(&parts.claims).or(Err(NotAccepted))?;
         let algorithm = header.check()?;
-        let keys = self.keys(partner, &claims.iss).ok_or(NotAccepted)?;
+        let keys = self.keys(partner, &claims.iss, register).ok_or(NotAccepted)?;
         let key = keys
             .iter()
             .find(|key| key.kid == header.kid && key.algorithms.contains(&algorithm))
@@ -173,12 +182,15 @@ impl Verifier {
     }
 
     /// Keys of an issuer that speaks for this partner, or of our own.
-    fn keys(&self, partner: &Partner, iss: &str) -> Option<Arc<Vec<Key>>> {
+    fn keys(&self, partner: &Partner, iss: &str, register: &Register) -> Option<Arc<Vec<Key>>> {
         if iss == self.own_issuer {
             return Some(Arc::clone(&self.own_keys));
         }
         let issuer = partner.issuers.iter().find(|issuer| issuer.iss == iss)?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.register != register.version {
+            return Some(Arc::new(keys_of(&issuer.jwks)));
+        }
         let keys = known
             .keys
             .entry((partner.id, iss.to_owned()))
@@ -204,7 +216,7 @@ impl<'a> Parts<'a> {
         let (message, signature) = token.rsplit_once('.').ok_or(NotAccepted)?;
         let (header, claims) = message.split_once('.').ok_or(NotAccepted)?;
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).or(Err(NotAccepted));
-        // The signature is decoded here too, so that only its one canonical spelling is taken.
+        // Decoded here too, so that padding and stray characters are refused.
         decode(signature)?;
         Ok(Self {
             header: decode(header)?,
@@ -222,12 +234,23 @@ struct Header {
     alg: String,
     typ: String,
     kid: String,
-    crit: Option<serde::de::IgnoredAny>,
-    b64: Option<serde::de::IgnoredAny>,
-    jku: Option<serde::de::IgnoredAny>,
-    jwk: Option<serde::de::IgnoredAny>,
-    x5u: Option<serde::de::IgnoredAny>,
-    x5c: Option<serde::de::IgnoredAny>,
+    #[serde(default, deserialize_with = "named")]
+    crit: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "named")]
+    b64: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "named")]
+    jku: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "named")]
+    jwk: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "named")]
+    x5u: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "named")]
+    x5c: Option<IgnoredAny>,
+}
+
+/// A parameter that is there, whatever it holds: `null` too.
+fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IgnoredAny>, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(Some)
 }
 
 impl Header {
@@ -255,7 +278,7 @@ struct Claims {
     nbf: i64,
     exp: i64,
     jti: String,
-    cnf: Confirmation,
+    cnf: Object<Confirmation>,
     roles: Vec<String>,
 }
 
@@ -290,7 +313,7 @@ impl Claims {
         ensure(self.exp > self.iat && self.exp - self.iat <= MAX_LIFE_S)?;
         ensure(self.iat <= now_s + LEEWAY_S && self.nbf <= now_s + LEEWAY_S)?;
         ensure(now_s < self.exp + LEEWAY_S)?;
-        ensure(self.cnf.certificate == certificate.x5t())
+        ensure(self.cnf.0.certificate == certificate.x5t())
     }
 }
 

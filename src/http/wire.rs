@@ -137,6 +137,29 @@ impl<'de, T: Wire + Deserialize<'de>> de::Visitor<'de> for FieldVisitor<T> {
     }
 }
 
+/// A JSON object, and nothing else: a struct's own reader also takes a list of its values in order.
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> de::Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
+}
+
 /// One thing wrong with a body.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FieldError {
@@ -295,7 +318,8 @@ impl Reading {
 /// # Errors
 /// One error for the whole body: not JSON, an unknown field, a field twice, or not an object.
 pub fn shape<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, FieldError> {
-    serde_json::from_slice(body).map_err(|error| {
+    let read = serde_json::from_slice::<Object<T>>(body).map(|object| object.0);
+    read.map_err(|error| {
         // The message of the parser can hold the sender's words; only its kind is used.
         let text = error.to_string();
         let (code, rule) = if text.starts_with("unknown field") {
@@ -428,6 +452,11 @@ mod tests {
         assert_eq!(pointers(r#"{"123456782":1}"#), [(String::new(), "unknown-field")]);
         let nested = r#"{"name":"x","inner":{"123456782":1}}"#;
         assert_eq!(pointers(nested), [(String::new(), "unknown-field")]);
+    }
+
+    #[test]
+    fn inp_01_a_list_of_the_values_is_not_the_object() {
+        assert_eq!(pointers(r#"["x", 1, {"flag": true}, []]"#), [(String::new(), "wrong-type")]);
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub enum PolicyError {
         /// What the parser said.
         reason: String,
     },
+    /// A file holds a template, which decides nothing until it is linked, and nothing here links.
+    #[error("{0}: a template is no policy")]
+    Template(String),
     /// Two policies bear one `@id`, or one bears none.
     #[error("{0}: every policy needs an @id of its own")]
     Id(String),
@@ -274,6 +277,9 @@ fn named_policies(files: &[PolicyFile]) -> Result<Vec<Policy>, PolicyError> {
             file: file.name.clone(),
             reason: error.to_string(),
         })?;
+        if set.templates().next().is_some() {
+            return Err(PolicyError::Template(file.name.clone()));
+        }
         for policy in set.policies() {
             let id = policy.annotation("id").unwrap_or_default().to_owned();
             if id.is_empty() || !seen.insert(id.clone()) {

@@ -32,7 +32,7 @@ pub struct Subject {
     pub pseudonym: String,
     /// The request.
     pub request: RequestId,
-    /// W3C trace id of the request, 32 hex digits.
+    /// Keyed hash of the request's W3C trace id, 32 hex digits.
     pub trace: String,
 }
 

@@ -8,6 +8,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, PgConnection, SqliteConnection};
 use std::fs::{File, TryLockError};
 use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -73,10 +74,7 @@ const RECORD_BYTES: usize = 14 * 1024;
 
 /// Cuts rows into runs that each fit one statement; `bytes` is the size of a row's parameters. A row
 /// that is too large by itself is a run of its own.
-pub(super) fn in_records<T>(
-    rows: &[T],
-    bytes: impl Fn(&T) -> usize,
-) -> impl Iterator<Item = &[T]> {
+pub(super) fn in_records<T>(rows: &[T], bytes: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
     let mut rest = rows;
     std::iter::from_fn(move || {
         let mut total = 0;
@@ -105,6 +103,7 @@ impl Pool {
     }
 
     async fn open_sqlite(path: &Path) -> Result<Self, StoreError> {
+        make_private(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -226,6 +225,13 @@ impl Pool {
 
 fn ensure(holds: bool, setting: &'static str) -> Result<(), StoreError> {
     if holds { Ok(()) } else { Err(StoreError::Setting(setting)) }
+}
+
+/// Makes the file with mode 0600 before SQLite would make it readable for all; its `-wal` and `-shm` get
+/// the same mode.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    let made = File::options().write(true).create(true).truncate(false).mode(0o600).open(path);
+    made.map(drop).or(Err(StoreError::Unavailable("database file")))
 }
 
 /// Takes the lock file beside the database, or says that another gateway has it.

@@ -6,12 +6,36 @@ mod support;
 #[cfg(test)]
 mod bsn;
 #[cfg(test)]
+mod canary;
+#[cfg(test)]
 mod consent;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod durability;
+#[cfg(test)]
 mod floors;
 #[cfg(test)]
+mod jwt;
+#[cfg(test)]
+mod leak;
+#[cfg(test)]
+mod migrations;
+#[cfg(test)]
+mod openapi;
+#[cfg(test)]
+mod policy;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod race;
+#[cfg(test)]
 mod referral;
+#[cfg(test)]
+mod sql;
+#[cfg(test)]
+mod store;
+#[cfg(test)]
+mod surface;
 #[cfg(test)]
 mod tls;

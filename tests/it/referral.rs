@@ -145,7 +145,12 @@ on_both! {
         let path = format!("/v1/cases/{case}/identity-releases");
         assert_eq!(world.post(ANNA, &path, &pairing).await.status, 403);
         // The second authority holder signs: now the whole family is covered.
-        let signed = json!({"signer": "parent2", "decision": "given", "at": "2026-11-20T09:00:00Z"});
+        let mut signed = json!({"signer": "parent2", "decision": "given", "at": "2026-11-20T09:00:00Z"});
+        let path = format!("/v1/cases/{case}/consent-decisions");
+        let bare = world.post(ANNA, &path, &signed).await;
+        assert_eq!(bare.status, 400, "a yes needs proof");
+        signed["method"] = json!("signed-on-paper");
+        signed["evidence"] = json!("scan 12");
         let path = format!("/v1/cases/{case}/consent-decisions");
         let decided = world.post(ANNA, &path, &signed).await;
         assert_eq!((decided.status, decided.text("/stage")), (201, "full"), "{}", decided.raw);

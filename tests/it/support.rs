@@ -254,6 +254,8 @@ impl World {
 
     /// Submits a referral, assigns it to anna and returns the ids of referral and case.
     pub(crate) async fn assigned_case(&self) -> (String, String) {
+        // Later than the others, so that it is the last of the list.
+        self.later(1);
         let referral = self.referral().await;
         let waiting = self.get(LEA, "/v1/cases?assigned=false&limit=100").await;
         let items = waiting.body["items"].as_array().expect("a list");

@@ -48,9 +48,10 @@ fn parts(r: &mut Reading, wire: &shape::Referral, now: Timestamp) -> Option<NewR
     same_label_twice(r, &subjects);
     let composition = section(r, "household", &wire.household, household).flatten();
     let plan_participants = plan(r, source, &wire.plan);
-    let applicant = r.may("applicant", &wire.applicant, "label", |t| SubjectRef::parse(t));
+    let applicant = r.may("applicant", &wire.applicant, "label", |t| plain_label(t));
     let consent = r.optional("consent", &wire.consent);
     let consent = consent.map(|c| r.within("consent", c, |r, c| read_consent(r, c, now)));
+    court_order_is_shown(r, wire, consent.as_ref());
     let applicant = applicant.or_else(|| first_signer(&subjects, consent.as_ref()));
     let (municipality, district) = place?;
     let youngest = youngest(&subjects, now);
@@ -155,7 +156,7 @@ fn household(r: &mut Reading, wire: &shape::Household) -> Option<Composition> {
 }
 
 fn subject(r: &mut Reading, wire: &shape::Subject, now: Timestamp) -> Option<SubjectFacts> {
-    let label = r.need("ref", &wire.label, "label", |t| SubjectRef::parse(t));
+    let label = r.need("ref", &wire.label, "label", |t| plain_label(t));
     let role = r.need("role", &wire.role, "term", |t| SubjectRole::parse(t));
     if let Some(name) = r.required("name", &wire.name) {
         r.within("name", name, |r, name| {
@@ -172,6 +173,10 @@ fn subject(r: &mut Reading, wire: &shape::Subject, now: Timestamp) -> Option<Sub
     let adult = role.is_some_and(|role| role != SubjectRole::Youth);
     if !adult && matches!(wire.birth_date, Field::Absent) {
         r.error("birthDate", "missing", "is required for a youth; null where it is unknown");
+    }
+    if role == Some(SubjectRole::OtherAdult) && birth.is_none() {
+        // Else a child could be passed off as an adult, and its holders of authority left out.
+        r.error("birthDate", "missing", "is required for another adult");
     }
     let competent = r.optional("competent", &wire.competent).copied();
     let authority = r.optional("authority", &wire.authority);
@@ -202,10 +207,21 @@ fn labels(r: &mut Reading, at: &str, field: &Field<Vec<Field<String>>>) -> BTree
     r.list(at, field, 0..=32, |r, text| label(r, text)).into_iter().collect()
 }
 
+/// A label that can hardly be a name or a number: letters, then one or two digits, as `parent1`. Labels
+/// are shown before an identity is opened.
+fn plain_label(text: &str) -> Result<SubjectRef, &'static str> {
+    const RULE: &str = "must be letters and one or two digits, such as parent1; never a name";
+    let word = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    let letters = (1..=16).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_alphabetic());
+    let digits = (1..=2).contains(&(text.len() - word.len()));
+    SubjectRef::parse(text).ok().filter(|_| letters && digits).ok_or(RULE)
+}
+
 fn label(r: &mut Reading, text: &str) -> Option<SubjectRef> {
-    let label = SubjectRef::parse(text);
-    if let Err(rule) = &label {
-        r.error("", "label", &rule.to_string());
+    let label = plain_label(text);
+    if let Err(rule) = label {
+        r.error("", "label", rule);
+        return None;
     }
     label.ok()
 }
@@ -303,14 +319,15 @@ fn read_consent(r: &mut Reading, wire: &shape::Consent, now: Timestamp) -> Conse
 fn signature(r: &mut Reading, wire: &shape::Signature, now: Timestamp) -> Option<Signature> {
     r.may("method", &wire.method, "text", |t| person::line(t, 40));
     r.may("evidence", &wire.evidence, "text", |t| person::line(t, 200));
-    let signer = r.need("ref", &wire.label, "label", |t| SubjectRef::parse(t));
+    let signer = r.need("ref", &wire.label, "label", |t| plain_label(t));
     let decision = r.need("decision", &wire.decision, "term", |t| SignatureDecision::parse(t));
     let at = r.need("at", &wire.at, "instant", |t| instant(t));
     // Clocks differ by minutes; a signature of tomorrow is none.
     if at.is_some_and(|at| at.duration_since(now) > SignedDuration::from_mins(5)) {
         r.error("at", "in-the-future", "must not lie in the future");
     }
-    Some(Signature { signer: signer?, decision: decision?, at: at? })
+    // Never later than now, or it would one day be later than a withdrawal.
+    Some(Signature { signer: signer?, decision: decision?, at: at?.min(now) })
 }
 
 /// Age band of the youngest in the message; the oldest band where no child is named.
@@ -322,6 +339,36 @@ fn youngest(subjects: &[SubjectFacts], now: Timestamp) -> AgeBand {
         .map(|subject| AgeBand::of(subject.birth.ages_on(today).youngest))
         .min()
         .unwrap_or(AgeBand::From18To23)
+}
+
+/// A court replaces the consent of a holder of authority whose authority rests on a court order that
+/// somebody saw (BW 1:253a); on the sender's word alone it replaces nobody's.
+fn court_order_is_shown(r: &mut Reading, wire: &shape::Referral, consent: Option<&Consent>) {
+    let Field::Present(subjects) = &wire.subjects else {
+        return;
+    };
+    let ordered = |label: &SubjectRef| {
+        subjects.iter().any(|subject| {
+            let Field::Present(shape::Subject { authority: Field::Present(authority), .. }) = subject
+            else {
+                return false;
+            };
+            let named = |text: &Field<String>, wanted: &str| {
+                matches!(text, Field::Present(text) if text == wanted)
+            };
+            let holders = match &authority.holders {
+                Field::Present(holders) => holders.as_slice(),
+                _ => &[],
+            };
+            named(&authority.source, "court-order")
+                && matches!(authority.seen_on, Field::Present(_))
+                && holders.iter().any(|holder| named(holder, label.as_str()))
+        })
+    };
+    if consent.is_some_and(|consent| !consent.replaced_by_court.iter().all(ordered)) {
+        let rule = "must be holders whose authority has source court-order and a seenOn";
+        r.error("consent/replacedByCourt", "court-order-missing", rule);
+    }
 }
 
 /// Who registers, where the sender does not say: the first subject who signed.

@@ -80,7 +80,7 @@ shapes! {
     Authority {
         #[serde(rename = "type")]
         #[schema(value_type = String)] kind: Text,
-        #[schema(value_type = Vec<String>)] holders: Texts,
+        #[schema(value_type = Option<Vec<String>>)] holders: Texts,
         #[schema(value_type = Option<bool>)] under_investigation: Field<bool>,
         #[schema(value_type = Option<String>)] source: Text,
         #[schema(value_type = Option<String>)] seen_on: Text,
@@ -155,11 +155,11 @@ shapes! {
 
     /// The consent, with the fields of `tests/data/consent.json`.
     Consent {
-        #[schema(value_type = Vec<String>)] purposes: Texts,
-        #[schema(value_type = Vec<String>)] recipients: Texts,
-        #[schema(value_type = Vec<String>)] categories: Texts,
-        #[schema(value_type = Vec<String>)] subjects: Texts,
-        #[schema(value_type = Vec<Signature>)] signatures: Field<Vec<Field<Signature>>>,
+        #[schema(value_type = Option<Vec<String>>)] purposes: Texts,
+        #[schema(value_type = Option<Vec<String>>)] recipients: Texts,
+        #[schema(value_type = Option<Vec<String>>)] categories: Texts,
+        #[schema(value_type = Option<Vec<String>>)] subjects: Texts,
+        #[schema(value_type = Option<Vec<Signature>>)] signatures: Field<Vec<Field<Signature>>>,
         #[schema(value_type = Option<Vec<String>>)] replaced_by_court: Texts,
         #[schema(value_type = Option<String>)] valid_from: Text,
         #[schema(value_type = Option<String>)] valid_until: Text,

@@ -58,8 +58,10 @@ pub async fn submit_referral(
 ) -> Result<HttpResponse, Problem> {
     let key = reply::idempotency_key(&request)?;
     let (new, tree) = read::referral(&body.0, api.gateway.clock.now()).map_err(Problem::Invalid)?;
-    // serde_json keeps keys sorted, so the same content gives the same digest.
-    let digest = sha256(tree.to_string().as_bytes());
+    // Members in order of their names, so that the same content gives the same digest.
+    let mut canonical = tree;
+    canonical.sort_all_objects();
+    let digest = sha256(canonical.to_string().as_bytes());
     let once = Once::new(&api.gateway.keyring, allowed.subject(), "/v1/referrals", &key, &digest);
     let warnings = warnings(&new.warnings);
     let done = submit::submit(&api.gateway, allowed, new, once, digest).await?;
