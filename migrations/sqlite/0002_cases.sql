@@ -11,8 +11,7 @@ CREATE TABLE referral (
     accepted_as  TEXT    NOT NULL, -- status in the first answer, for an idempotent replay
     received_ms  INTEGER NOT NULL,
     changed_ms   INTEGER NOT NULL,
-    version      INTEGER NOT NULL,
-    ledger_index INTEGER NOT NULL
+    version      INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX referral_by_partner ON referral (partner_id, received_ms, id);
 

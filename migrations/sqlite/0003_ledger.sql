@@ -11,6 +11,8 @@ CREATE TABLE audit_entry (
     object    TEXT     -- the ledger's own name for a case in hex, never its id
 ) STRICT;
 
+CREATE INDEX audit_entry_by_object ON audit_entry (object); -- "who looked at this case?"
+
 CREATE TABLE audit_head (
     id         INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
     log        TEXT    NOT NULL,

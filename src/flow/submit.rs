@@ -21,7 +21,7 @@ use crate::store::facts::{self, CaseMemory};
 use crate::store::idempotency::Remembered;
 use crate::store::referrals::{AcceptedReferral, OutboxRow};
 use crate::store::writer::{Found, Question};
-use crate::store::{identities, referrals};
+use crate::store::{cases, identities, ledger, referrals};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -173,7 +173,6 @@ fn prepare(
         identity,
         key: wrapped,
         received_ms: now.as_millisecond(),
-        ledger_index: 0,
     };
     let assignment = assignee.map(|to| by_territory(case, to, now)).transpose()?;
     Ok(Prepared { accepted, audit_reference, assignment, groups })
@@ -257,9 +256,19 @@ async fn replay(
     let id = ReferralId::from_uuid(remembered.resource);
     let row = referrals::find(&gateway.store.pool, id).await?.ok_or(FlowError::NotFound)?;
     let received_at = crate::clock::from_millisecond(row.received_ms);
-    let index = u64::try_from(row.ledger_index).unwrap_or_default();
+    let index = index_of_acceptance(gateway, row.case).await?;
     let receipt = receipt(gateway, id, digest, received_at, index, committed)?;
     Ok(Submitted { id, status: row.accepted_as, received_at, receipt, replayed: true })
+}
+
+/// Index of the ledger entry of an acceptance, found by the ledger's own name for the case. No column
+/// holds it: whoever reads the database could follow it from the case to every entry about it.
+async fn index_of_acceptance(gateway: &Gateway, case: CaseId) -> Result<u64, FlowError> {
+    let pool = &gateway.store.pool;
+    let row = cases::find(pool, case).await?.ok_or(FlowError::NotFound)?;
+    let (_, memory) = facts::open(&gateway.keyring, &row)?.ok_or(FlowError::NotFound)?;
+    let name = hex(memory.audit_reference.uuid().as_bytes());
+    Ok(ledger::first(pool, &name, Event::ReferralAccepted.as_str()).await?)
 }
 
 /// Signs what was accepted: the referrer can show it later, and it names nobody.

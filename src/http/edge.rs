@@ -11,19 +11,23 @@ use crate::http::problem::Problem;
 use crate::http::reply::accepts_json;
 use crate::ids::RequestId;
 use crate::policy::Subject;
+use crate::tls::connection::Cut;
 use crate::tls::peer::PeerCertificate;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::{DefaultHeaders, Next};
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Version of the API, as every answer says.
 pub const API_VERSION: &str = "1.0.0";
+
+/// Time in which an answer still goes out before its connection is cut.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// A request's own identifiers.
 #[derive(Clone, Debug)]
@@ -193,6 +197,7 @@ fn with_route(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
 }
 
 fn with_headers(mut response: ServiceResponse<BoxBody>, marks: &Marks) -> ServiceResponse<BoxBody> {
+    cut_on_unread_body(&mut response);
     let head = response
         .request()
         .app_data::<Data<Api>>()
@@ -213,6 +218,31 @@ fn with_headers(mut response: ServiceResponse<BoxBody>, marks: &Marks) -> Servic
         put("audit-checkpoint", to_header(&head.note));
     }
     response
+}
+
+/// Ends the connection after an answer to a body of unknown length, which may not have been read: actix would
+/// go on reading it, a byte a second, for ever.
+fn cut_on_unread_body(response: &mut ServiceResponse<BoxBody>) {
+    let chunked = response.request().headers().contains_key(header::TRANSFER_ENCODING);
+    if chunked {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+        if let Some(cut) = response.request().conn_data::<Cut>() {
+            cut.after(GRACE);
+        }
+    }
+}
+
+/// As [`around`], for a listener that has no callers to tell apart.
+///
+/// # Errors
+/// Those of the wrapped service.
+pub async fn around_public(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    cut_on_unread_body(&mut response);
+    Ok(response)
 }
 
 /// The same headers for a listener that has no callers to tell apart.

@@ -103,10 +103,13 @@ fn start_portal(socket: TcpListener, tls: &Arc<Reloadable>, clock: &Clock) -> io
         };
         App::new()
             .wrap(edge::fixed_headers())
+            .wrap(from_fn(edge::around_public))
             .route("/v1/openapi.json", web::get().to(serve))
             .default_service(web::to(router::nowhere))
     })
+    .on_connect(on_connect)
     .workers(1)
+    .client_request_timeout(Duration::from_secs(5))
     .shutdown_timeout(10)
     .disable_signals()
     .listen_rustls_0_23(socket, tls)?;

@@ -269,6 +269,18 @@ pub async fn page(pool: &Pool, from: u64, limit: u32) -> Result<Vec<StoredLeaf>,
         .collect())
 }
 
+/// Index of the first entry of one event about one object.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when there is none.
+pub async fn first(pool: &Pool, object: &str, event: &str) -> Result<u64, StoreError> {
+    const SQL: &str = "SELECT seq FROM audit_entry WHERE object = $1 AND event = $2 \
+        ORDER BY seq LIMIT 1";
+    let seq: i64 =
+        on_db!(pool, |db| sqlx::query_scalar(SQL).bind(object).bind(event).fetch_one(db).await?);
+    u64::try_from(seq).or(Err(StoreError::Corrupt("audit_entry.seq")))
+}
+
 fn signed_size(size: u64) -> Result<i64, StoreError> {
     i64::try_from(size).or(Err(StoreError::Corrupt("ledger size")))
 }

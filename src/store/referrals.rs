@@ -39,8 +39,6 @@ pub struct AcceptedReferral {
     pub key: WrappedCaseKey,
     /// Milliseconds since the epoch.
     pub received_ms: i64,
-    /// Index of its ledger entry; the writer fills it in.
-    pub ledger_index: i64,
 }
 
 /// A referral as its referrer knows it.
@@ -62,8 +60,6 @@ pub struct ReferralRow {
     pub changed_ms: i64,
     /// Counts changes, from 1.
     pub version: i32,
-    /// Index of the ledger entry of its acceptance.
-    pub ledger_index: i64,
 }
 
 /// A new status.
@@ -93,7 +89,7 @@ pub struct OutboxRow {
 }
 
 const REFERRAL: &str = "INSERT INTO referral (id, partner_id, case_id, source, status, accepted_as, \
-    received_ms, changed_ms, version, ledger_index) VALUES ($1, $2, $3, $4, $5, $5, $6, $6, 1, $7)";
+    received_ms, changed_ms, version) VALUES ($1, $2, $3, $4, $5, $5, $6, $6, 1)";
 const CASE: &str = "INSERT INTO case_file (id, referral_id, organisation_id, assignee, state, source, \
     urgency, municipality, district, composition, youngest, facts_version, facts, received_ms, \
     changed_ms, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $13, 1)";
@@ -129,7 +125,6 @@ async fn insert_sqlite(
         .bind(new.source.as_str())
         .bind(new.status.as_str())
         .bind(new.received_ms)
-        .bind(new.ledger_index)
         .execute(&mut *db)
         .await?;
     sqlx::query(CASE)
@@ -172,10 +167,10 @@ async fn insert_postgres(
     new: &[AcceptedReferral],
 ) -> Result<(), StoreError> {
     const REFERRALS: &str = "INSERT INTO referral (id, partner_id, case_id, source, status, \
-        accepted_as, received_ms, changed_ms, version, ledger_index) \
-        SELECT id, partner, case_id, source, status, status, at_ms, at_ms, 1, ledger FROM unnest( \
-        $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::bigint[]) \
-        AS new (id, partner, case_id, source, status, at_ms, ledger)";
+        accepted_as, received_ms, changed_ms, version) \
+        SELECT id, partner, case_id, source, status, status, at_ms, at_ms, 1 FROM unnest( \
+        $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[]) \
+        AS new (id, partner, case_id, source, status, at_ms)";
     const KEYS: &str = "INSERT INTO case_key (case_id, kek_version, wrapped) \
         SELECT * FROM unnest($1::uuid[], $2::int[], $3::bytea[])";
     const IDENTITIES: &str = "INSERT INTO identity (case_id, version, field_groups) \
@@ -188,7 +183,6 @@ async fn insert_postgres(
         .bind(new.iter().map(|n| n.source.as_str()).collect::<Vec<_>>())
         .bind(new.iter().map(|n| n.status.as_str()).collect::<Vec<_>>())
         .bind(new.iter().map(|n| n.received_ms).collect::<Vec<_>>())
-        .bind(new.iter().map(|n| n.ledger_index).collect::<Vec<_>>())
         .execute(&mut *db)
         .await?;
     for run in in_records(new, |new| new.facts.len() + 256) {
@@ -255,7 +249,6 @@ macro_rules! referral_of {
             received_ms: row.try_get("received_ms")?,
             changed_ms: row.try_get("changed_ms")?,
             version: row.try_get("version")?,
-            ledger_index: row.try_get("ledger_index")?,
         })
     }};
 }
@@ -265,7 +258,7 @@ pub(super) async fn read(
     id: ReferralId,
 ) -> Result<Option<ReferralRow>, StoreError> {
     const SQL: &str = "SELECT id, partner_id, case_id, status, accepted_as, received_ms, changed_ms, \
-        version, ledger_index FROM referral WHERE id = $1";
+        version FROM referral WHERE id = $1";
     on_conn!(conn, |db| {
         let row = sqlx::query(SQL).bind(id.uuid()).fetch_optional(&mut **db).await?;
         row.map(|row| referral_of!(&row)).transpose()
@@ -278,7 +271,7 @@ pub(super) async fn read(
 /// [`StoreError`] when it cannot be read.
 pub async fn find(pool: &Pool, id: ReferralId) -> Result<Option<ReferralRow>, StoreError> {
     const SQL: &str = "SELECT id, partner_id, case_id, status, accepted_as, received_ms, changed_ms, \
-        version, ledger_index FROM referral WHERE id = $1";
+        version FROM referral WHERE id = $1";
     on_db!(pool, |db| {
         let row = sqlx::query(SQL).bind(id.uuid()).fetch_optional(db).await?;
         row.map(|row| referral_of!(&row)).transpose()
@@ -296,7 +289,7 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<ReferralRow>, StoreError> {
     const SQL: &str = "SELECT id, partner_id, case_id, status, accepted_as, received_ms, changed_ms, \
-        version, ledger_index FROM referral WHERE partner_id = $1 AND (received_ms, id) > ($2, $3) \
+        version FROM referral WHERE partner_id = $1 AND (received_ms, id) > ($2, $3) \
         ORDER BY received_ms, id LIMIT $4";
     on_db!(pool, |db| sqlx::query(SQL)
         .bind(partner.uuid())

@@ -245,7 +245,7 @@ impl Worker {
             let index = head.peaks.size() + u64::try_from(entries.len()).unwrap_or(u64::MAX);
             places.push((!effect.entries.is_empty()).then_some((effect.request, index)));
             entries.extend(effect.entries);
-            bulk.take(conn, effect.rows, index).await?;
+            bulk.take(conn, effect.rows).await?;
             self.last_us = self.last_us.max(job.at.as_microsecond());
         }
         bulk.flush(conn).await?;
@@ -269,16 +269,8 @@ struct Bulk {
 
 impl Bulk {
     /// Keeps what can wait, writes what is a change of one row.
-    async fn take(
-        &mut self,
-        conn: &mut Conn<'_>,
-        rows: Rows,
-        index: u64,
-    ) -> Result<(), StoreError> {
-        if let Some(mut accepted) = rows.accepted {
-            accepted.ledger_index = i64::try_from(index).or(Err(StoreError::Corrupt("index")))?;
-            self.accepted.push(*accepted);
-        }
+    async fn take(&mut self, conn: &mut Conn<'_>, rows: Rows) -> Result<(), StoreError> {
+        self.accepted.extend(rows.accepted.map(|accepted| *accepted));
         self.remembered.extend(rows.idempotency);
         self.outbox.extend(rows.outbox);
         self.assignments.extend(rows.assignment);

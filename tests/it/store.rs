@@ -379,7 +379,6 @@ fn accepted(world: &World, id: ReferralId) -> AcceptedReferral {
         identity: vec![2],
         key: WrappedCaseKey { kek_version: 1, wrapped: vec![3] },
         received_ms: world.now().as_millisecond(),
-        ledger_index: 0,
     }
 }
 

@@ -1051,9 +1051,9 @@ impl Wire {
         String::from_utf8_lossy(&buffer[..count]).into_owned()
     }
 
-    /// Sends `first`, then a byte a second or nothing, until the other side closes or 20 seconds are
+    /// Sends `first`, then `drip` every second, until the other side closes or 20 seconds are
     /// over. What came back, and when it was closed.
-    fn dawdle(&mut self, first: &[u8], drip: bool) -> (String, Option<Duration>) {
+    fn dawdle(&mut self, first: &[u8], drip: &[u8]) -> (String, Option<Duration>) {
         let started = Instant::now();
         self.tls.write_all(first).expect("sent");
         self.tls.flush().expect("sent");
@@ -1065,7 +1065,7 @@ impl Wire {
                 Ok(0) => return (text(&heard), Some(started.elapsed())),
                 Ok(count) => heard.extend_from_slice(&buffer[..count]),
                 Err(error) if is_wait(&error) => {
-                    if drip && self.tls.write_all(b" ").and_then(|()| self.tls.flush()).is_err() {
+                    if self.tls.write_all(drip).and_then(|()| self.tls.flush()).is_err() {
                         return (text(&heard), Some(started.elapsed()));
                     }
                 }
@@ -1104,14 +1104,20 @@ async fn lim_01_02_03_slow_senders_are_cut() {
     let mut wire = Wire::open(&world, WIJKTEAM.0);
     let answered = tokio::task::spawn_blocking(move || wire.exchange(quick.as_bytes()));
     assert!(answered.await.expect("an answer").starts_with("HTTP/1.1 400 "), "the control");
+    let length = "Transfer-Encoding: chunked";
+    let of = |token: &str| head_of("/v1/referrals", token, "chunks", "application/json", length);
+    let (chunked, stranger) = (of(&token), of("no-token"));
     let tries = [
-        ("a byte a second", head(1_000), true, "HTTP/1.1 408 ", 12),
-        ("a body that never comes", head(1_000), false, "HTTP/1.1 408 ", 12),
-        ("a head that never ends", "POST /v1/referrals HTTP/1.1\r\nX: ".to_owned(), true, "", 8),
+        ("a byte a second", head(1_000), " ", "HTTP/1.1 408 ", 12),
+        ("a body that never comes", head(1_000), "", "HTTP/1.1 408 ", 12),
+        ("a head that never ends", "POST /v1/referrals HTTP/1.1\r\nX: ".to_owned(), " ", "", 8),
+        ("chunks for ever", chunked, "1\r\na\r\n", "HTTP/1.1 408 ", 15),
+        ("chunks nobody reads", stranger, "1\r\na\r\n", "HTTP/1.1 401 ", 5),
     ];
     let threads = tries.map(|(what, first, drip, begins, within)| {
         let mut wire = Wire::open(&world, WIJKTEAM.0);
-        let cut = tokio::task::spawn_blocking(move || wire.dawdle(first.as_bytes(), drip));
+        let cut =
+            tokio::task::spawn_blocking(move || wire.dawdle(first.as_bytes(), drip.as_bytes()));
         (what, begins, within, cut)
     });
     for (what, begins, within, cut) in threads {
