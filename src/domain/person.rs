@@ -79,7 +79,7 @@ pub fn line(text: &str, max: usize) -> Result<(), PersonRule> {
 /// Text of several lines, such as a request in the family's own words. May be empty.
 ///
 /// # Errors
-/// As [`line`], but line breaks are welcome.
+/// As [`line()`], but line breaks are welcome.
 pub fn prose(text: &str, max: usize) -> Result<(), PersonRule> {
     rule(text.chars().count() <= max, PersonRule::Length)?;
     let bad = |c: char| (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || is_invisible(c);

@@ -1,6 +1,6 @@
 //! Everything a caller can be told went wrong: one variant, one `type`, one status.
 //!
-//! The table is [`Problem::row`], an exhaustive match: a new variant cannot be forgotten. Each `type`
+//! The table is `Problem::row`, an exhaustive match: a new variant cannot be forgotten. Each `type`
 //! has its paragraph in `docs/problems.md`. A problem names rules, codes and the caller's own labels;
 //! it never repeats a value, and where existence is a secret it is the same bytes for "not yours" and
 //! "not there": `instance` is the route, not the path.

@@ -1,6 +1,6 @@
 //! Wire shape of a referral, as `docs/api.md` describes it field by field.
 //!
-//! The shapes remember what was missing or of a wrong type; [`super::read`] goes through them once and
+//! The shapes remember what was missing or of a wrong type; `read.rs` goes through them once and
 //! reports every error together.
 
 use crate::http::wire::{Field, Shape, Wire};
