@@ -235,7 +235,7 @@ SQL
     cat >"$work/six.sql" <<'SQL'
 BEGIN;
 SELECT gen_random_uuid() AS referral, gen_random_uuid() AS kase \gset
-INSERT INTO bench.referral VALUES (:referral::text::uuid, :referral::text::uuid, :kase::text::uuid, 'wijkteam', 'received', 'received', 1, 1, 1, 1);
+INSERT INTO bench.referral VALUES (:referral::text::uuid, :referral::text::uuid, :kase::text::uuid, 'wijkteam', 'received', 'received', 1, 1, 1);
 INSERT INTO bench.case_file VALUES (:kase::text::uuid, :referral::text::uuid, :referral::text::uuid, NULL, 'new', 'wijkteam', 'regular', 'GM0268', 'WK026801', 'one-parent', '4-11', 1, :facts::text::bytea, 1, 1, 1);
 INSERT INTO bench.case_key VALUES (:kase::text::uuid, 1, decode(repeat('07', 61), 'hex'));
 INSERT INTO bench.identity VALUES (:kase::text::uuid, 1, :identity::text::bytea);
