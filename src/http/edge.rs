@@ -220,8 +220,8 @@ fn with_headers(mut response: ServiceResponse<BoxBody>, marks: &Marks) -> Servic
     response
 }
 
-/// Ends the connection after an answer to a body of unknown length, which may not have been read: actix would
-/// go on reading it, a byte a second, for ever.
+/// Ends the connection after an answer to a body of unknown length, which may not have been read:
+/// actix would go on reading it, a byte a second, for ever.
 fn cut_on_unread_body(response: &mut ServiceResponse<BoxBody>) {
     let chunked = response.request().headers().contains_key(header::TRANSFER_ENCODING);
     if chunked {
