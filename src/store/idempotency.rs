@@ -2,7 +2,8 @@
 //! the body: a store of replies would be a second copy of everything that is sealed elsewhere.
 
 use crate::store::StoreError;
-use crate::store::pool::{Conn, on_conn};
+use crate::store::pool::{Conn, Joined, on_conn};
+use serde_json::{Value, json};
 use sqlx::Row;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -33,37 +34,46 @@ pub struct IdempotencyRow {
     pub created_ms: i64,
 }
 
+macro_rules! remembered_of {
+    ($row:expr) => {{
+        let row = $row;
+        let scope: Vec<u8> = row.try_get("scope")?;
+        let scope = scope.try_into().or(Err(StoreError::Corrupt("idempotency.scope")))?;
+        let (body, status) = (row.try_get("body")?, row.try_get("status")?);
+        let remembered = remembered(body, status, row.try_get("resource")?)?;
+        Ok::<_, StoreError>((Scope(scope), remembered))
+    }};
+}
+
 pub(super) async fn find(
     conn: &mut Conn<'_>,
     scopes: &[Scope],
 ) -> Result<HashMap<Scope, Remembered>, StoreError> {
-    const SQLITE: &str = "SELECT scope, body, status, resource FROM idempotency WHERE scope = $1";
+    const SQLITE: &str = "SELECT scope, body, status, resource FROM idempotency WHERE scope IN \
+        (SELECT substr($1, value, 32) FROM json_each($2))";
     const POSTGRES: &str =
         "SELECT scope, body, status, resource FROM idempotency WHERE scope = ANY($1)";
     let mut found = HashMap::new();
+    if scopes.is_empty() {
+        return Ok(found);
+    }
     match conn {
         Conn::Sqlite(db) => {
-            for scope in scopes {
-                let row =
-                    sqlx::query(SQLITE).bind(scope.0.as_slice()).fetch_optional(&mut **db).await?;
-                if let Some(row) = row {
-                    let body: Vec<u8> = row.try_get("body")?;
-                    let (status, resource) = (row.try_get("status")?, row.try_get("resource")?);
-                    found.insert(*scope, remembered(body, status, resource)?);
-                }
+            let mut keys = Joined::default();
+            let places: Value = scopes.iter().map(|scope| keys.push(&scope.0).0).collect();
+            let asked = sqlx::query(SQLITE).bind(keys.0).bind(places.to_string());
+            for row in asked.fetch_all(&mut **db).await? {
+                let (scope, remembered) = remembered_of!(row)?;
+                found.insert(scope, remembered);
             }
         }
-        Conn::Postgres(db) if !scopes.is_empty() => {
+        Conn::Postgres(db) => {
             let keys: Vec<&[u8]> = scopes.iter().map(|scope| scope.0.as_slice()).collect();
             for row in sqlx::query(POSTGRES).bind(keys).fetch_all(&mut **db).await? {
-                let scope: Vec<u8> = row.try_get("scope")?;
-                let scope = scope.try_into().or(Err(StoreError::Corrupt("idempotency.scope")))?;
-                let body: Vec<u8> = row.try_get("body")?;
-                let (status, resource) = (row.try_get("status")?, row.try_get("resource")?);
-                found.insert(Scope(scope), remembered(body, status, resource)?);
+                let (scope, remembered) = remembered_of!(row)?;
+                found.insert(scope, remembered);
             }
         }
-        Conn::Postgres(_) => {}
     }
     Ok(found)
 }
@@ -74,8 +84,9 @@ fn remembered(body: Vec<u8>, status: i32, resource: Uuid) -> Result<Remembered, 
 }
 
 pub(super) async fn insert(conn: &mut Conn<'_>, rows: &[IdempotencyRow]) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO idempotency (scope, body, status, resource, created_ms) \
-        VALUES ($1, $2, $3, $4, $5)";
+    const SQLITE: &str = "INSERT INTO idempotency (scope, body, status, resource, created_ms) \
+        SELECT substr($1, key * 80 + 1, 32), substr($1, key * 80 + 33, 32), value ->> 0, \
+        substr($1, key * 80 + 65, 16), value ->> 1 FROM json_each($2)";
     const POSTGRES: &str = "INSERT INTO idempotency (scope, body, status, resource, created_ms) \
         SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::int[], $4::uuid[], $5::bigint[])";
     if rows.is_empty() {
@@ -83,16 +94,18 @@ pub(super) async fn insert(conn: &mut Conn<'_>, rows: &[IdempotencyRow]) -> Resu
     }
     match conn {
         Conn::Sqlite(db) => {
-            for row in rows {
-                sqlx::query(SQL)
-                    .bind(row.scope.0.as_slice())
-                    .bind(row.remembered.body.as_slice())
-                    .bind(row.remembered.status)
-                    .bind(row.remembered.resource)
-                    .bind(row.created_ms)
-                    .execute(&mut **db)
-                    .await?;
-            }
+            let mut blobs = Joined::default();
+            let values: Value = rows
+                .iter()
+                .map(|row| {
+                    let remembered = &row.remembered;
+                    blobs.push(&row.scope.0);
+                    blobs.push(&remembered.body);
+                    blobs.push(remembered.resource.as_bytes());
+                    json!([remembered.status, row.created_ms])
+                })
+                .collect();
+            sqlx::query(SQLITE).bind(blobs.0).bind(values.to_string()).execute(&mut **db).await?;
         }
         Conn::Postgres(db) => {
             sqlx::query(POSTGRES)

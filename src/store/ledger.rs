@@ -7,8 +7,9 @@ use crate::audit::entry::{Code, Entry, Leaf, Position};
 use crate::audit::tree::Peaks;
 use crate::audit::verify::StoredLeaf;
 use crate::crypto::keyring::Keyring;
-use crate::store::pool::{Conn, in_records, on_conn, on_db};
+use crate::store::pool::{Conn, Joined, in_records, on_conn, on_db};
 use crate::store::{Pool, StoreError};
+use serde_json::{Value, json};
 use sqlx::Row;
 
 /// The ledger's head, as the lock holder knows it.
@@ -125,16 +126,21 @@ pub async fn start(pool: &Pool, log: &str, keyring: &Keyring) -> Result<(), Stor
     Ok(())
 }
 
-/// Locks the head row for this transaction and reads it.
-pub(super) async fn lock_head(conn: &mut Conn<'_>) -> Result<Head, StoreError> {
+/// Locks the head row for this transaction and reads it. On SQLite the head this process wrote last does,
+/// if there is one: [`append`] notices if it is not the last any more.
+pub(super) async fn lock_head(
+    conn: &mut Conn<'_>,
+    mine: Option<&Head>,
+) -> Result<Head, StoreError> {
     // SQLite's lock is the transaction itself (BEGIN IMMEDIATE).
     const SQLITE: &str =
         "SELECT log, size, peaks, last_hash, checkpoint FROM audit_head WHERE id = 1";
     const POSTGRES: &str =
         "SELECT log, size, peaks, last_hash, checkpoint FROM audit_head WHERE id = 1 FOR UPDATE";
-    match conn {
-        Conn::Sqlite(db) => head_of(&sqlx::query(SQLITE).fetch_one(&mut **db).await?),
-        Conn::Postgres(db) => head_of(&sqlx::query(POSTGRES).fetch_one(&mut **db).await?),
+    match (conn, mine) {
+        (Conn::Sqlite(_), Some(head)) => Ok(head.clone()),
+        (Conn::Sqlite(db), None) => head_of(&sqlx::query(SQLITE).fetch_one(&mut **db).await?),
+        (Conn::Postgres(db), _) => head_of(&sqlx::query(POSTGRES).fetch_one(&mut **db).await?),
     }
 }
 
@@ -170,15 +176,18 @@ where
 }
 
 /// Writes the placed entries and the new head.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] `serialization` when the ledger is not as long as `head` was before them.
 pub(super) async fn append(
     conn: &mut Conn<'_>,
     placed: &[Placed],
     head: &Head,
 ) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE audit_head SET size = $1, root = $2, peaks = $3, last_hash = $4, \
-        checkpoint = $5 WHERE id = 1";
-    insert(conn, placed).await?;
+        checkpoint = $5 WHERE id = 1 AND size = $6";
     let size = signed_size(head.peaks.size())?;
+    let before = placed.first().map_or(Ok(size), |first| signed_size(first.seq))?;
     let root = head.peaks.root();
     let changed = on_conn!(conn, |db| sqlx::query(SQL)
         .bind(size)
@@ -186,36 +195,55 @@ pub(super) async fn append(
         .bind(head.peaks.to_bytes())
         .bind(head.last_hash.as_slice())
         .bind(&head.note)
+        .bind(before)
         .execute(&mut **db)
         .await?
         .rows_affected());
-    if changed == 1 { Ok(()) } else { Err(StoreError::Corrupt("audit_head")) }
+    if changed == 1 {
+        insert(conn, placed).await
+    } else {
+        Err(StoreError::Unavailable("serialization"))
+    }
 }
 
 async fn insert(conn: &mut Conn<'_>, placed: &[Placed]) -> Result<(), StoreError> {
-    const SQLITE: &str = "INSERT INTO audit_entry (seq, leaf, leaf_hash, at_us, event, outcome, object) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7)";
     match conn {
-        Conn::Sqlite(db) => {
-            for entry in placed {
-                sqlx::query(SQLITE)
-                    .bind(signed_size(entry.seq)?)
-                    .bind(entry.leaf.bytes.as_slice())
-                    .bind(entry.leaf.hash.as_slice())
-                    .bind(entry.at_us)
-                    .bind(entry.event)
-                    .bind(entry.outcome)
-                    .bind(entry.object.as_deref())
-                    .execute(&mut **db)
-                    .await?;
-            }
-        }
+        Conn::Sqlite(db) => insert_sqlite(db, placed).await,
         Conn::Postgres(db) => {
             for run in in_records(placed, |entry| entry.leaf.bytes.len() + 192) {
                 insert_postgres(db, run).await?;
             }
+            Ok(())
         }
     }
+}
+
+/// One statement for the whole group: blobs side by side, the rest in a JSON array.
+async fn insert_sqlite(
+    db: &mut sqlx::SqliteConnection,
+    placed: &[Placed],
+) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO audit_entry (seq, leaf, leaf_hash, at_us, event, outcome, object) \
+        SELECT $1 + key, substr($2, value ->> 0, value ->> 1), substr($3, key * 32 + 1, 32), $4, \
+        value ->> 2, value ->> 3, value ->> 4 FROM json_each($5)";
+    let Some(first) = placed.first() else { return Ok(()) };
+    let (mut leaves, mut hashes) = (Joined::default(), Joined::default());
+    let rows: Value = placed
+        .iter()
+        .map(|p| {
+            let (start, length) = leaves.push(&p.leaf.bytes);
+            hashes.push(&p.leaf.hash);
+            json!([start, length, p.event, p.outcome, p.object])
+        })
+        .collect();
+    sqlx::query(SQL)
+        .bind(signed_size(first.seq)?)
+        .bind(leaves.0)
+        .bind(hashes.0)
+        .bind(first.at_us)
+        .bind(rows.to_string())
+        .execute(db)
+        .await?;
     Ok(())
 }
 

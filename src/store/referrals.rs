@@ -1,12 +1,12 @@
 //! Rows of referrals, and the rows that come with a new one.
 
 use crate::crypto::seal::WrappedCaseKey;
-use crate::domain::case::CaseState;
 use crate::domain::partner::Slug;
 use crate::domain::referral::{Profile, ReferralStatus, Source, Urgency};
 use crate::ids::{CaseId, DeliveryId, PartnerId, ReferralId};
-use crate::store::pool::{Conn, in_records, on_conn, on_db};
+use crate::store::pool::{Conn, Joined, in_records, on_conn, on_db};
 use crate::store::{Pool, StoreError};
+use serde_json::{Value, json};
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -88,14 +88,6 @@ pub struct OutboxRow {
     pub created_ms: i64,
 }
 
-const REFERRAL: &str = "INSERT INTO referral (id, partner_id, case_id, source, status, accepted_as, \
-    received_ms, changed_ms, version) VALUES ($1, $2, $3, $4, $5, $5, $6, $6, 1)";
-const CASE: &str = "INSERT INTO case_file (id, referral_id, organisation_id, assignee, state, source, \
-    urgency, municipality, district, composition, youngest, facts_version, facts, received_ms, \
-    changed_ms, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $13, 1)";
-const KEY: &str = "INSERT INTO case_key (case_id, kek_version, wrapped) VALUES ($1, $2, $3)";
-const IDENTITY: &str = "INSERT INTO identity (case_id, version, field_groups) VALUES ($1, 1, $2)";
-
 pub(super) async fn insert(
     conn: &mut Conn<'_>,
     accepted: &[AcceptedReferral],
@@ -104,56 +96,103 @@ pub(super) async fn insert(
         return Ok(());
     }
     match conn {
-        Conn::Sqlite(db) => {
-            for referral in accepted {
-                insert_sqlite(db, referral).await?;
-            }
-            Ok(())
-        }
+        Conn::Sqlite(db) => insert_sqlite(db, accepted).await,
         Conn::Postgres(db) => insert_postgres(db, accepted).await,
     }
 }
 
+/// One statement a table for the whole group: ids side by side in a blob, the rest in a JSON array.
 async fn insert_sqlite(
     db: &mut sqlx::SqliteConnection,
-    new: &AcceptedReferral,
+    new: &[AcceptedReferral],
 ) -> Result<(), StoreError> {
-    sqlx::query(REFERRAL)
-        .bind(new.id.uuid())
-        .bind(new.partner.uuid())
-        .bind(new.case.uuid())
-        .bind(new.source.as_str())
-        .bind(new.status.as_str())
-        .bind(new.received_ms)
+    const REFERRALS: &str = "INSERT INTO referral (id, partner_id, case_id, source, status, \
+        accepted_as, received_ms, changed_ms, version) \
+        SELECT substr($1, key * 48 + 1, 16), substr($1, key * 48 + 17, 16), \
+        substr($1, key * 48 + 33, 16), value ->> 0, value ->> 1, value ->> 1, value ->> 2, \
+        value ->> 2, 1 FROM json_each($2)";
+    let mut ids = Joined::default();
+    let rows: Value = new
+        .iter()
+        .map(|n| {
+            for id in [n.id.uuid(), n.partner.uuid(), n.case.uuid()] {
+                ids.push(id.as_bytes());
+            }
+            let (source, status) = (n.source.as_str(), n.status.as_str());
+            json!([source, status, n.received_ms])
+        })
+        .collect();
+    sqlx::query(REFERRALS).bind(ids.0).bind(rows.to_string()).execute(&mut *db).await?;
+    insert_cases_sqlite(db, new).await?;
+    insert_sealed_sqlite(db, new).await
+}
+
+async fn insert_cases_sqlite(
+    db: &mut sqlx::SqliteConnection,
+    new: &[AcceptedReferral],
+) -> Result<(), StoreError> {
+    const CASES: &str = "INSERT INTO case_file (id, referral_id, organisation_id, assignee, state, \
+        source, urgency, municipality, district, composition, youngest, facts_version, facts, \
+        received_ms, changed_ms, version) \
+        SELECT substr($1, key * 48 + 1, 16), substr($1, key * 48 + 17, 16), \
+        substr($1, key * 48 + 33, 16), value ->> 0, 'new', value ->> 1, value ->> 2, value ->> 3, \
+        value ->> 4, value ->> 5, value ->> 6, 1, substr($2, value ->> 7, value ->> 8), \
+        value ->> 9, value ->> 9, 1 FROM json_each($3)";
+    let (mut ids, mut facts) = (Joined::default(), Joined::default());
+    let rows: Value = new
+        .iter()
+        .map(|n| {
+            for id in [n.case.uuid(), n.id.uuid(), n.organisation.uuid()] {
+                ids.push(id.as_bytes());
+            }
+            let (start, length) = facts.push(&n.facts);
+            json!([
+                n.assignee.as_ref().map(Slug::as_str),
+                n.source.as_str(),
+                n.urgency.as_str(),
+                n.profile.municipality.as_str(),
+                district(n),
+                n.profile.composition.as_str(),
+                n.profile.youngest.as_str(),
+                start,
+                length,
+                n.received_ms,
+            ])
+        })
+        .collect();
+    sqlx::query(CASES).bind(ids.0).bind(facts.0).bind(rows.to_string()).execute(db).await?;
+    Ok(())
+}
+
+async fn insert_sealed_sqlite(
+    db: &mut sqlx::SqliteConnection,
+    new: &[AcceptedReferral],
+) -> Result<(), StoreError> {
+    const KEYS: &str = "INSERT INTO case_key (case_id, kek_version, wrapped) \
+        SELECT substr($1, key * 16 + 1, 16), value ->> 0, substr($2, value ->> 1, value ->> 2) \
+        FROM json_each($3)";
+    const IDENTITIES: &str = "INSERT INTO identity (case_id, version, field_groups) \
+        SELECT substr($1, key * 16 + 1, 16), 1, substr($2, value ->> 3, value ->> 4) \
+        FROM json_each($3)";
+    let (mut cases, mut keys, mut identities) =
+        (Joined::default(), Joined::default(), Joined::default());
+    let rows: Value = new
+        .iter()
+        .map(|n| {
+            cases.push(n.case.uuid().as_bytes());
+            let (key, key_length) = keys.push(&n.key.wrapped);
+            let (identity, length) = identities.push(&n.identity);
+            json!([n.key.kek_version, key, key_length, identity, length])
+        })
+        .collect();
+    let rows = rows.to_string();
+    sqlx::query(KEYS)
+        .bind(cases.0.as_slice())
+        .bind(keys.0)
+        .bind(rows.as_str())
         .execute(&mut *db)
         .await?;
-    sqlx::query(CASE)
-        .bind(new.case.uuid())
-        .bind(new.id.uuid())
-        .bind(new.organisation.uuid())
-        .bind(new.assignee.as_ref().map(Slug::as_str))
-        .bind(CaseState::New.as_str())
-        .bind(new.source.as_str())
-        .bind(new.urgency.as_str())
-        .bind(new.profile.municipality.as_str())
-        .bind(district(new))
-        .bind(new.profile.composition.as_str())
-        .bind(new.profile.youngest.as_str())
-        .bind(new.facts.as_slice())
-        .bind(new.received_ms)
-        .execute(&mut *db)
-        .await?;
-    sqlx::query(KEY)
-        .bind(new.case.uuid())
-        .bind(new.key.kek_version)
-        .bind(new.key.wrapped.as_slice())
-        .execute(&mut *db)
-        .await?;
-    sqlx::query(IDENTITY)
-        .bind(new.case.uuid())
-        .bind(new.identity.as_slice())
-        .execute(&mut *db)
-        .await?;
+    sqlx::query(IDENTITIES).bind(cases.0).bind(identities.0).bind(rows).execute(&mut *db).await?;
     Ok(())
 }
 
@@ -320,18 +359,38 @@ pub(super) async fn insert_outbox(
     conn: &mut Conn<'_>,
     rows: &[OutboxRow],
 ) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO outbox (id, partner_id, kind, object_id, created_ms) \
-        VALUES ($1, $2, $3, $4, $5)";
-    for row in rows {
-        on_conn!(conn, |db| sqlx::query(SQL)
-            .bind(row.id.uuid())
-            .bind(row.partner.uuid())
-            .bind(row.kind)
-            .bind(row.object)
-            .bind(row.created_ms)
-            .execute(&mut **db)
-            .await?
-            .rows_affected());
+    const SQLITE: &str = "INSERT INTO outbox (id, partner_id, kind, object_id, created_ms) \
+        SELECT substr($1, key * 48 + 1, 16), substr($1, key * 48 + 17, 16), value ->> 0, \
+        substr($1, key * 48 + 33, 16), value ->> 1 FROM json_each($2)";
+    const POSTGRES: &str = "INSERT INTO outbox (id, partner_id, kind, object_id, created_ms) \
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::bigint[])";
+    if rows.is_empty() {
+        return Ok(());
+    }
+    match conn {
+        Conn::Sqlite(db) => {
+            let mut ids = Joined::default();
+            let values: Value = rows
+                .iter()
+                .map(|row| {
+                    for id in [row.id.uuid(), row.partner.uuid(), row.object] {
+                        ids.push(id.as_bytes());
+                    }
+                    json!([row.kind, row.created_ms])
+                })
+                .collect();
+            sqlx::query(SQLITE).bind(ids.0).bind(values.to_string()).execute(&mut **db).await?;
+        }
+        Conn::Postgres(db) => {
+            sqlx::query(POSTGRES)
+                .bind(rows.iter().map(|row| row.id.uuid()).collect::<Vec<_>>())
+                .bind(rows.iter().map(|row| row.partner.uuid()).collect::<Vec<_>>())
+                .bind(rows.iter().map(|row| row.kind).collect::<Vec<_>>())
+                .bind(rows.iter().map(|row| row.object).collect::<Vec<_>>())
+                .bind(rows.iter().map(|row| row.created_ms).collect::<Vec<_>>())
+                .execute(&mut **db)
+                .await?;
+        }
     }
     Ok(())
 }

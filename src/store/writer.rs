@@ -87,8 +87,16 @@ impl Writer {
     pub fn start(pool: Pool, keyring: Arc<Keyring>, boot: [u8; 8], group: NonZeroUsize) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let latest = Arc::new(Mutex::new(None));
-        let worker =
-            Worker { pool, keyring, boot, group, last_us: 0, latest: Arc::clone(&latest), jobs };
+        let worker = Worker {
+            pool,
+            keyring,
+            boot,
+            group,
+            last_us: 0,
+            latest: Arc::clone(&latest),
+            head: None,
+            jobs,
+        };
         tokio::spawn(worker.run());
         Self { queue, latest }
     }
@@ -138,6 +146,8 @@ struct Worker {
     /// Time in the ledger never runs back within one process.
     last_us: i64,
     latest: Arc<Mutex<Option<Arc<SignedHead>>>>,
+    /// The head this process committed last, as long as nothing failed since.
+    head: Option<Head>,
     jobs: mpsc::Receiver<Job>,
 }
 
@@ -206,21 +216,25 @@ impl Worker {
 
     async fn transact(&mut self, group: &mut [Job]) -> Result<Vec<Committed>, StoreError> {
         let pool = self.pool.clone();
+        // Only a commit makes it known again.
+        let mine = self.head.take();
         let (places, head) = match &pool {
             Pool::Sqlite { write, .. } => {
                 let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
-                let done = self.apply(&mut Conn::Sqlite(&mut tx), group).await?;
+                let done = self.apply(&mut Conn::Sqlite(&mut tx), group, mine.as_ref()).await?;
                 tx.commit().await?;
                 done
             }
             Pool::Postgres(db) => {
                 let mut tx = db.begin().await?;
-                let done = self.apply(&mut Conn::Postgres(&mut tx), group).await?;
+                let done = self.apply(&mut Conn::Postgres(&mut tx), group, None).await?;
                 tx.commit().await?;
                 done
             }
         };
-        let head = Arc::new(head.signed());
+        let signed = Arc::new(head.signed());
+        self.head = Some(head);
+        let head = signed;
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&head));
         Ok(places
             .into_iter()
@@ -232,8 +246,9 @@ impl Worker {
         &mut self,
         conn: &mut Conn<'_>,
         group: &mut [Job],
+        mine: Option<&Head>,
     ) -> Result<(Vec<Option<(RequestId, u64)>>, Head), StoreError> {
-        let mut head = ledger::lock_head(conn).await?;
+        let mut head = ledger::lock_head(conn, mine).await?;
         let keys: Vec<Scope> = group.iter().filter_map(|job| job.question.idempotency).collect();
         let remembered = idempotency::find(conn, &keys).await?;
         let mut bulk = Bulk::default();
