@@ -1,5 +1,5 @@
 //! How much of the database's own speed the ledger leaves: entries a second through the writer, beside
-//! rows a second that are only inserted, as many a commit.
+//! what the database does for the same rows without us, as many a commit.
 //!
 //! For `scripts/bench.sh`. Works on the database of a configuration while no gateway runs on it, in
 //! alternating rounds, and prints one line of JSON. The entries it writes stay in that ledger, which
@@ -20,8 +20,14 @@ use serde_json::json;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
+
+const HEAD: &str = "UPDATE bench_head SET size = $1 WHERE id = 1";
+
+/// The name under which the ledger keeps a case.
+const OBJECT: &str = "case:03030303030303030303030303030303";
 
 /// Ledger entries a second beside plain inserts a second, at one batch size.
 #[derive(Debug, Parser)]
@@ -40,7 +46,11 @@ struct Args {
     round_ms: u64,
 }
 
-#[tokio::main(flavor = "current_thread")]
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
     tls::install_default_provider();
     match run(&Args::parse()).await {
@@ -117,7 +127,8 @@ fn entry() -> Result<Entry, Failure> {
     Ok(entry)
 }
 
-/// Entries committed within a round by `batch` writers that each wait for their answer.
+/// Entries committed within a round. Twice `batch` writers each wait for their answer, so that one group
+/// gathers while another is committed, as under load.
 async fn ledger(
     booted: &Booted,
     entry: &Entry,
@@ -126,14 +137,15 @@ async fn ledger(
 ) -> Result<u32, Failure> {
     let until = Instant::now() + round;
     let mut writers = JoinSet::new();
-    for _ in 0..batch {
-        let (gateway, entry) = (booted.api.gateway.clone(), entry.clone());
+    for _ in 0..2 * batch {
+        let (gateway, entry) = (booted.api.gateway.clone(), Arc::new(entry.clone()));
         writers.spawn(async move {
             let mut written: u32 = 0;
             while Instant::now() < until {
-                let entry = entry.clone();
+                let entry = Arc::clone(&entry);
                 let decide = move |_: &_| {
-                    let effect = Effect::new(RequestId::new(), entry.clone(), Rows::default());
+                    let effect =
+                        Effect::new(RequestId::new(), Entry::clone(&entry), Rows::default());
                     (effect, ())
                 };
                 let now = gateway.clock.now();
@@ -151,24 +163,43 @@ async fn ledger(
     Ok(total)
 }
 
-/// A table of the same bytes, and nothing else.
+/// What the database itself does for the same rows: tables of the same columns and indexes, the same
+/// statements, as many rows a commit and a head that moves along. No triggers, and nothing computed.
 struct Raw {
     next: i64,
-    leaves: Vec<Vec<u8>>,
+    leaf: Vec<u8>,
+    batch: usize,
 }
 
 impl Raw {
     async fn make(pool: &Pool, leaf: Vec<u8>, batch: u32) -> Result<Self, Failure> {
-        const SQLITE: &str =
-            "CREATE TABLE bench_raw (seq INTEGER NOT NULL PRIMARY KEY, leaf BLOB NOT NULL) STRICT";
-        const POSTGRES: &str =
-            "CREATE TABLE bench_raw (seq BIGINT NOT NULL PRIMARY KEY, leaf BYTEA NOT NULL)";
-        let _none = match pool {
-            Pool::Sqlite { write, .. } => sqlx::query(SQLITE).execute(write).await?.rows_affected(),
-            Pool::Postgres(db) => sqlx::query(POSTGRES).execute(db).await?.rows_affected(),
-        };
-        let leaves = std::iter::repeat_n(leaf, usize::try_from(batch)?).collect();
-        Ok(Self { next: 0, leaves })
+        const SQLITE: [&str; 4] = [
+            "CREATE TABLE bench_raw (seq INTEGER NOT NULL PRIMARY KEY, leaf BLOB NOT NULL, \
+                leaf_hash BLOB NOT NULL, at_us INTEGER NOT NULL, event TEXT NOT NULL, \
+                outcome TEXT NOT NULL, object TEXT) STRICT",
+            "CREATE INDEX bench_raw_by_object ON bench_raw (object)",
+            "CREATE TABLE bench_head (id INTEGER NOT NULL PRIMARY KEY, size INTEGER NOT NULL) STRICT",
+            "INSERT INTO bench_head VALUES (1, 0)",
+        ];
+        const POSTGRES: [&str; 4] = [
+            "CREATE TABLE bench_raw (LIKE audit_entry INCLUDING ALL)",
+            "CREATE TABLE bench_head (id SMALLINT NOT NULL PRIMARY KEY, size BIGINT NOT NULL)",
+            "INSERT INTO bench_head VALUES (1, 0)",
+            "ANALYZE bench_head",
+        ];
+        match pool {
+            Pool::Sqlite { write, .. } => {
+                for sql in SQLITE {
+                    sqlx::query(sql).execute(write).await?;
+                }
+            }
+            Pool::Postgres(db) => {
+                for sql in POSTGRES {
+                    sqlx::query(sql).execute(db).await?;
+                }
+            }
+        }
+        Ok(Self { next: 0, leaf, batch: usize::try_from(batch)? })
     }
 
     /// Rows committed within a round.
@@ -176,7 +207,7 @@ impl Raw {
         let until = Instant::now() + round;
         let mut total = 0;
         while Instant::now() < until {
-            let seqs: Vec<i64> = (self.next..).take(self.leaves.len()).collect();
+            let seqs: Vec<i64> = (self.next..).take(self.batch).collect();
             match pool {
                 Pool::Sqlite { write, .. } => self.sqlite(write, &seqs).await?,
                 Pool::Postgres(db) => self.postgres(db, &seqs).await?,
@@ -187,36 +218,48 @@ impl Raw {
         Ok(total)
     }
 
-    /// One statement a commit, as the ledger's own.
+    /// One statement a commit, the leaves side by side, as the ledger's own.
     async fn sqlite(&self, db: &sqlx::SqlitePool, seqs: &[i64]) -> Result<(), Failure> {
-        const SQL: &str = "INSERT INTO bench_raw (seq, leaf) SELECT value, $1 FROM json_each($2)";
+        const SQL: &str = "INSERT INTO bench_raw SELECT value, substr($1, key * $2 + 1, $2), \
+            substr($1, key * $2 + 1, 32), 1, 'referral.accepted', 'allow', $3 FROM json_each($4)";
         let mut tx = db.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query(SQL)
-            .bind(self.leaves.first())
+            .bind(self.leaf.repeat(seqs.len()))
+            .bind(i64::try_from(self.leaf.len())?)
+            .bind(OBJECT)
             .bind(json!(seqs).to_string())
             .execute(&mut *tx)
             .await?;
+        sqlx::query(HEAD).bind(self.next).execute(&mut *tx).await?;
         Ok(tx.commit().await?)
     }
 
     /// A few statements a commit: a longer one would wait for the network (`store::pool`).
     async fn postgres(&self, db: &sqlx::PgPool, seqs: &[i64]) -> Result<(), Failure> {
-        const SQL: &str =
-            "INSERT INTO bench_raw (seq, leaf) SELECT * FROM unnest($1::bigint[], $2::bytea[])";
+        const SQL: &str = "INSERT INTO bench_raw SELECT seq, leaf, substr(leaf, 1, 32), 1, \
+            'referral.accepted', 'allow', $3 FROM unnest($1::bigint[], $2::bytea[]) AS new (seq, leaf)";
         const RUN: usize = 12;
         let mut tx = db.begin().await?;
-        for (seqs, leaves) in seqs.chunks(RUN).zip(self.leaves.chunks(RUN)) {
-            sqlx::query(SQL).bind(seqs).bind(leaves).execute(&mut *tx).await?;
+        sqlx::query("SELECT size FROM bench_head WHERE id = 1 FOR UPDATE")
+            .fetch_one(&mut *tx)
+            .await?;
+        for seqs in seqs.chunks(RUN) {
+            let leaves = vec![self.leaf.as_slice(); seqs.len()];
+            sqlx::query(SQL).bind(seqs).bind(leaves).bind(OBJECT).execute(&mut *tx).await?;
         }
+        sqlx::query(HEAD).bind(self.next).execute(&mut *tx).await?;
         Ok(tx.commit().await?)
     }
 
     async fn remove(self, pool: &Pool) -> Result<(), Failure> {
-        const SQL: &str = "DROP TABLE bench_raw";
-        let _none = match pool {
-            Pool::Sqlite { write, .. } => sqlx::query(SQL).execute(write).await?.rows_affected(),
-            Pool::Postgres(db) => sqlx::query(SQL).execute(db).await?.rows_affected(),
-        };
+        for sql in ["DROP TABLE bench_raw", "DROP TABLE bench_head"] {
+            let _none = match pool {
+                Pool::Sqlite { write, .. } => {
+                    sqlx::query(sql).execute(write).await?.rows_affected()
+                }
+                Pool::Postgres(db) => sqlx::query(sql).execute(db).await?.rows_affected(),
+            };
+        }
         Ok(())
     }
 }

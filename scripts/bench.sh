@@ -12,7 +12,7 @@
 # one transaction per request; both again with 2 ms added to each sync of PostgreSQL (its own
 # commit_delay, which sleeps before the sync under the same lock; SQLite has nothing of the kind);
 # pgbench with two inserts and with our six; nginx answering the same POST from a fixed text; full
-# handshakes; ledger entries beside rows that are only inserted. CPU is that of the server's processes
+# handshakes; ledger entries beside raw commits of the same rows. CPU is that of the server's processes
 # (/proc/PID/stat), without the database's.
 #
 # What is missing is installed as root, otherwise it is named. Binds 127.0.0.1 only. Stops what it
@@ -366,7 +366,7 @@ for what, all_of in figures.items():
 for kind in ("sqlite", "postgres"):
     for f in figures.get(f"ledger, {kind}", []):
         print(f"{'ledger entries, ' + f['database'] + ', ' + str(f['batch']) + ' a commit':<54}"
-              f"{f['entries_per_s']:>9,.0f}\n{'rows only inserted, the same batch':<54}{f['raw_rows_per_s']:>9,.0f}")
+              f"{f['entries_per_s']:>9,.0f}\n{'raw commits, the same rows and batch':<54}{f['raw_rows_per_s']:>9,.0f}")
 
 
 def ratio(above, below, field):
@@ -393,16 +393,16 @@ nginx, two = "nginx, fixed answer to the same POST", "pgbench, two inserts, 16 c
 six = "pgbench, our six inserts, 16 clients"
 slow = f"{postgres}, sync + 2 ms"
 print(f"\n{'goals':<66}{'ratio':>7}  {'least':<7} {'aim':<7} {'of aim':>6}")
-goal("durable referrals/s, PostgreSQL ÷ pgbench 16 clients, two inserts", ratio(postgres, two, "rps"), 0.5, 1.0)
+goal("durable referrals/s, PostgreSQL ÷ pgbench 16 clients, same inserts", ratio(postgres, six, "rps"), 0.5, 1.0)
 goal("CPU per durable referral, PostgreSQL ÷ nginx mTLS", ratio(postgres, nginx, "server_cpu_us"), 25, 10, False)
 goal("CPU per durable referral, SQLite ÷ nginx mTLS", ratio(sqlite, nginx, "server_cpu_us"), 25, 10, False)
 goal("group commit ÷ one per commit, PostgreSQL, 2 ms added to each sync", ratio(slow, f"{slow}, one per commit", "rps"), 6, 10)
 goal("full-handshake CPU ÷ nginx (ours with ML-KEM-768)", ratio("full handshakes", "full handshakes, nginx", "server_cpu_us"), 0.7, 0.5, False)
 for kind in ("sqlite", "postgres"):
-    goal(f"ledger entries/s ÷ rows only inserted/s, {kind}", median(f"ledger, {kind}", "ratio"), 0.5, 0.8)
+    goal(f"ledger entries/s ÷ raw commits/s, same batch, {kind}", median(f"ledger, {kind}", "ratio"), 0.5, 0.8)
 print("\nwithout a goal")
 for name, value in (
-    ("durable referrals/s, PostgreSQL ÷ pgbench 16 clients, our six inserts", ratio(postgres, six, "rps")),
+    ("durable referrals/s, PostgreSQL ÷ pgbench 16 clients, two inserts", ratio(postgres, two, "rps")),
     ("group commit ÷ one per commit, PostgreSQL, sync as it is", ratio(postgres, f"{postgres}, one per commit", "rps")),
     ("group commit ÷ one per commit, SQLite, sync as it is", ratio(sqlite, f"{sqlite}, one per commit", "rps")),
 ):
