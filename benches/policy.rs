@@ -49,6 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn subject(kind: PartnerKind, role: Role) -> Result<Subject, Box<dyn Error>> {
     Ok(Subject {
+        register: 1,
         partner: PartnerId::new(),
         number: PartnerNumber::parse("00000099000000001000")?,
         partner_name: Slug::parse("partner")?,

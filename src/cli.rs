@@ -13,6 +13,7 @@ pub mod issuer;
 pub mod partners;
 pub mod pki;
 pub mod policies;
+pub mod restore;
 pub mod serve;
 pub mod story;
 pub mod watch;
@@ -126,6 +127,8 @@ enum AuditVerb {
     Verify(ConfigArgs),
     /// Print the signed head.
     Head(ConfigArgs),
+    /// Go on with a restored, older database: two persons, and an entry that says so.
+    AcknowledgeRestore(restore::RestoreArgs),
 }
 
 /// Why a verb failed, and with which exit code.
@@ -199,6 +202,7 @@ async fn act(verb: Verb) -> Result<ExitCode, Failure> {
         }
         Verb::Audit(AuditVerb::Verify(args)) => return audit::verify(&args.config).await,
         Verb::Audit(AuditVerb::Head(args)) => print(&audit::head(&args.config).await?)?,
+        Verb::Audit(AuditVerb::AcknowledgeRestore(args)) => restore::acknowledge(&args).await?,
         Verb::Openapi => print(&crate::http::openapi::document().to_string())?,
     }
     Ok(ExitCode::SUCCESS)

@@ -3,6 +3,7 @@
 //! Paths are relative to the directory of the file. Every field is described in
 //! `docs/operations.md`; `buurtpoort check --config FILE` tries all of it and opens no port.
 
+use crate::audit::checkpoint;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -113,8 +114,29 @@ pub struct Tokens {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Ledger {
-    /// Origin of the log, such as `buurtpoort.example.nl/audit/1`.
+    /// Origin of the log's first epoch, such as `buurtpoort.example.nl/audit/1`.
     pub origin: String,
+    /// Directory of signed heads, best on another volume than the database.
+    #[serde(default = "checkpoints")]
+    pub checkpoints: PathBuf,
+    /// Free space in MiB below which no new referrals are accepted.
+    #[serde(default = "low_space")]
+    pub low_space_mib: u64,
+    /// Free space in MiB below which nothing is written or released.
+    #[serde(default = "least_space")]
+    pub least_space_mib: u64,
+}
+
+fn checkpoints() -> PathBuf {
+    PathBuf::from("checkpoints")
+}
+
+const fn low_space() -> u64 {
+    512
+}
+
+const fn least_space() -> u64 {
+    64
 }
 
 /// `[policies]`
@@ -210,6 +232,15 @@ impl Config {
         rule(self.listen.admin.ip().is_loopback(), "listen.admin: must be a loopback address")?;
         rule((1..=64).contains(&self.listen.workers), "listen.workers: must be 1 to 64")?;
         rule(!self.keys.deployment.is_empty(), "keys.deployment: must be given")?;
+        let Ledger { origin, low_space_mib, least_space_mib, .. } = &self.ledger;
+        rule(
+            checkpoint::epoch(origin).is_some(),
+            "ledger.origin: must end in the number of its first epoch, as in host/audit/1",
+        )?;
+        rule(
+            least_space_mib <= low_space_mib && *low_space_mib < 1 << 30,
+            "ledger.least-space-mib: must be at most ledger.low-space-mib",
+        )?;
         rule(self.tokens.issuer.starts_with("https://"), "tokens.issuer: must be an https URL")
     }
 
@@ -229,6 +260,7 @@ impl Config {
             &mut tls.client_authorities,
             &mut tls.revocations,
             &mut self.keys.root,
+            &mut self.ledger.checkpoints,
         ];
         for path in paths {
             *path = base.join(&*path);

@@ -28,3 +28,4 @@ pub mod config;
 pub mod http;
 pub mod telemetry;
 pub mod tls;
+pub mod worker;

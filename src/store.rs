@@ -22,9 +22,11 @@
 use std::sync::Arc;
 
 pub mod cases;
+pub mod denials;
 pub mod effect;
 pub mod facts;
 pub mod figures;
+pub mod health;
 pub mod idempotency;
 pub mod identities;
 pub mod keys;
@@ -45,6 +47,12 @@ pub enum StoreError {
     /// The database cannot be reached, is locked, or cannot be written.
     #[error("the database is not available ({0})")]
     Unavailable(&'static str),
+    /// The ledger cannot be written since some moments: nothing is tried until it can.
+    #[error("the ledger is sealed")]
+    Sealed,
+    /// Space runs out: nothing new is taken in.
+    #[error("space is low")]
+    Low,
     /// The queue of waiting writes is full.
     #[error("too many writes are waiting")]
     Busy,

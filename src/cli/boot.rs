@@ -1,5 +1,6 @@
 //! From a configuration to a gateway that can work: database, keys, policies, register, certificates.
 
+use crate::audit::checkpoint::epoch;
 use crate::cli::Failure;
 use crate::cli::policies::{self, Loaded};
 use crate::clock::Clock;
@@ -14,6 +15,7 @@ use crate::store::{Pool, Store, Writer, keys, ledger, migrate as schema, partner
 use crate::tls::Versions;
 use crate::tls::acceptor::Reloadable;
 use crate::tls::reload::{ClientFiles, ListenerFiles};
+use crate::worker::archive::Archive;
 use arc_swap::ArcSwap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -85,7 +87,8 @@ pub async fn prepare(config: &Config, pool: &Pool, clock: &Clock) -> Result<(), 
     }
     let keyring = keyring(config, pool).await?;
     ledger::start(pool, &config.ledger.origin, &keyring).await?;
-    Ok(())
+    let head = ledger::head(pool).await?;
+    Ok(Archive::at(&config.ledger.checkpoints).begin(&head.signed())?)
 }
 
 /// Everything a process needs to serve.
@@ -137,11 +140,13 @@ async fn gateway(
     let entropy = Entropy::system();
     let register = partners::load(&pool).await?;
     let head = ledger::head(&pool).await?;
-    if head.log != config.ledger.origin {
+    if !is_later_epoch(&head.log, &config.ledger.origin) {
         return Err(Failure::new("ledger.origin: the database holds another log"));
     }
-    let writer =
-        Writer::start(pool.clone(), Arc::clone(&keyring), entropy.array()?, config.limits.group);
+    let archive = Archive::at(&config.ledger.checkpoints);
+    archive.check(&pool, &head, &keyring.ledger_public_keys()).await?;
+    let (ring, group) = (Arc::clone(&keyring), config.limits.group);
+    let writer = Writer::start(pool.clone(), ring, entropy.array()?, group, head.signed());
     let decoy = decoy::make(&keyring, &entropy)?;
     Ok(Gateway {
         decoy,
@@ -154,6 +159,14 @@ async fn gateway(
         disclosure,
         register: ArcSwap::from_pointee(register),
     })
+}
+
+/// Whether `log` is `first`, or an epoch of it that began after an acknowledged restore.
+fn is_later_epoch(log: &str, first: &str) -> bool {
+    match (epoch(log), epoch(first)) {
+        (Some((name, now)), Some((same, then))) => name == same && now >= then,
+        _ => false,
+    }
 }
 
 const fn versions(config: &Config) -> Versions {

@@ -218,20 +218,24 @@ async fn make(args: &DemoArgs, sockets: &Sockets, clock: &Clock) -> Result<Confi
     }
     boot::prepare(&config, &pool, clock).await?;
     let (partners, territories) = register::parse(&toml::to_string(&register)?)?;
-    apply(&pool, &partners, &territories).await?;
+    apply(&config, &pool, clock, &partners, &territories).await?;
     pool.close().await;
     Ok(config)
 }
 
 async fn apply(
+    config: &Config,
     pool: &Pool,
+    clock: &Clock,
     partners: &[crate::domain::partner::Partner],
     territories: &[crate::domain::partner::Territory],
 ) -> Result<(), Failure> {
     if partners::load(pool).await?.partners().next().is_some() {
         return Err(Failure::new("the database holds an earlier deployment; --reset replaces it"));
     }
-    Ok(partners::apply(pool, partners, territories).await?)
+    let keyring = boot::keyring(config, pool).await?;
+    let when = (Entropy::system().array()?, clock.now().as_microsecond());
+    Ok(partners::apply(pool, &keyring, partners, territories, when).await?)
 }
 
 /// Removes an earlier demo; anything else in the way is left alone.

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::server::{self, Servers, Sockets};
 use crate::telemetry;
+use crate::worker::ledger as keeper;
 use actix_web::web::Data;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::net::TcpListener;
@@ -55,6 +56,7 @@ pub fn start(
     let workers = booted.config.listen.workers;
     let servers = server::start(sockets, api, &booted.portal_tls, metrics, workers)?;
     tokio::spawn(watch::changes(Arc::clone(booted)));
+    tokio::spawn(keeper::keep(Arc::clone(booted)));
     Ok(servers)
 }
 
@@ -86,6 +88,7 @@ pub async fn until_stopped(booted: &Booted, servers: Servers) -> Result<(), Fail
     };
     let (served, ()) = tokio::join!(serving, signals);
     served?;
+    keeper::close(booted).await;
     booted.api.gateway.store.pool.close().await;
     Ok(())
 }

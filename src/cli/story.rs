@@ -359,9 +359,8 @@ async fn ledger(scene: &Scene, booted: &Booted) -> Result<(), Failure> {
         Err(tamper) => scene.tell("the ledger", promised, false, &tamper.to_string())?,
     }
     let head = gateway.store.writer.latest();
-    let signed = head.is_some_and(|head| {
-        Checkpoint::parse_and_verify(&head.note, &gateway.keyring.ledger_public_keys()).is_ok()
-    });
+    let keys = gateway.keyring.ledger_public_keys();
+    let signed = Checkpoint::parse_and_verify(&head.note, &keys).is_ok();
     scene.tell(
         "its head",
         "signed by the ledger key",

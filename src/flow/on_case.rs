@@ -46,13 +46,15 @@ pub(super) enum Which {
 }
 
 impl Which {
-    fn question(self, once: Option<Once>) -> Question {
-        let idempotency = once.map(|once| once.scope);
+    fn question(self, once: Option<Once>, register: i64) -> Question {
+        let asked = Question {
+            idempotency: once.map(|once| once.scope),
+            register: Some(register),
+            ..Question::default()
+        };
         match self {
-            Self::Case(id) => Question { case: Some(id), idempotency, ..Question::default() },
-            Self::Referral(id) => {
-                Question { referral: Some(id), idempotency, ..Question::default() }
-            }
+            Self::Case(id) => Question { case: Some(id), ..asked },
+            Self::Referral(id) => Question { referral: Some(id), ..asked },
         }
     }
 }
@@ -76,10 +78,11 @@ where
 {
     let now = gateway.clock.now();
     let own = Arc::clone(gateway);
+    let question = which.question(once, allowed.subject().register);
     let decide = move |found: &Found| {
         decided(&own, &allowed, object, once, found, now, &circumstance, &wish)
     };
-    let (answer, committed) = gateway.store.writer.write(which.question(once), now, decide).await?;
+    let (answer, committed) = gateway.store.writer.write(question, now, decide).await?;
     let (verdict, outcome) = answer;
     let permit = match (verdict.settle(&committed), &outcome) {
         (Err(_), Some(Err(FlowError::Store(corrupt)))) => return Err(corrupt.clone().into()),
@@ -131,7 +134,7 @@ fn decided<A: Action, T>(
     let facts = facts_for(&case);
     let verdict = allowed.decide(object, &facts, &circumstance(&case));
     let Wish { granted, note, outcome } = wish(&case, now);
-    let outcome = reused(once, &case).map_or(outcome, Err);
+    let outcome = moved(found).or_else(|| reused(once, &case)).map_or(outcome, Err);
     let note = Note { object: ledger_object("case", memory.audit_reference), ..note };
     let mut entry = verdict.entry(granted, &note);
     match outcome {
@@ -165,6 +168,12 @@ fn as_long_as_a_foreign_case(gateway: &Gateway, now: Timestamp) {
         let rules = gateway.consent.load();
         std::hint::black_box(standing_of(&rules, &gateway.decoy, &memory, now));
     }
+}
+
+/// The caller was admitted by a register that is no longer in force: it may be suspended by now. It asks
+/// again, and is admitted by the new one or not.
+fn moved(found: &Found) -> Option<FlowError> {
+    found.register_moved.then(|| StoreError::Busy.into())
 }
 
 fn reused(once: Option<Once>, case: &OpenCase<'_>) -> Option<FlowError> {

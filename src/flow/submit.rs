@@ -15,9 +15,11 @@ use crate::policy::Allowed;
 use crate::policy::action::SubmitReferral;
 use crate::policy::facts::{Circumstance, Facts};
 use crate::policy::verdict::Note;
+use crate::store::StoreError;
 use crate::store::cases::AssignmentRow;
 use crate::store::effect::{Effect, Rows};
 use crate::store::facts::{self, CaseMemory};
+use crate::store::health::State;
 use crate::store::idempotency::Remembered;
 use crate::store::referrals::{AcceptedReferral, OutboxRow};
 use crate::store::writer::{Found, Question};
@@ -43,7 +45,7 @@ pub struct Submitted {
 /// Takes a referral in. `digest` is the SHA-256 of the canonical request, for the receipt.
 ///
 /// # Errors
-/// [`FlowError::Consent`] with all reasons, and nothing is kept; [`FlowError::Rule`] where the partner
+/// [`StoreError::Low`] while space runs out; [`FlowError::Consent`] with all reasons, and nothing is kept; [`FlowError::Rule`] where the partner
 /// may not refer in this capacity or nobody serves the gemeente; [`FlowError::KeyReused`].
 pub async fn submit(
     gateway: &Arc<Gateway>,
@@ -52,6 +54,9 @@ pub async fn submit(
     once: Once,
     digest: [u8; 32],
 ) -> Result<Done<Submitted>, FlowError> {
+    if gateway.store.writer.health().state() != State::Ok {
+        return Err(StoreError::Low.into());
+    }
     let now = gateway.clock.now();
     let territory = territory_of(gateway, &allowed, &new)?;
     let standing = standing_of(gateway, &new, now);
@@ -129,7 +134,7 @@ fn prepare(
 ) -> Result<Prepared, FlowError> {
     let (id, case) = (ReferralId::new(), CaseId::new());
     let audit_reference = AuditReference::new();
-    let unavailable = crate::store::StoreError::Unavailable("case key");
+    let unavailable = StoreError::Unavailable("case key");
     let (key, wrapped) =
         gateway.keyring.new_case_key(&gateway.entropy, case.uuid()).or(Err(unavailable))?;
     let assignee = territory.automatic.then(|| territory.coordinator.clone());
@@ -185,7 +190,7 @@ fn take(disclosures: &mut Vec<Disclosure>, group: FieldGroup) -> Option<Secret> 
 }
 
 fn by_territory(case: CaseId, to: Slug, now: Timestamp) -> Result<AssignmentRow, FlowError> {
-    let corrupt = crate::store::StoreError::Corrupt("account name");
+    let corrupt = StoreError::Corrupt("account name");
     let by = Slug::parse("territory").or(Err(corrupt))?;
     Ok(AssignmentRow { case, version: 1, coordinator: to, by, at_ms: now.as_millisecond() })
 }
@@ -289,5 +294,5 @@ fn receipt(
         head.size
     );
     let signed = gateway.keyring.sign_jws("bp-receipt+jwt", payload.as_bytes(), &gateway.entropy);
-    Ok(signed.or(Err(crate::store::StoreError::Unavailable("receipt key")))?)
+    Ok(signed.or(Err(StoreError::Unavailable("receipt key")))?)
 }

@@ -1,6 +1,7 @@
 //! The admin listener: `/live`, `/ready`, `/metrics`, on the loopback address only.
 
 use crate::http::Api;
+use crate::store::health::State;
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, ServiceConfig};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -17,12 +18,12 @@ async fn live() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").body("live\n")
 }
 
-/// Ready when the database answers and the revocation list still holds.
+/// Ready when the database answers, the ledger can be written and the revocation list still holds.
 async fn ready(api: Data<Api>) -> HttpResponse {
     let now = api.gateway.clock.now();
     let lists = api.tls.revocations_expire_at().is_some_and(|until| until > now);
-    let database = api.gateway.store.pool.ping().await.is_ok();
-    if lists && database {
+    let ledger = api.gateway.store.writer.health().state() != State::Sealed;
+    if lists && ledger && api.gateway.store.pool.ping().await.is_ok() {
         HttpResponse::Ok().content_type("text/plain").body("ready\n")
     } else {
         HttpResponse::ServiceUnavailable().content_type("text/plain").body("not ready\n")

@@ -111,7 +111,10 @@ fn admit(request: &ServiceRequest, marks: &Marks) -> Result<(), Problem> {
     // A caller chooses its trace id; what goes into the ledger for ever is a keyed hash of it.
     let hashed = hex(&api.gateway.keyring.token_hash(&marks.trace));
     let trace = hashed.chars().take(32).collect();
-    let subject = subject(partner, peer, &bearer, marks.request, trace);
+    let subject = Subject {
+        register: register.version,
+        ..subject(partner, peer, &bearer, marks.request, trace)
+    };
     request.extensions_mut().insert(Arc::new(subject));
     Ok(())
 }
@@ -150,6 +153,7 @@ fn subject(
         bound: true,
         certificate: peer.fingerprint().0,
         token: bearer.token,
+        register: 0,
         pseudonym: bearer.pseudonym.clone(),
         request,
         trace,
@@ -198,10 +202,8 @@ fn with_route(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
 
 fn with_headers(mut response: ServiceResponse<BoxBody>, marks: &Marks) -> ServiceResponse<BoxBody> {
     cut_on_unread_body(&mut response);
-    let head = response
-        .request()
-        .app_data::<Data<Api>>()
-        .and_then(|api| api.gateway.store.writer.latest());
+    let head =
+        response.request().app_data::<Data<Api>>().map(|api| api.gateway.store.writer.latest());
     let headers = response.headers_mut();
     for (name, value) in FIXED {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));

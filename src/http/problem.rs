@@ -63,6 +63,9 @@ pub enum Problem {
     /// The caller's copy is stale.
     #[error("the resource has changed")]
     Stale,
+    /// Space runs out, and nothing new is taken in.
+    #[error("storage is low")]
+    StorageLow,
     /// The state of things does not allow it.
     #[error("the present state does not allow it")]
     StateConflict {
@@ -102,6 +105,7 @@ pub const KINDS: &[&str] = &[
     "partner-unknown",
     "stale",
     "state-conflict",
+    "storage-low",
     "too-large",
     "too-many-requests",
     "unauthenticated",
@@ -141,6 +145,7 @@ impl Problem {
             Self::PartnerUnknown => (S::FORBIDDEN, "partner-unknown", "Not an active partner"),
             Self::Stale => (S::PRECONDITION_FAILED, "stale", "Resource has changed"),
             Self::StateConflict { .. } => (S::CONFLICT, "state-conflict", "Not in this state"),
+            Self::StorageLow => (S::INSUFFICIENT_STORAGE, "storage-low", "Storage low"),
             Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "Body too large"),
             Self::TooManyRequests(_) => {
                 (S::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests")
@@ -175,6 +180,9 @@ impl Problem {
             Self::PartnerUnknown => "The certificate is not registered for an active partner.",
             Self::Stale => "The resource has another version than If-Match names. Read it again.",
             Self::StateConflict { .. } => "The present state does not allow this.",
+            Self::StorageLow => {
+                "Nothing new is accepted while storage is low; what is there can be read. Try again later."
+            }
             Self::TooLarge => "A body may have 64 KiB at most.",
             Self::TooManyRequests(_) => "Wait for the number of seconds in Retry-After.",
             Self::Unauthenticated { .. } => {
@@ -246,7 +254,7 @@ impl Problem {
             Self::TooManyRequests(seconds) => {
                 Some((header::RETRY_AFTER, HeaderValue::from(*seconds)))
             }
-            Self::AuditUnavailable | Self::Busy => {
+            Self::AuditUnavailable | Self::Busy | Self::StorageLow => {
                 Some((header::RETRY_AFTER, HeaderValue::from_static("5")))
             }
             Self::MethodNotAllowed(allow) => {
@@ -293,9 +301,13 @@ impl From<FlowError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::error!(error = %error, "store");
+        // Of a sealed ledger the keeper tells once, not each request.
+        if !matches!(error, StoreError::Sealed | StoreError::Low) {
+            tracing::error!(error = %error, "store");
+        }
         match error {
-            StoreError::Unavailable(_) => Self::AuditUnavailable,
+            StoreError::Unavailable(_) | StoreError::Sealed => Self::AuditUnavailable,
+            StoreError::Low => Self::StorageLow,
             StoreError::Busy => Self::Busy,
             StoreError::Corrupt(_)
             | StoreError::Schema { .. }

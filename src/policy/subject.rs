@@ -30,6 +30,8 @@ pub struct Subject {
     pub token: [u8; 32],
     /// Pseudonym of the account for the ledger.
     pub pseudonym: String,
+    /// Version of the register by which the caller was admitted.
+    pub register: i64,
     /// The request.
     pub request: RequestId,
     /// Keyed hash of the request's W3C trace id, 32 hex digits.

@@ -297,6 +297,81 @@ pub async fn page(pool: &Pool, from: u64, limit: u32) -> Result<Vec<StoredLeaf>,
         .collect())
 }
 
+/// Leaf hashes from `from` on, in order.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn leaf_hashes(pool: &Pool, from: u64, limit: u32) -> Result<Vec<[u8; 32]>, StoreError> {
+    const SQL: &str = "SELECT leaf_hash FROM audit_entry WHERE seq >= $1 ORDER BY seq LIMIT $2";
+    let from = signed_size(from)?;
+    let hashes: Vec<Vec<u8>> = on_db!(pool, |db| sqlx::query_scalar(SQL)
+        .bind(from)
+        .bind(i64::from(limit))
+        .fetch_all(db)
+        .await?);
+    let corrupt = StoreError::Corrupt("audit_entry.leaf_hash");
+    hashes.into_iter().map(|hash| hash.try_into().or(Err(corrupt.clone()))).collect()
+}
+
+/// Begins a new epoch of the log: `log` is its name from here on, and `entry` its first entry.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be written; nothing has changed then.
+pub async fn begin_epoch(
+    pool: &Pool,
+    keyring: &Keyring,
+    log: &str,
+    entry: &Entry,
+    boot: [u8; 8],
+    at_us: i64,
+) -> Result<Head, StoreError> {
+    match pool {
+        Pool::Sqlite { write, .. } => {
+            let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
+            let mut conn = Conn::Sqlite(&mut tx);
+            let head = epoch(&mut conn, keyring, log, entry, boot, at_us).await?;
+            tx.commit().await?;
+            Ok(head)
+        }
+        Pool::Postgres(db) => {
+            let mut tx = db.begin().await?;
+            let mut conn = Conn::Postgres(&mut tx);
+            let head = epoch(&mut conn, keyring, log, entry, boot, at_us).await?;
+            tx.commit().await?;
+            Ok(head)
+        }
+    }
+}
+
+async fn epoch(
+    conn: &mut Conn<'_>,
+    keyring: &Keyring,
+    log: &str,
+    entry: &Entry,
+    boot: [u8; 8],
+    at_us: i64,
+) -> Result<Head, StoreError> {
+    const SQL: &str = "UPDATE audit_head SET log = $1 WHERE id = 1";
+    let mut head = lock_head(conn, None).await?;
+    log.clone_into(&mut head.log);
+    on_conn!(conn, |db| sqlx::query(SQL).bind(log).execute(&mut **db).await?.rows_affected());
+    record(conn, head, keyring, entry, (boot, at_us)).await
+}
+
+/// Writes one entry behind a head that is locked: for what is not written by the writer.
+pub(super) async fn record(
+    conn: &mut Conn<'_>,
+    mut head: Head,
+    keyring: &Keyring,
+    entry: &Entry,
+    (boot, at_us): ([u8; 8], i64),
+) -> Result<Head, StoreError> {
+    let placed = place(&mut head, std::slice::from_ref(entry), boot, at_us)?;
+    sign(&mut head, keyring)?;
+    append(conn, &placed, &head).await?;
+    Ok(head)
+}
+
 /// Index of the first entry of one event about one object.
 ///
 /// # Errors

@@ -3,13 +3,15 @@
 //! A change raises `meta.register`; every gateway looks at that number once a second and reads the
 //! register again when it has moved, so a suspended partner is refused everywhere within a second.
 
+use crate::audit::entry::{Code, Entry, Event, Outcome};
+use crate::crypto::keyring::Keyring;
 use crate::domain::municipality::{District, Municipality};
 use crate::domain::partner::{Issuer, Partner, PartnerKind, PartnerStatus, Slug, Territory};
 use crate::domain::partner_number::PartnerNumber;
 use crate::domain::referral::Source;
 use crate::ids::PartnerId;
 use crate::store::pool::{Conn, on_conn, on_db};
-use crate::store::{Pool, StoreError};
+use crate::store::{Pool, StoreError, ledger};
 use sqlx::Row;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -184,28 +186,62 @@ async fn territories(pool: &Pool) -> Result<Vec<Territory>, StoreError> {
 /// Replaces what the register says of these partners, and all territories, in one transaction.
 ///
 /// A partner that is known by its name keeps its id; one that is not named stays as it was (suspend it
-/// to refuse it).
+/// to refuse it). The change is an entry of the ledger, and has its place among the releases: one that
+/// follows it knows the new register.
 ///
 /// # Errors
 /// [`StoreError::Constraint`] when two partners claim one number or one issuer.
 pub async fn apply(
     pool: &Pool,
+    keyring: &Keyring,
     partners: &[Partner],
     territories: &[Territory],
+    when: ([u8; 8], i64),
 ) -> Result<(), StoreError> {
     match pool {
         Pool::Sqlite { write, .. } => {
             let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
-            write_all(&mut Conn::Sqlite(&mut tx), partners, territories).await?;
+            changed(&mut Conn::Sqlite(&mut tx), keyring, partners, territories, when).await?;
             tx.commit().await?;
         }
         Pool::Postgres(db) => {
             let mut tx = db.begin().await?;
-            write_all(&mut Conn::Postgres(&mut tx), partners, territories).await?;
+            changed(&mut Conn::Postgres(&mut tx), keyring, partners, territories, when).await?;
             tx.commit().await?;
         }
     }
     Ok(())
+}
+
+async fn changed(
+    conn: &mut Conn<'_>,
+    keyring: &Keyring,
+    partners: &[Partner],
+    territories: &[Territory],
+    when: ([u8; 8], i64),
+) -> Result<(), StoreError> {
+    // Locked first: whoever decides about a release holds the same lock.
+    let head = ledger::lock_head(conn, None).await?;
+    write_all(conn, partners, territories).await?;
+    let mut entry = Entry::new(Event::PartnerChanged, Outcome::Allow);
+    let suspended = partners.iter().filter(|p| p.status == PartnerStatus::Suspended).count();
+    let fields = [
+        format!("partners:{}", partners.len()),
+        format!("suspended:{suspended}"),
+        format!("territories:{}", territories.len()),
+        format!("register:{}", version_on(conn).await?),
+    ];
+    entry.fields = fields.iter().filter_map(|field| Code::parse(field).ok()).collect();
+    ledger::record(conn, head, keyring, &entry, when).await?;
+    Ok(())
+}
+
+/// As [`version`], inside a transaction.
+pub(super) async fn version_on(conn: &mut Conn<'_>) -> Result<i64, StoreError> {
+    const SQL: &str = "SELECT value FROM meta WHERE name = 'register'";
+    let value: Option<String> =
+        on_conn!(conn, |db| sqlx::query_scalar(SQL).fetch_optional(&mut **db).await?);
+    Ok(value.and_then(|text| text.parse().ok()).unwrap_or(0))
 }
 
 async fn write_all(

@@ -12,19 +12,23 @@
 //!   counts. It therefore has no effect of its own.
 //! * One bad write fails alone: its group is taken apart and committed one by one.
 //! * An answer is given after the commit, never before.
+//! * After a group that was not committed nothing is tried but the keeper's probe, until one succeeds.
 
 use crate::audit::committed::{Committed, SignedHead};
-use crate::audit::entry::Entry;
+use crate::audit::entry::{Entry, Outcome};
 use crate::crypto::keyring::Keyring;
 use crate::ids::{CaseId, ReferralId, RequestId};
 use crate::store::cases::{self, CaseRow};
+use crate::store::denials::Denials;
 use crate::store::effect::{Effect, Rows};
+use crate::store::health::{Cause, Health, State};
 use crate::store::idempotency::{self, Remembered, Scope};
 use crate::store::ledger::{self, Head};
 use crate::store::pool::Conn;
 use crate::store::referrals::{self, AcceptedReferral, ReferralRow};
-use crate::store::{Pool, StoreError, figures};
+use crate::store::{Pool, StoreError, figures, partners};
 use jiff::Timestamp;
+use sqlx::Connection;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,8 +37,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Requests that may wait.
 const QUEUE: usize = 1024;
-/// How long one group may take before it is given up.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long one group may take before it is given up: a caller hears so within two seconds.
+const PATIENCE: Duration = Duration::from_millis(1_800);
 /// How often a group is tried again after a serialisation failure.
 const TRIES: usize = 5;
 
@@ -49,6 +53,8 @@ pub struct Question {
     pub referral: Option<ReferralId>,
     /// Whether figures of a gemeente and year were published before.
     pub figures: Option<figures::FiguresKey>,
+    /// Whether the register is still the one the caller was admitted by.
+    pub register: Option<i64>,
 }
 
 /// What was found. Absent means: not there, at this instant, in this transaction.
@@ -62,6 +68,8 @@ pub struct Found {
     pub referral: Option<ReferralRow>,
     /// Whether the figures asked for are published.
     pub published: bool,
+    /// Whether the register has changed since the caller was admitted.
+    pub register_moved: bool,
 }
 
 type Decide = Box<dyn FnMut(&Found) -> Effect + Send>;
@@ -70,6 +78,10 @@ struct Job {
     question: Question,
     at: Timestamp,
     decide: Decide,
+    /// Tried although the ledger is sealed.
+    probe: bool,
+    /// Whether its denial is written by itself, once that is known: a decision may be run again.
+    alone: Option<bool>,
     reply: oneshot::Sender<Result<Committed, StoreError>>,
 }
 
@@ -77,16 +89,25 @@ struct Job {
 #[derive(Debug)]
 pub struct Writer {
     queue: mpsc::Sender<Job>,
-    latest: Arc<Mutex<Option<Arc<SignedHead>>>>,
+    latest: Arc<Mutex<Arc<SignedHead>>>,
+    health: Arc<Health>,
+    denials: Arc<Mutex<Denials>>,
 }
 
 impl Writer {
-    /// Starts the writing task on `pool`. `boot` identifies this process start in the ledger; at most
-    /// `group` requests share one commit.
+    /// Starts the writing task on `pool`, whose ledger ends at `head`. `boot` identifies this process start
+    /// in the ledger; at most `group` requests share one commit.
     #[must_use]
-    pub fn start(pool: Pool, keyring: Arc<Keyring>, boot: [u8; 8], group: NonZeroUsize) -> Self {
+    pub fn start(
+        pool: Pool,
+        keyring: Arc<Keyring>,
+        boot: [u8; 8],
+        group: NonZeroUsize,
+        head: SignedHead,
+    ) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let latest = Arc::new(Mutex::new(None));
+        let latest = Arc::new(Mutex::new(Arc::new(head)));
+        let (health, denials) = (Arc::new(Health::default()), Arc::default());
         let worker = Worker {
             pool,
             keyring,
@@ -94,24 +115,56 @@ impl Writer {
             group,
             last_us: 0,
             latest: Arc::clone(&latest),
+            health: Arc::clone(&health),
+            denials: Arc::clone(&denials),
             head: None,
             jobs,
         };
         tokio::spawn(worker.run());
-        Self { queue, latest }
+        Self { queue, latest, health, denials }
     }
 
     /// Reads what `question` asks, lets `decide` decide, commits what it says and its ledger entries,
     /// and returns what `decide` returned with the proof of the commit.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] when too many wait; else why it could not be committed. Nothing is written
-    /// then, unless the connection broke during the commit: a retry with the same key finds out.
+    /// [`StoreError::Sealed`] while the ledger cannot be written; [`StoreError::Busy`] when too many wait;
+    /// else why it could not be committed. Nothing is written then, unless the connection broke during
+    /// the commit: a retry with the same key finds out.
     pub async fn write<T, F>(
         &self,
         question: Question,
         at: Timestamp,
+        decide: F,
+    ) -> Result<(T, Committed), StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Found) -> (Effect, T) + Send + 'static,
+    {
+        if self.health.state() == State::Sealed {
+            return Err(StoreError::Sealed);
+        }
+        self.queue(question, at, decide, false).await
+    }
+
+    /// Writes the keeper's own entries, also while the ledger is sealed.
+    ///
+    /// # Errors
+    /// Why they could not be committed.
+    pub async fn probe(&self, effect: Effect, at: Timestamp) -> Result<Committed, StoreError> {
+        let Effect { request, entries, .. } = effect;
+        let again = move |_: &Found| {
+            (Effect { request, entries: entries.clone(), rows: Rows::default() }, ())
+        };
+        Ok(self.queue(Question::default(), at, again, true).await?.1)
+    }
+
+    async fn queue<T, F>(
+        &self,
+        question: Question,
+        at: Timestamp,
         mut decide: F,
+        probe: bool,
     ) -> Result<(T, Committed), StoreError>
     where
         T: Send + 'static,
@@ -125,16 +178,33 @@ impl Writer {
             effect
         });
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Job { question, at, decide, reply }).or(Err(StoreError::Busy))?;
+        let job = Job { question, at, decide, probe, alone: None, reply };
+        self.queue.try_send(job).or(Err(StoreError::Busy))?;
         let committed = answer.await.or(Err(StoreError::Unavailable("writer")))??;
         let value = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok((value.ok_or(StoreError::Corrupt("decision"))?, committed))
     }
 
-    /// The last head this process committed.
+    /// The last head this process committed, or found when it started.
     #[must_use]
-    pub fn latest(&self) -> Option<Arc<SignedHead>> {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn latest(&self) -> Arc<SignedHead> {
+        Arc::clone(&self.latest.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether the ledger can be written.
+    #[must_use]
+    pub const fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// Takes the summaries of denials that were only counted: those of the minutes before `at`, or all.
+    #[must_use]
+    pub fn denials(&self, before: Option<Timestamp>) -> Vec<Entry> {
+        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        match before {
+            Some(at) => denials.take(at),
+            None => denials.take_all(),
+        }
     }
 }
 
@@ -145,7 +215,9 @@ struct Worker {
     group: NonZeroUsize,
     /// Time in the ledger never runs back within one process.
     last_us: i64,
-    latest: Arc<Mutex<Option<Arc<SignedHead>>>>,
+    latest: Arc<Mutex<Arc<SignedHead>>>,
+    health: Arc<Health>,
+    denials: Arc<Mutex<Denials>>,
     /// The head this process committed last, as long as nothing failed since.
     head: Option<Head>,
     jobs: mpsc::Receiver<Job>,
@@ -180,6 +252,12 @@ impl Worker {
     }
 
     async fn commit(&mut self, mut group: Vec<Job>) {
+        if self.health.state() == State::Sealed {
+            group = without_the_refused(group);
+        }
+        if group.is_empty() {
+            return;
+        }
         match self.attempt(&mut group).await {
             Ok(committed) => answer(group, committed),
             Err(StoreError::Constraint | StoreError::Corrupt(_)) if group.len() > 1 => {
@@ -190,7 +268,13 @@ impl Worker {
                 }
             }
             Err(error) => {
-                tracing::error!(error = %error, "group not committed");
+                let at = group.iter().map(|job| job.at).max().unwrap_or_default();
+                // Said once: what follows is refused without being tried. A write that does not fit is a
+                // fault of its own and says nothing of the ledger.
+                let broken = matches!(error, StoreError::Unavailable(_));
+                if broken && self.health.raise(Cause::Write, at) {
+                    tracing::error!(error = %error, "group not committed: the ledger is sealed");
+                }
                 for job in group {
                     drop(job.reply.send(Err(error.clone())));
                 }
@@ -220,10 +304,14 @@ impl Worker {
         let mine = self.head.take();
         let (places, head) = match &pool {
             Pool::Sqlite { write, .. } => {
-                let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
-                let done = self.apply(&mut Conn::Sqlite(&mut tx), group, mine.as_ref()).await?;
-                tx.commit().await?;
-                done
+                let mut held = write.acquire().await?;
+                let done = self.on_sqlite(&mut held, group, mine.as_ref()).await;
+                if matches!(done, Err(StoreError::Unavailable(_))) {
+                    // A commit that failed leaves sqlx counting a transaction that SQLite has rolled
+                    // back: no other could begin on this connection. It may not even close.
+                    drop(held.close().await);
+                }
+                done?
             }
             Pool::Postgres(db) => {
                 let mut tx = db.begin().await?;
@@ -235,11 +323,23 @@ impl Worker {
         let signed = Arc::new(head.signed());
         self.head = Some(head);
         let head = signed;
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&head));
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&head);
         Ok(places
             .into_iter()
             .map(|place| Committed::after_commit(place, Arc::clone(&head)))
             .collect())
+    }
+
+    async fn on_sqlite(
+        &mut self,
+        held: &mut sqlx::SqliteConnection,
+        group: &mut [Job],
+        mine: Option<&Head>,
+    ) -> Result<(Vec<Option<(RequestId, u64)>>, Head), StoreError> {
+        let mut tx = held.begin_with("BEGIN IMMEDIATE").await?;
+        let done = self.apply(&mut Conn::Sqlite(&mut tx), group, mine).await?;
+        tx.commit().await?;
+        Ok(done)
     }
 
     async fn apply(
@@ -256,7 +356,8 @@ impl Worker {
         let mut places = Vec::with_capacity(group.len());
         for job in group.iter_mut() {
             let found = look_up(conn, &job.question, &remembered, &mut bulk).await?;
-            let effect = (job.decide)(&found);
+            let mut effect = (job.decide)(&found);
+            self.only_counted(job, &mut effect);
             let index = head.peaks.size() + u64::try_from(entries.len()).unwrap_or(u64::MAX);
             places.push((!effect.entries.is_empty()).then_some((effect.request, index)));
             entries.extend(effect.entries);
@@ -271,6 +372,33 @@ impl Worker {
         }
         Ok((places, head))
     }
+}
+
+impl Worker {
+    /// Takes the entry of a denial away when the actor's share of this minute is written.
+    fn only_counted(&self, job: &mut Job, effect: &mut Effect) {
+        let denied = |entry: &Entry| entry.outcome == Outcome::Deny;
+        let Some(denial) = effect.entries.first().filter(|entry| denied(entry) && !job.probe)
+        else {
+            return;
+        };
+        let alone = *job.alone.get_or_insert_with(|| {
+            let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+            denials.count(&denial.actor, job.at)
+        });
+        if !alone {
+            effect.entries.clear();
+        }
+    }
+}
+
+/// Answers those that are not tried while the ledger is sealed; gives the others.
+fn without_the_refused(group: Vec<Job>) -> Vec<Job> {
+    let (probes, refused): (Vec<Job>, Vec<Job>) = group.into_iter().partition(|job| job.probe);
+    for job in refused {
+        drop(job.reply.send(Err(StoreError::Sealed)));
+    }
+    probes
 }
 
 /// Rows of new referrals wait here and go in with one statement a table.
@@ -340,6 +468,9 @@ async fn look_up(
     let of_referral = found.referral.as_ref().map(|referral| referral.case);
     if let Some(id) = question.case.or(of_referral).or(nothing) {
         found.case = cases::read(conn, id).await?;
+    }
+    if let Some(known) = question.register {
+        found.register_moved = partners::version_on(conn).await? != known;
     }
     if let Some(key) = question.figures {
         found.published = figures::is_published(conn, key).await?;

@@ -9,15 +9,14 @@ use crate::support::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
-use buurtpoort::cli::partners::{RegisterFile, parse};
-use buurtpoort::cli::watch;
+use buurtpoort::cli::partners::RegisterFile;
 use buurtpoort::crypto::Entropy;
 use buurtpoort::crypto::keyring::{KeyPurpose, Keyring, RootKey, generate};
 use buurtpoort::domain::partner::{Issuer, Partner, PartnerKind, PartnerStatus, Role, Slug};
 use buurtpoort::domain::partner_number::PartnerNumber;
 use buurtpoort::http::token::{Bearer, NotAccepted, Verifier};
 use buurtpoort::ids::{PartnerId, RequestId};
-use buurtpoort::store::partners::{self, Register};
+use buurtpoort::store::partners::Register;
 use buurtpoort::tls::peer::{Fingerprint, PeerCertificate};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PublicKeyData};
@@ -935,13 +934,13 @@ on_both! {
         let token = world.token(WIJKTEAM);
         assert_eq!(present(world, &token).await.status, 200, "remembered");
         let jwks = KEYS.jwks();
-        amend(world, |register| issuer_of(register).jwks.clone_from(&jwks)).await;
+        world.amend(|register| issuer_of(register).jwks.clone_from(&jwks)).await;
         assert_eq!(present(world, &token).await.status, 401);
         let header = json!({"alg": "ES256", "typ": "at+jwt", "kid": "es"}).to_string();
         let rotated = sign(&header, &live(world).to_string(), &KEYS.es256);
         assert_eq!(present(world, &rotated).await.status, 200, "the new key");
         let given = grant(world, WIJKTEAM, FORM).await;
-        amend(world, |register| {
+        world.amend(|register| {
             let named = register.partner.iter_mut().find(|p| p.name == WIJKTEAM.0);
             named.expect("the wijkteam").issuers.clear();
         }).await;
@@ -954,18 +953,4 @@ on_both! {
 fn issuer_of(register: &mut RegisterFile) -> &mut buurtpoort::cli::partners::IssuerFile {
     let named = register.partner.iter_mut().find(|partner| partner.name == WIJKTEAM.0);
     named.and_then(|partner| partner.issuers.first_mut()).expect("its issuer")
-}
-
-/// Changes the register as `buurtpoort partner apply` does, and has the gateway read it.
-async fn amend(world: &World, change: impl FnOnce(&mut RegisterFile)) {
-    let file = world.dir().join("partners.toml");
-    let text = std::fs::read_to_string(&file).expect("the register");
-    let mut register: RegisterFile = toml::from_str(&text).expect("a register");
-    change(&mut register);
-    let text = toml::to_string(&register).expect("TOML");
-    std::fs::write(&file, &text).expect("written");
-    let (them, territories) = parse(&text).unwrap_or_else(|f| panic!("{}", f.message));
-    let pool = &world.booted.api.gateway.store.pool;
-    partners::apply(pool, &them, &territories).await.expect("applied");
-    watch::refresh_register(&world.booted).await;
 }

@@ -698,7 +698,7 @@ fn over_tls(deployment: &Deployment, server: &str, request: &[u8]) -> Vec<u8> {
 
 /// The database refuses, is locked or gone: referrals, releases and readings fail, and tell nothing.
 async fn every_failure_of_the_store(probe: &mut Probe, case: &str) {
-    let pool = outside(&probe.deployment).await;
+    let pool = probe.deployment.outside().await;
     // A write that does not fit: PostgreSQL puts the failing row in its own log.
     let refuse = sql::either(
         &pool,
@@ -717,43 +717,17 @@ async fn every_failure_of_the_store(probe: &mut Probe, case: &str) {
     let asked = json!({"purpose": "intake", "reason": probe.canary("second-reason")});
     assert_eq!(probe.post("corrupt row", ANNA, &path, &asked).await.status, 500);
     sql::run(&pool, "UPDATE identity SET version = version - 7").await;
-    gone(&probe.deployment, &pool, true).await;
+    probe.deployment.gone(&pool, true).await;
     for (who, at, body) in [(REGIETEAM, "/v1/referrals", &body), (ANNA, &*path, &asked)] {
         let refused = probe.post("no database", who, at, body).await;
         assert_eq!(refused.status, 503, "{}", String::from_utf8_lossy(&refused.raw));
     }
-    gone(&probe.deployment, &pool, false).await;
+    probe.deployment.gone(&pool, false).await;
+    let client = probe.deployment.client(None);
+    probe.running.ready(&client).await;
     let request = probe.json(ANNA, &path, asked.to_string());
     assert_eq!(probe.send("healed", request, &["referral/"]).await.status, 201);
     pool.close().await;
-}
-
-/// The database of the gateway, opened beside it.
-async fn outside(deployment: &Deployment) -> Pool {
-    let url = match &deployment.database {
-        Some(url) => url.clone(),
-        None => format!("sqlite:{}", deployment.dir().join("buurtpoort.sqlite").display()),
-    };
-    Pool::open(&url).await.expect("a tool beside a gateway")
-}
-
-/// Takes the database away, or gives it back.
-async fn gone(deployment: &Deployment, pool: &Pool, away: bool) {
-    let Some(url) = &deployment.database else {
-        sql::run(pool, if away { "BEGIN EXCLUSIVE" } else { "ROLLBACK" }).await;
-        return;
-    };
-    let name = url.rsplit('/').next().unwrap_or_default();
-    let (server, _) = url.rsplit_once('/').expect("an address");
-    let other = Pool::open(&format!("{server}/postgres")).await.expect("the test server");
-    sql::run(&other, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {}", !away)).await;
-    if away {
-        let end = format!(
-            "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name}'"
-        );
-        sql::number(&other, &end).await;
-    }
-    other.close().await;
 }
 
 // Where it could have gone
@@ -772,7 +746,7 @@ async fn sinks(probe: &Probe) -> Vec<Sink> {
         sink("command line", read(format!("/proc/{id}/cmdline"))),
         sink("environment", read(format!("/proc/{id}/environ"))),
     ];
-    let pool = outside(&probe.deployment).await;
+    let pool = probe.deployment.outside().await;
     for table in tables(&pool).await {
         let rows = rows(&pool, &table).await.join("\n").into_bytes();
         sinks.push(sink(&format!("table {table}"), rows));
@@ -890,7 +864,7 @@ fn planted_leaks_are_found(probe: &Probe, sinks: &[Sink]) {
 
 /// Really leaked into the database and, on PostgreSQL, into the server's log: found there.
 async fn real_leaks_are_found(probe: &Probe) {
-    let pool = outside(&probe.deployment).await;
+    let pool = probe.deployment.outside().await;
     let leak = probe.canary("malformed");
     sql::run(&pool, "CREATE TABLE leaked (words TEXT)").await;
     sql::run(&pool, &format!("INSERT INTO leaked (words) VALUES ('{leak}')")).await;

@@ -14,6 +14,8 @@ mod docs;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
+mod fault;
+#[cfg(test)]
 mod floors;
 #[cfg(test)]
 mod jwt;
@@ -31,6 +33,8 @@ mod process;
 mod race;
 #[cfg(test)]
 mod referral;
+#[cfg(test)]
+mod restore;
 #[cfg(test)]
 mod sql;
 #[cfg(test)]

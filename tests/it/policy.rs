@@ -82,6 +82,7 @@ fn subject(person: &str, roles: &[Role]) -> Subject {
         bound: true,
         certificate: [1; 32],
         token: [2; 32],
+        register: 1,
         pseudonym: "p".repeat(20),
         request: RequestId::new(),
         trace: "0".repeat(31) + "1",

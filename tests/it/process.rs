@@ -1,9 +1,13 @@
 //! The program itself as a child process, for what only the real binary can show: what it prints,
 //! what a kill leaves behind, two of them on one database.
 
+use crate::sql;
 use crate::support::{Answer, Caller, Engine, answer, client_of, fresh_database};
+use buurtpoort::cli::boot;
 use buurtpoort::cli::issuer::DevIssuer;
 use buurtpoort::clock::Clock;
+use buurtpoort::config::Config;
+use buurtpoort::store::Pool;
 use reqwest::Method;
 use std::fs::File;
 use std::net::TcpListener;
@@ -140,6 +144,32 @@ impl Deployment {
         let path = self.dir().join("second.toml");
         std::fs::write(&path, text).expect("a configuration");
         (path, ports)
+    }
+
+    /// The database of the gateway, opened beside it.
+    pub(crate) async fn outside(&self) -> Pool {
+        let config = Config::read(&self.config()).expect("a configuration");
+        let pool = boot::pool(&config).await;
+        pool.unwrap_or_else(|failure| panic!("beside a gateway: {}", failure.message))
+    }
+
+    /// Takes the database away from the gateway, or gives it back: SQLite is locked through `pool`,
+    /// PostgreSQL refuses connections and ends those there are.
+    pub(crate) async fn gone(&self, pool: &Pool, away: bool) {
+        let Some(url) = &self.database else {
+            sql::run(pool, if away { "BEGIN EXCLUSIVE" } else { "ROLLBACK" }).await;
+            return;
+        };
+        let (server, name) = url.rsplit_once('/').expect("an address");
+        let other = Pool::open(&format!("{server}/postgres")).await.expect("the test server");
+        sql::run(&other, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {}", !away)).await;
+        if away {
+            let end = format!(
+                "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name}'"
+            );
+            sql::number(&other, &end).await;
+        }
+        other.close().await;
     }
 
     /// A client with a partner's certificate, or none.

@@ -426,7 +426,9 @@ on_both! {
         let gateway = &world.booted.api.gateway;
         let before = world.ledger().await.entries;
         let pool = gateway.store.pool.clone();
-        let other = Writer::start(pool, Arc::clone(&gateway.keyring), [7; 8], NonZeroUsize::MIN);
+        let head = buurtpoort::store::ledger::head(&pool).await.expect("a head").signed();
+        let ring = Arc::clone(&gateway.keyring);
+        let other = Writer::start(pool, ring, [7; 8], NonZeroUsize::MIN, head);
         let writers = [&*gateway.store.writer, &other];
         let one = |number: usize| async move {
             let mut places = Vec::new();
@@ -482,8 +484,10 @@ on_both! {
             sql::run(pool, away).await;
             nothing_released(&world.release(&case).await, away);
             sql::run(pool, back).await;
+            world.healed().await;
         }
         locked(world, &case).await;
+        world.healed().await;
         let open = world.release(&case).await;
         assert_eq!((open.status, open.text("/stage")), (201, "full"), "it heals: {}", open.raw);
         assert!(IDENTITY.iter().all(|word| open.raw.contains(word)), "the words are the right ones");
@@ -545,8 +549,8 @@ async fn tamper(pool: &Pool, tampering: Tampering) {
     };
     let mut leaf = leaf.expect("an entry");
     let before = leaf_hash(&leaf);
-    // A digit of its time, so that it is an entry all the same.
-    let at = leaf.windows(5).position(|w| w == b"\"ts\":").expect("a time") + 8;
+    // The last digit of its time, a microsecond: it is an entry all the same.
+    let at = leaf.windows(5).position(|w| w == b"\"ts\":").expect("a time") + 20;
     leaf[at] ^= 1;
     let hash = if rehash { leaf_hash(&leaf) } else { before };
     let (leaf, hash) = (leaf.as_slice(), hash.as_slice());
@@ -583,7 +587,8 @@ on_both! {
         let last = sql::number(pool, "SELECT MAX(seq) FROM audit_entry").await;
         for (change, seq) in [
             (Tampering::Flip { rehash: false }, 1),
-            (Tampering::Flip { rehash: true }, 1),
+            // The entry itself is whole; the next one does not follow it.
+            (Tampering::Flip { rehash: true }, 2),
             (Tampering::Run("UPDATE audit_entry SET event = 'case.read' WHERE seq = 1"), 1),
             (Tampering::Run("UPDATE audit_entry SET outcome = 'deny' WHERE seq = 1"), 1),
             (Tampering::Run("DELETE FROM audit_entry WHERE seq = 1"), 1),

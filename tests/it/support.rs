@@ -8,7 +8,11 @@
 use buurtpoort::cli::boot::Booted;
 use buurtpoort::cli::demo::{DemoArgs, Raised, raise};
 use buurtpoort::cli::issuer::DevIssuer;
+use buurtpoort::cli::partners::{RegisterFile, parse};
+use buurtpoort::cli::watch;
 use buurtpoort::clock::{Clock, TestClock};
+use buurtpoort::store::health::State;
+use buurtpoort::store::partners;
 use buurtpoort::telemetry;
 use buurtpoort::tls::client;
 use buurtpoort::tls::reload::{IdentityFiles, OutboundFiles};
@@ -270,6 +274,39 @@ impl World {
     pub(crate) async fn release(&self, case: &str) -> Answer {
         let body = json!({"purpose": "intake", "reason": "Eerste gesprek plannen"});
         self.post(ANNA, &format!("/v1/cases/{case}/identity-releases"), &body).await
+    }
+
+    /// Changes the register as `buurtpoort partner apply` does; the gateway reads it within a second.
+    pub(crate) async fn apply(&self, change: impl FnOnce(&mut RegisterFile)) {
+        let file = self.dir().join("partners.toml");
+        let text = std::fs::read_to_string(&file).expect("the register");
+        let mut register: RegisterFile = toml::from_str(&text).expect("a register");
+        change(&mut register);
+        let text = toml::to_string(&register).expect("TOML");
+        std::fs::write(&file, &text).expect("written");
+        let (them, territories) = parse(&text).unwrap_or_else(|f| panic!("{}", f.message));
+        let gateway = &self.booted.api.gateway;
+        let (pool, ring) = (&gateway.store.pool, &gateway.keyring);
+        let when = ([3; 8], self.now().as_microsecond());
+        partners::apply(pool, ring, &them, &territories, when).await.expect("applied");
+    }
+
+    /// As [`Self::apply`], and has the gateway read it at once.
+    pub(crate) async fn amend(&self, change: impl FnOnce(&mut RegisterFile)) {
+        self.apply(change).await;
+        watch::refresh_register(&self.booted).await;
+    }
+
+    /// Waits until the ledger is written again.
+    pub(crate) async fn healed(&self) {
+        let health = self.booted.api.gateway.store.writer.health();
+        for _ in 0..100 {
+            if health.state() == State::Ok {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("the ledger stays {}", health.state().as_str());
     }
 
     /// Checks the whole ledger and returns what it holds, by event and outcome.

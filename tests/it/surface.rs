@@ -322,7 +322,7 @@ async fn enrol(world: &World, name: &str, number: &str, kind: &str) {
         sources: Vec::new(),
         municipalities: Vec::new(),
     };
-    amend(world, |register| register.partner.push(partner)).await;
+    world.amend(|register| register.partner.push(partner)).await;
 }
 
 /// Issues a certificate and returns its pin.
@@ -331,20 +331,6 @@ fn certify(world: &World, name: &str, number: &str) -> String {
     let number = PartnerNumber::parse(number).expect("a number");
     let peer = pki.issue(name, &number, LeafKind::Client).expect("a certificate");
     peer.pin().to_string()
-}
-
-/// Changes the register as `buurtpoort partner apply` does, and has the gateway read it.
-async fn amend(world: &World, change: impl FnOnce(&mut RegisterFile)) {
-    let file = world.dir().join("partners.toml");
-    let text = std::fs::read_to_string(&file).expect("the register");
-    let mut register: RegisterFile = toml::from_str(&text).expect("a register");
-    change(&mut register);
-    let text = toml::to_string(&register).expect("TOML");
-    std::fs::write(&file, &text).expect("written");
-    let (them, territories) = parse(&text).unwrap_or_else(|f| panic!("{}", f.message));
-    let pool = &world.booted.api.gateway.store.pool;
-    partners::apply(pool, &them, &territories).await.expect("applied");
-    watch::refresh_register(&world.booted).await;
 }
 
 fn suspend(register: &mut RegisterFile, name: &str) {
@@ -506,7 +492,7 @@ on_both! {
         certify(world, UNKNOWN.0, "00000099000000016000");
         let definitions = "/v1/audit/checkpoint";
         assert_eq!(world.get(SUSPENDED, definitions).await.status, 200, "good until suspended");
-        amend(world, |register| suspend(register, SUSPENDED.0)).await;
+        world.amend(|register| suspend(register, SUSPENDED.0)).await;
         let before = size(world).await;
         for who in [UNKNOWN, SUSPENDED] {
             let (client, token) = (hall.client(who.0), world.token(who));
@@ -1133,13 +1119,16 @@ async fn frugal(world: &World, per_second: u32) -> SocketAddr {
     let ok = "a second gateway";
     let mut config = Config::read(&world.dir().join("buurtpoort.toml")).expect("a configuration");
     config.database.url = Some(format!("sqlite:{}", world.dir().join("second.sqlite").display()));
+    config.ledger.checkpoints = world.dir().join("second-checkpoints");
     config.limits.requests_per_second = NonZeroU32::new(per_second).expect("not zero");
     let clock = world.booted.api.gateway.clock.clone();
     let pool = boot::pool(&config).await.expect(ok);
     boot::prepare(&config, &pool, &clock).await.expect(ok);
     let register = std::fs::read_to_string(world.dir().join("partners.toml")).expect("a register");
     let (them, territories) = parse(&register).expect("a register");
-    partners::apply(&pool, &them, &territories).await.expect(ok);
+    let ring = boot::keyring(&config, &pool).await.expect(ok);
+    let when = ([4; 8], clock.now().as_microsecond());
+    partners::apply(&pool, &ring, &them, &territories, when).await.expect(ok);
     pool.close().await;
     drop(pool);
     let booted = Arc::new(boot::boot(config, clock, boot::Claim::Alone).await.expect(ok));

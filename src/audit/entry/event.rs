@@ -20,6 +20,8 @@ pub enum Event {
     ReleaseAborted,
     /// An access was refused.
     AccessDenied,
+    /// As many more accesses were refused to one actor within a minute as the field `count` says.
+    AccessDeniedMore,
     /// A consent was given.
     ConsentGiven,
     /// A consent was refused.
@@ -48,6 +50,8 @@ pub enum Event {
     EraseDone,
     /// The ledger was read.
     AuditRead,
+    /// The ledger could not be written for as many milliseconds as the field `gap-ms` says, and can again.
+    AuditResumed,
     /// A restore of an older state was acknowledged.
     RestoreAcknowledged,
     /// The configuration changed.
@@ -58,7 +62,7 @@ pub enum Event {
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::ReferralAccepted,
         Self::ReferralRefused,
         Self::ReferralWithdrawn,
@@ -66,6 +70,7 @@ impl Event {
         Self::ReleaseDone,
         Self::ReleaseAborted,
         Self::AccessDenied,
+        Self::AccessDeniedMore,
         Self::ConsentGiven,
         Self::ConsentRefused,
         Self::ConsentWithdrawn,
@@ -80,6 +85,7 @@ impl Event {
         Self::KeyRotated,
         Self::EraseDone,
         Self::AuditRead,
+        Self::AuditResumed,
         Self::RestoreAcknowledged,
         Self::ConfigChanged,
         Self::OperatorAction,
@@ -96,6 +102,7 @@ impl Event {
             Self::ReleaseDone => "release.done",
             Self::ReleaseAborted => "release.aborted",
             Self::AccessDenied => "access.denied",
+            Self::AccessDeniedMore => "access.denied-more",
             Self::ConsentGiven => "consent.given",
             Self::ConsentRefused => "consent.refused",
             Self::ConsentWithdrawn => "consent.withdrawn",
@@ -110,6 +117,7 @@ impl Event {
             Self::KeyRotated => "key.rotated",
             Self::EraseDone => "erase.done",
             Self::AuditRead => "audit.read",
+            Self::AuditResumed => "audit.resumed",
             Self::RestoreAcknowledged => "restore.acknowledged",
             Self::ConfigChanged => "config.changed",
             Self::OperatorAction => "operator.action",

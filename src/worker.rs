@@ -1,0 +1,4 @@
+//! Floor 4: what the gateway does unasked, beside the listeners.
+
+pub mod archive;
+pub mod ledger;
