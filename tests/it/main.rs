@@ -28,6 +28,8 @@ mod policy;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod proofs;
+#[cfg(test)]
 mod race;
 #[cfg(test)]
 mod referral;
