@@ -22,6 +22,8 @@ mod leak;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod mutants;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod policy;
