@@ -30,49 +30,52 @@ pub struct Counterexample {
 
 impl Counterexample {
     pub(super) fn of(request: &Request, entities: &Entities, rules: &PolicySet) -> Self {
-        let mut names = Names::of(request);
+        let answer = Authorizer::new().is_authorized(request, rules, entities);
+        let failed = answer.diagnostics().errors().map(|error| match error {
+            AuthorizationError::PolicyEvaluationError(error) => error.policy_id().to_string(),
+        });
         let kind = |uid: Option<&EntityUid>| {
             uid.map(|uid| uid.type_name().basename().to_owned()).unwrap_or_default()
         };
-        let mut facts = Vec::new();
-        for (who, uid) in [("the caller", request.principal()), ("the object", request.resource())]
-        {
-            let Some(entity) = uid.and_then(|uid| entities.get(uid)) else { continue };
-            let mut attributes: Vec<_> =
-                entity.attrs().filter_map(|(name, value)| Some((name, value.ok()?))).collect();
-            attributes.sort_by(|one, other| one.0.cmp(other.0));
-            for (name, value) in attributes {
-                facts.push(format!("{who}: {name} = {}", names.tell(&value)));
-            }
-        }
-        if let Some(context) = request.context() {
-            let mut keys: Vec<String> = context.clone().into_iter().map(|(key, _)| key).collect();
-            keys.sort();
-            for key in keys {
-                if let Some(value) = context.get(&key) {
-                    facts.push(format!("the request: {key} = {}", names.tell(&value)));
-                }
-            }
-        }
-        let answer = Authorizer::new().is_authorized(request, rules, entities);
-        let mut decided: Vec<String> =
-            answer.diagnostics().reason().map(ToString::to_string).collect();
-        decided.sort();
-        let of = |error: &AuthorizationError| match error {
-            AuthorizationError::PolicyEvaluationError(error) => error.policy_id().to_string(),
-        };
-        let mut failed: Vec<String> = answer.diagnostics().errors().map(of).collect();
-        failed.sort();
         Self {
             role: kind(request.principal()),
             action: request.action().map(|a| a.id().unescaped().to_owned()).unwrap_or_default(),
             object: kind(request.resource()),
-            facts,
+            facts: facts(request, entities),
             allowed: answer.decision() == Decision::Allow,
-            rules: decided,
-            failed,
+            rules: sorted(answer.diagnostics().reason().map(ToString::to_string)),
+            failed: sorted(failed),
         }
     }
+}
+
+fn sorted(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    names
+}
+
+/// What is so of caller, object and request, one line each.
+fn facts(request: &Request, entities: &Entities) -> Vec<String> {
+    let mut names = Names::of(request);
+    let mut facts = Vec::new();
+    for (who, uid) in [("the caller", request.principal()), ("the object", request.resource())] {
+        let Some(entity) = uid.and_then(|uid| entities.get(uid)) else { continue };
+        let mut attributes: Vec<_> =
+            entity.attrs().filter_map(|(name, value)| Some((name, value.ok()?))).collect();
+        attributes.sort_by(|one, other| one.0.cmp(other.0));
+        for (name, value) in attributes {
+            facts.push(format!("{who}: {name} = {}", names.tell(&value)));
+        }
+    }
+    if let Some(context) = request.context() {
+        for key in sorted(context.clone().into_iter().map(|(key, _)| key)) {
+            if let Some(value) = context.get(&key) {
+                facts.push(format!("the request: {key} = {}", names.tell(&value)));
+            }
+        }
+    }
+    facts
 }
 
 impl fmt::Display for Counterexample {

@@ -432,7 +432,8 @@ on_both! {
     }
 }
 
-async fn failures(world: &World) -> u64 {
+/// How many policy sets were not taken.
+pub(crate) async fn failures(world: &World) -> u64 {
     let at = format!("http://{}/metrics", world.admin);
     let text = reqwest::get(at).await.expect("metrics").text().await.expect("text");
     let lines = text.lines().filter(|line| {

@@ -78,7 +78,7 @@ pub fn record_shipped(
 ) -> Result<PathBuf, Failure> {
     let policies = Sources::read(Some(directory))?.hash();
     if policies != release()? {
-        return Err(Failure::new(
+        return Err(Failure::usage(
             "the set is not the one this program was released with: it takes a proof, by cvc5",
         ));
     }

@@ -71,7 +71,8 @@ pub struct Finding {
     pub told: Vec<String>,
 }
 
-/// Runs the verb. Exit code 0 all proven, 1 a counterexample, 2 no solver or no answer, 3 usage.
+/// Runs the verb. Exit code 0 all proven, 1 a counterexample, 2 no solver or no answer, 3 usage, and
+/// where a proof cannot be recorded.
 ///
 /// # Errors
 /// One line naming what is wrong.
@@ -81,7 +82,7 @@ pub async fn run(args: &ProveArgs) -> Result<ExitCode, Failure> {
     let directory = args.policies.clone().or(configured);
     if let (true, Some(config)) = (args.shipped, &config) {
         let directory = directory.ok_or_else(needs_no_record)?;
-        let path = sign(config, &directory, None).await?;
+        let path = sign(config, &directory, None).await.map_err(as_usage)?;
         print(&format!("recorded on the word of the release in {}", path.display()))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -98,8 +99,10 @@ pub async fn run(args: &ProveArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::from(2));
     }
     if let (Some(config), Some(directory)) = (&config, &directory) {
-        let path = sign(config, directory, Some(sources.hash())).await?;
+        let path = sign(config, directory, Some(sources.hash())).await.map_err(as_usage)?;
         tell(&format!("recorded in {}", path.display()));
+    } else if config.is_some() {
+        tell("what is compiled in needs no record");
     }
     Ok(ExitCode::SUCCESS)
 }
