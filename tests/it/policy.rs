@@ -256,6 +256,8 @@ fn pol_20_22_a_set_with_a_mistake_is_not_loaded() {
         "context.purpose == \"intake\"",
         "principal.gemeenten.contains(resource)",
         "1 + true == 2",
+        // Facts of others than caller and object are not handed in.
+        "resource has assignee && resource.assignee.bound",
     ];
     for condition in type_errors {
         assert!(matches!(when(condition), Err(PolicyError::Invalid(_))), "{condition}");
