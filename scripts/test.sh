@@ -6,7 +6,8 @@
 #
 #   format     cargo fmt --check
 #   lints      cargo clippy, warnings are errors
-#   tests      unit and integration tests, on SQLite and on a throw-away PostgreSQL
+#   tests      unit and integration tests, on SQLite and on a throw-away PostgreSQL; the policies are
+#              proven (cvc5)
 #   doctests   the examples in the documentation of the code
 #   docs       that documentation builds without a warning
 #   licences   cargo-deny: licences, banned crates, sources; advisories where their database is at hand
@@ -131,6 +132,7 @@ step_format() { cargo fmt --check; }
 step_lints() { cargo clippy --locked --all-targets --quiet -- -D warnings; }
 
 step_tests() {
+    [ -n "${CVC5:-}" ] || need_program cvc5 cvc5
     need_postgres
     if cargo nextest --version >/dev/null 2>&1; then
         cargo nextest run --locked --no-fail-fast --status-level fail --final-status-level fail

@@ -62,6 +62,9 @@ enum Verb {
     /// The ledger.
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// The policies.
+    #[command(subcommand)]
+    Policy(PolicyVerb),
     /// Print the OpenAPI description.
     Openapi,
 }
@@ -129,6 +132,13 @@ enum AuditVerb {
     Head(ConfigArgs),
     /// Go on with a restored, older database: two persons, and an entry that says so.
     AcknowledgeRestore(restore::RestoreArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum PolicyVerb {
+    /// Prove that the policies keep what they must. Exit code 0 proven, 1 a counterexample, 2 no solver
+    /// or no answer, 3 usage.
+    Prove(policies::prove::ProveArgs),
 }
 
 /// Why a verb failed, and with which exit code.
@@ -203,6 +213,7 @@ async fn act(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Audit(AuditVerb::Verify(args)) => return audit::verify(&args.config).await,
         Verb::Audit(AuditVerb::Head(args)) => print(&audit::head(&args.config).await?)?,
         Verb::Audit(AuditVerb::AcknowledgeRestore(args)) => restore::acknowledge(&args).await?,
+        Verb::Policy(PolicyVerb::Prove(args)) => return policies::prove::run(&args).await,
         Verb::Openapi => print(&crate::http::openapi::document().to_string())?,
     }
     Ok(ExitCode::SUCCESS)

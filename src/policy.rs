@@ -16,10 +16,13 @@
 //! No store, no HTTP, no clock. Consent is judged in [`crate::consent`] and handed in as a fact.
 
 pub mod action;
+pub mod counterexample;
 pub mod engine;
 pub mod facts;
 pub mod fields;
 pub mod permit;
+pub mod prove;
+pub mod record;
 pub mod subject;
 pub mod verdict;
 

@@ -2,7 +2,7 @@
 
 use crate::audit::checkpoint::epoch;
 use crate::cli::Failure;
-use crate::cli::policies::{self, Loaded};
+use crate::cli::policies::{Loaded, proof};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::Entropy;
@@ -136,7 +136,7 @@ async fn gateway(
     clock: Clock,
 ) -> Result<Gateway, Failure> {
     let Loaded { engine, consent, disclosure } =
-        policies::load(config.policies.directory.as_deref())?;
+        proof::load_proven(config.policies.directory.as_deref(), &config.ledger.origin, &keyring)?;
     let entropy = Entropy::system();
     let register = partners::load(&pool).await?;
     let head = ledger::head(&pool).await?;

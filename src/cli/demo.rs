@@ -6,7 +6,7 @@ use crate::cli::boot::{self, Booted, Claim, DEMO_STAMP};
 use crate::cli::issuer::DevIssuer;
 use crate::cli::partners::{self as register, PartnerFile, RegisterFile, TerritoryFile};
 use crate::cli::pki::{DevPki, LeafKind};
-use crate::cli::policies::COMPILED_IN;
+use crate::cli::policies::{COMPILED_IN, INVARIANTS, INVARIANTS_FILE, proof};
 use crate::cli::story::{self, Scene};
 use crate::cli::{Failure, print, serve};
 use crate::clock::Clock;
@@ -201,7 +201,7 @@ async fn make(args: &DemoArgs, sockets: &Sockets, clock: &Clock) -> Result<Confi
     for sub in ["keys", "policies", "checkpoints"] {
         private_directory(&dir.join(sub))?;
     }
-    for (name, text) in COMPILED_IN {
+    for (name, text) in COMPILED_IN.iter().chain(&[(INVARIANTS_FILE, INVARIANTS)]) {
         fs::write(dir.join("policies").join(name), text)?;
     }
     let root: [u8; 32] = Entropy::system().array()?;
@@ -217,6 +217,8 @@ async fn make(args: &DemoArgs, sockets: &Sockets, clock: &Clock) -> Result<Confi
         crate::store::migrate::wipe(&pool).await?;
     }
     boot::prepare(&config, &pool, clock).await?;
+    let keyring = boot::keyring(&config, &pool).await?;
+    proof::record_shipped(&dir.join("policies"), &config.ledger.origin, &keyring)?;
     let (partners, territories) = register::parse(&toml::to_string(&register)?)?;
     apply(&config, &pool, clock, &partners, &territories).await?;
     pool.close().await;

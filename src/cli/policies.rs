@@ -1,11 +1,14 @@
-//! Policies: read from a directory, or those compiled in.
+//! Policies: read from a directory, or those compiled in. `prove` and `proof` are beside it.
+
+pub mod proof;
+pub mod prove;
 
 use crate::cli::Failure;
 use crate::domain::consent::{Purpose, Recipient, Switches};
 use crate::domain::municipality::Municipality;
 use crate::flow::ConsentRules;
 use crate::policy::Engine;
-use crate::policy::engine::{PolicyFile, actions_without_permit};
+use crate::policy::engine::{self, PolicyFile, actions_without_permit};
 use crate::statistics::protect::Rules;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -40,39 +43,91 @@ pub struct Loaded {
     pub disclosure: Rules,
 }
 
-/// Loads a directory, or what is compiled in.
+/// What must hold of every set, as it was when the program was built. No policy: the engine never sees
+/// it.
+pub const INVARIANTS: &str = include_str!("../../policies/invariants.cedar");
+
+/// The file of [`INVARIANTS`].
+pub const INVARIANTS_FILE: &str = "invariants.cedar";
+
+/// The files of one policy set, as text.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The schema.
+    pub schema: String,
+    /// The rules.
+    pub cedar: Vec<PolicyFile>,
+    /// The TOML files beside them that decisions rest on.
+    pub other: Vec<PolicyFile>,
+}
+
+impl Sources {
+    /// Reads a directory, or what is compiled in.
+    ///
+    /// # Errors
+    /// One line naming the file that is missing or may not be changed.
+    pub fn read(directory: Option<&Path>) -> Result<Self, Failure> {
+        let files: HashMap<String, String> = match directory {
+            Some(directory) => read(directory)?,
+            None => COMPILED_IN.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect(),
+        };
+        let file = |name: &str| {
+            files.get(name).ok_or_else(|| Failure::new(format!("policies: {name} is missing")))
+        };
+        for (name, _) in COMPILED_IN {
+            file(name)?;
+        }
+        if files.get(INVARIANTS_FILE).is_some_and(|text| text != INVARIANTS) {
+            return Err(Failure::new(
+                "policies: invariants.cedar is not the program's: what rules are held to changes with a release",
+            ));
+        }
+        let cedar = files
+            .iter()
+            .filter(|(name, _)| Path::new(name).extension().is_some_and(|kind| kind == "cedar"))
+            .filter(|(name, _)| *name != INVARIANTS_FILE)
+            .map(|(name, text)| PolicyFile { name: name.clone(), text: text.clone() })
+            .collect();
+        let other = ["consent.toml", "disclosure.toml"];
+        let other =
+            other.map(|name| Ok(PolicyFile { name: name.to_owned(), text: file(name)?.clone() }));
+        let other = other.into_iter().collect::<Result<Vec<_>, Failure>>()?;
+        Ok(Self { schema: file("schema.cedarschema")?.clone(), cedar, other })
+    }
+
+    /// Loads them.
+    ///
+    /// # Errors
+    /// One line naming the file and the rule; nothing is loaded then.
+    pub fn load(&self) -> Result<Loaded, Failure> {
+        let engine = Engine::load(&self.schema, &self.cedar, &self.other)?;
+        if let Some(action) = actions_without_permit(&engine).first() {
+            return Err(Failure::new(format!("policies: nobody is permitted {action}")));
+        }
+        let text = |name: &str| {
+            let file = self.other.iter().find(|file| file.name == name);
+            file.map(|file| file.text.as_str()).unwrap_or_default()
+        };
+        Ok(Loaded {
+            engine,
+            consent: consent(text("consent.toml"))?,
+            disclosure: disclosure(text("disclosure.toml"))?,
+        })
+    }
+
+    /// The hash that stands in ledger entries and proof records.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        engine::hash(&self.schema, &self.cedar, &self.other)
+    }
+}
+
+/// Loads a directory, or what is compiled in. A gateway takes [`proof::load_proven`].
 ///
 /// # Errors
 /// One line naming the file and the rule; nothing is loaded then.
 pub fn load(directory: Option<&Path>) -> Result<Loaded, Failure> {
-    let files: HashMap<String, String> = match directory {
-        Some(directory) => read(directory)?,
-        None => COMPILED_IN.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect(),
-    };
-    let file = |name: &str| {
-        files.get(name).ok_or_else(|| Failure::new(format!("policies: {name} is missing")))
-    };
-    for (name, _) in COMPILED_IN {
-        file(name)?;
-    }
-    let cedar: Vec<PolicyFile> = files
-        .iter()
-        .filter(|(name, _)| Path::new(name).extension().is_some_and(|kind| kind == "cedar"))
-        .map(|(name, text)| PolicyFile { name: name.clone(), text: text.clone() })
-        .collect();
-    let other = ["consent.toml", "disclosure.toml"];
-    let other =
-        other.map(|name| Ok(PolicyFile { name: name.to_owned(), text: file(name)?.clone() }));
-    let other = other.into_iter().collect::<Result<Vec<_>, Failure>>()?;
-    let engine = Engine::load(file("schema.cedarschema")?, &cedar, &other)?;
-    if let Some(action) = actions_without_permit(&engine).first() {
-        return Err(Failure::new(format!("policies: nobody is permitted {action}")));
-    }
-    Ok(Loaded {
-        engine,
-        consent: consent(file("consent.toml")?)?,
-        disclosure: disclosure(file("disclosure.toml")?)?,
-    })
+    Sources::read(directory)?.load()
 }
 
 fn read(directory: &Path) -> Result<HashMap<String, String>, Failure> {

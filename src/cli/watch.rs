@@ -2,7 +2,8 @@
 //! and policies. What is invalid is not taken; the old one stays.
 
 use crate::cli::boot::{Booted, api_files, portal_files};
-use crate::cli::policies;
+use crate::cli::policies::proof;
+use crate::config::Config;
 use crate::store::{idempotency, partners};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -81,9 +82,11 @@ pub fn reload_certificates(booted: &Booted) {
     }
 }
 
-/// Takes policies anew, if the whole set is valid.
+/// Takes policies anew, if the whole set is valid and proven.
 pub fn reload_policies(booted: &Booted) {
-    match policies::load(booted.config.policies.directory.as_deref()) {
+    let Config { policies, ledger, .. } = &booted.config;
+    let keyring = &booted.api.gateway.keyring;
+    match proof::load_proven(policies.directory.as_deref(), &ledger.origin, keyring) {
         Ok(loaded) => {
             booted.api.gateway.engine.store(Arc::new(loaded.engine));
             booted.api.gateway.consent.store(Arc::new(loaded.consent));

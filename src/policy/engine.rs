@@ -92,8 +92,7 @@ impl Engine {
         files: &[PolicyFile],
         other: &[PolicyFile],
     ) -> Result<Self, PolicyError> {
-        let (parsed, _) = Schema::from_cedarschema_str(schema)
-            .map_err(|error| PolicyError::Schema(error.to_string()))?;
+        let parsed = parse_schema(schema)?;
         check_actions(&parsed)?;
         let policies = named_policies(files)?;
         let set = PolicySet::from_policies(policies.iter().cloned())
@@ -269,7 +268,12 @@ fn check_actions(schema: &Schema) -> Result<(), PolicyError> {
     }
 }
 
-fn named_policies(files: &[PolicyFile]) -> Result<Vec<Policy>, PolicyError> {
+pub(super) fn parse_schema(text: &str) -> Result<Schema, PolicyError> {
+    let parsed = Schema::from_cedarschema_str(text);
+    parsed.map(|(schema, _)| schema).map_err(|error| PolicyError::Schema(error.to_string()))
+}
+
+pub(super) fn named_policies(files: &[PolicyFile]) -> Result<Vec<Policy>, PolicyError> {
     let mut named = Vec::new();
     let mut seen = HashSet::new();
     for file in files {
@@ -291,8 +295,9 @@ fn named_policies(files: &[PolicyFile]) -> Result<Vec<Policy>, PolicyError> {
     Ok(named)
 }
 
-fn validate(schema: &Schema, set: &PolicySet) -> Result<(), PolicyError> {
-    let result = Validator::new(schema.clone()).validate(set, ValidationMode::Strict);
+pub(super) fn validate(schema: &Schema, set: &PolicySet) -> Result<(), PolicyError> {
+    // Only the facts of caller and object are handed in: one step from them, and no further.
+    let result = Validator::new(schema.clone()).validate_with_level(set, ValidationMode::Strict, 1);
     if result.validation_passed_without_warnings() {
         return Ok(());
     }
@@ -328,7 +333,9 @@ fn slice(name: &'static str, schema: &Schema, all: &[Policy]) -> Result<Slice, P
     Ok(Slice { policies, roles, uid: action })
 }
 
-fn hash(schema: &str, files: &[PolicyFile], other: &[PolicyFile]) -> [u8; 32] {
+/// Hash of a set: of its schema, its rules and the files beside them that decisions rest on.
+#[must_use]
+pub fn hash(schema: &str, files: &[PolicyFile], other: &[PolicyFile]) -> [u8; 32] {
     let mut sorted: Vec<&PolicyFile> = files.iter().chain(other).collect();
     sorted.sort_by(|a, b| a.name.cmp(&b.name));
     let mut text = format!("{}\n{schema}", schema.len());

@@ -37,6 +37,7 @@ const FLOORS: &[(&str, u8)] = &[
 const CRATES: &[(&str, &[&str])] = &[
     ("actix_web", &["http", "portal", "tls/connection", "cli/serve", "main"]),
     ("cedar_policy", &["policy"]),
+    ("cedar_policy_symcc", &["policy", "cli/policies"]),
     ("ring", &["crypto", "audit"]),
     ("rustls", &["tls", "cli"]),
     ("sqlx", &["store"]),

@@ -24,11 +24,15 @@ mod leak;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod mutants;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod proofs;
 #[cfg(test)]
 mod race;
 #[cfg(test)]
