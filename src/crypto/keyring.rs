@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use ring::{digest, hmac};
@@ -134,6 +134,29 @@ impl Keyring {
         Ok(())
     }
 
+    /// Wipes the key-encryption keys from memory: no case opens any more. What signs, and what tells
+    /// callers apart, stays.
+    pub fn put_away(&self) {
+        for key in self.of(KeyPurpose::Kek) {
+            key.put(Zeroizing::new(Vec::new()));
+        }
+    }
+
+    /// Whether the key-encryption keys are put away.
+    #[must_use]
+    pub fn is_put_away(&self) -> bool {
+        self.of(KeyPurpose::Kek).any(|key| key.material().is_empty())
+    }
+
+    /// Takes the key-encryption keys up again from a ring opened anew.
+    pub fn take_up(&self, fresh: &Self) {
+        for key in self.of(KeyPurpose::Kek).filter(|key| key.material().is_empty()) {
+            if let Ok(same) = fresh.key(KeyPurpose::Kek, key.version) {
+                key.put(same.material().clone());
+            }
+        }
+    }
+
     pub(super) fn active(&self, purpose: KeyPurpose) -> Result<&Key, CryptoError> {
         find_active(&self.keys, purpose)
     }
@@ -152,8 +175,9 @@ impl Keyring {
         message: &[u8],
     ) -> Result<([u8; 64], i32), CryptoError> {
         let key = self.active(purpose)?;
-        let pair =
-            Ed25519KeyPair::from_pkcs8(&key.material).ok().ok_or(CryptoError::Signing(purpose))?;
+        let pair = Ed25519KeyPair::from_pkcs8(&key.material())
+            .ok()
+            .ok_or(CryptoError::Signing(purpose))?;
         let signature = pair.sign(message);
         let bytes = signature.as_ref().first_chunk::<64>().ok_or(CryptoError::Signing(purpose))?;
         Ok((*bytes, key.version))
@@ -206,7 +230,8 @@ pub(super) struct Key {
     pub(super) purpose: KeyPurpose,
     pub(super) version: i32,
     state: KeyState,
-    pub(super) material: Zeroizing<Vec<u8>>,
+    /// Empty while a key-encryption key is put away.
+    material: RwLock<Zeroizing<Vec<u8>>>,
     /// Ed25519: 32 bytes. P-256: the uncompressed point. Empty for the symmetric purposes.
     pub(super) public: Vec<u8>,
     seals: AtomicU64,
@@ -221,19 +246,30 @@ impl Key {
             purpose: row.purpose,
             version: row.version,
             state: row.state,
-            material,
+            material: RwLock::new(material),
             public,
             seals: AtomicU64::new(0),
         })
     }
 
-    /// The 32 bytes of a symmetric key.
-    pub(super) fn symmetric(&self) -> Result<&[u8; 32], CryptoError> {
-        self.material.as_slice().try_into().ok().ok_or(CryptoError::KeyForm(self.purpose))
+    /// The bytes, for as long as they are looked at.
+    pub(super) fn material(&self) -> RwLockReadGuard<'_, Zeroizing<Vec<u8>>> {
+        self.material.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The 32 bytes of a symmetric key. None while it is put away.
+    pub(super) fn symmetric(&self) -> Result<Zeroizing<[u8; 32]>, CryptoError> {
+        let bytes = self.material();
+        let bytes = bytes.as_slice().try_into().ok();
+        bytes.map(Zeroizing::new).ok_or(CryptoError::KeyForm(self.purpose))
+    }
+
+    fn put(&self, material: Zeroizing<Vec<u8>>) {
+        *self.material.write().unwrap_or_else(PoisonError::into_inner) = material;
     }
 
     pub(super) fn mac(&self) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, &self.material)
+        hmac::Key::new(hmac::HMAC_SHA256, &self.material())
     }
 
     /// Counts one seal before it is made.
@@ -256,7 +292,7 @@ impl Key {
 
     // A digest, so that the check for doubles holds no second copy of the keys.
     fn fingerprint(&self) -> Vec<u8> {
-        digest::digest(&digest::SHA256, &self.material).as_ref().to_vec()
+        digest::digest(&digest::SHA256, &self.material()).as_ref().to_vec()
     }
 }
 
@@ -396,6 +432,22 @@ mod tests {
         let (delivery, _) = ring.sign_delivery(b"head").unwrap();
         assert_eq!(ring.delivery_public_keys()[0].verify(b"head", &delivery), Ok(()));
         assert_eq!(keys[0].verify(b"head", &delivery), Err(CryptoError::Signature));
+    }
+
+    #[test]
+    fn nothing_opens_while_the_keys_are_put_away() {
+        let ring = keyring();
+        let case = uuid::Uuid::from_u128(7);
+        let (_, wrapped) = ring.new_case_key(&Entropy::system(), case).unwrap();
+        assert!(ring.open_case_key(case, &wrapped).is_ok());
+        ring.put_away();
+        assert!(ring.is_put_away());
+        assert!(ring.open_case_key(case, &wrapped).is_err());
+        assert!(ring.new_case_key(&Entropy::system(), case).is_err());
+        assert!(ring.sign_ledger(b"head").is_ok(), "what signs stays");
+        ring.take_up(&keyring());
+        assert!(!ring.is_put_away());
+        assert!(ring.open_case_key(case, &wrapped).is_ok());
     }
 
     #[test]

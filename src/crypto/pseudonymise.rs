@@ -118,7 +118,7 @@ impl Keyring {
         let key = self.active(KeyPurpose::Cursor)?;
         key.count_seal()?;
         let associated = self.cursor_binding(context, key.version);
-        let sealed = envelope::seal(key.symmetric()?, entropy, &associated, &[cursor])?;
+        let sealed = envelope::seal(&*key.symmetric()?, entropy, &associated, &[cursor])?;
         let mut bytes = key.version.to_be_bytes().to_vec();
         bytes.extend_from_slice(&sealed);
         Ok(URL_SAFE_NO_PAD.encode(bytes))
@@ -134,7 +134,7 @@ impl Keyring {
         let (version, sealed) = bytes.split_first_chunk::<4>().ok_or(CryptoError::Truncated)?;
         let key = self.key(KeyPurpose::Cursor, i32::from_be_bytes(*version))?;
         let associated = self.cursor_binding(context, key.version);
-        let mut plain = envelope::open(key.symmetric()?, &associated, sealed)?;
+        let mut plain = envelope::open(&*key.symmetric()?, &associated, sealed)?;
         Ok(std::mem::take(&mut *plain))
     }
 
@@ -166,7 +166,7 @@ impl Keyring {
 
 fn derive(key: &Key, name: &[u8]) -> Result<hmac::Key, CryptoError> {
     let pseudorandom =
-        hkdf::Salt::new(hkdf::HKDF_SHA256, b"buurtpoort/derive/v1").extract(&key.material);
+        hkdf::Salt::new(hkdf::HKDF_SHA256, b"buurtpoort/derive/v1").extract(&key.material());
     let info = [name];
     let derived = pseudorandom
         .expand(&info, hmac::HMAC_SHA256)

@@ -40,7 +40,7 @@ impl Keyring {
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(payload, &mut token);
         let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
-        let pair = EcdsaKeyPair::from_pkcs8(algorithm, &key.material, entropy.source())
+        let pair = EcdsaKeyPair::from_pkcs8(algorithm, &key.material(), entropy.source())
             .ok()
             .ok_or(refused)?;
         let signature = pair.sign(entropy.source(), token.as_bytes()).ok().ok_or(refused)?;

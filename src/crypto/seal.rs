@@ -114,7 +114,7 @@ impl Keyring {
         let kek = self.active(KeyPurpose::Kek)?;
         kek.count_seal()?;
         let associated = self.case_key_binding(case, kek.version);
-        let wrapped = envelope::seal(kek.symmetric()?, entropy, &associated, &[material])?;
+        let wrapped = envelope::seal(&*kek.symmetric()?, entropy, &associated, &[material])?;
         Ok(WrappedCaseKey { kek_version: kek.version, wrapped })
     }
 
@@ -125,7 +125,7 @@ impl Keyring {
     ) -> Result<Box<Zeroizing<[u8; 32]>>, CryptoError> {
         let kek = self.key(KeyPurpose::Kek, row.kek_version)?;
         let associated = self.case_key_binding(case, kek.version);
-        let opened = envelope::open(kek.symmetric()?, &associated, &row.wrapped)?;
+        let opened = envelope::open(&*kek.symmetric()?, &associated, &row.wrapped)?;
         let mut material = Box::new(Zeroizing::new([0; 32]));
         if opened.len() != material.len() {
             return Err(CryptoError::Tampered);

@@ -12,9 +12,10 @@
 
 use crate::audit::committed::SignedHead;
 use crate::audit::entry::{Code, Entry, Event, Outcome};
-use crate::cli::boot::Booted;
+use crate::cli::boot::{self, Booted};
 use crate::clock::Clock;
-use crate::config::Ledger;
+use crate::config::{Config, Ledger};
+use crate::flow::Gateway;
 use crate::ids::RequestId;
 use crate::store::Pool;
 use crate::store::effect::{Effect, Rows};
@@ -33,6 +34,8 @@ const PERIOD: Duration = Duration::from_secs(1);
 const PUBLISH: Duration = Duration::from_secs(10);
 /// Without a published checkpoint for this long, nothing goes on.
 const OLDEST: Duration = Duration::from_mins(10);
+/// Sealed for this long, the keys that open cases leave memory.
+const AWAY: Duration = Duration::from_mins(1);
 /// A note is kept for good after this long, however little happened.
 const KEEP: Duration = Duration::from_hours(1);
 /// How long the file system may take.
@@ -49,6 +52,8 @@ struct Space {
 /// The keeper of one process.
 pub struct Keeper {
     writer: Arc<Writer>,
+    gateway: Arc<Gateway>,
+    config: Config,
     clock: Clock,
     archive: Archive,
     space: Space,
@@ -61,6 +66,7 @@ pub struct Keeper {
     /// Counts of denials that could not be written yet.
     unwritten: Vec<Entry>,
     state: State,
+    sealed_at: Option<Instant>,
 }
 
 /// Keeps the ledger of a gateway, for ever.
@@ -98,6 +104,8 @@ impl Keeper {
             (Space { low: low_space_mib * MIB, least: least_space_mib * MIB }, Instant::now());
         Self {
             writer: Arc::clone(&store.writer),
+            gateway: Arc::clone(&booted.api.gateway),
+            config: booted.config.clone(),
             clock: booted.api.gateway.clock.clone(),
             archive: Archive::at(checkpoints),
             space,
@@ -108,6 +116,7 @@ impl Keeper {
             kept_at: now,
             unwritten: Vec::new(),
             state: State::Ok,
+            sealed_at: None,
         }
     }
 
@@ -117,9 +126,11 @@ impl Keeper {
         let was_sealed = self.writer.health().state() == State::Sealed;
         self.look_at_space(now).await;
         self.publish(now).await;
-        if was_sealed {
+        // The keys first: an open ledger without them would fail each request.
+        if was_sealed && self.take_up().await {
             self.probe(now).await;
         }
+        self.put_away();
         if self.writer.health().state() != State::Sealed {
             let counted = self.writer.denials(Some(now));
             self.write(counted).await;
@@ -205,6 +216,31 @@ impl Keeper {
             health.clear(Cause::Write);
             tracing::warn!(gap_ms, "ledger: written again");
         }
+    }
+
+    /// A minute after the sealing the keys that open cases leave memory.
+    fn put_away(&mut self) {
+        let ring = &self.gateway.keyring;
+        if self.writer.health().state() != State::Sealed {
+            self.sealed_at = None;
+        } else if self.sealed_at.get_or_insert_with(Instant::now).elapsed() >= AWAY
+            && !ring.is_put_away()
+        {
+            ring.put_away();
+            tracing::warn!("ledger sealed for a minute: the keys of the cases left memory");
+        }
+    }
+
+    /// Whether the keys are there, read again where they had left.
+    async fn take_up(&self) -> bool {
+        let ring = &self.gateway.keyring;
+        if ring.is_put_away() {
+            match boot::keyring(&self.config, &self.gateway.store.pool).await {
+                Ok(fresh) => ring.take_up(&fresh),
+                Err(failure) => tracing::error!(error = %failure.message, "keys not read again"),
+            }
+        }
+        !ring.is_put_away()
     }
 
     /// Writes counts of denials, or keeps them for the next look.
