@@ -436,7 +436,9 @@ mod tests {
 
     #[test]
     fn nothing_opens_while_the_keys_are_put_away() {
-        let ring = keyring();
+        let rows = rows(1, "test");
+        let opened = || Keyring::open(&root(1), "test", rows.clone()).ok().unwrap();
+        let ring = opened();
         let case = uuid::Uuid::from_u128(7);
         let (_, wrapped) = ring.new_case_key(&Entropy::system(), case).unwrap();
         assert!(ring.open_case_key(case, &wrapped).is_ok());
@@ -445,7 +447,7 @@ mod tests {
         assert!(ring.open_case_key(case, &wrapped).is_err());
         assert!(ring.new_case_key(&Entropy::system(), case).is_err());
         assert!(ring.sign_ledger(b"head").is_ok(), "what signs stays");
-        ring.take_up(&keyring());
+        ring.take_up(&opened());
         assert!(!ring.is_put_away());
         assert!(ring.open_case_key(case, &wrapped).is_ok());
     }
