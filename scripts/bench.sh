@@ -12,7 +12,7 @@
 # one transaction per request; both again with 2 ms added to each sync of PostgreSQL (its own
 # commit_delay, which sleeps before the sync under the same lock; SQLite has nothing of the kind);
 # pgbench with two inserts and with our six; nginx answering the same POST from a fixed text; full
-# handshakes; ledger entries beside raw commits of the same rows. CPU is that of the server's processes
+# handshakes; ledger entries beside raw commits of the same rows; a ledger of a million entries verified. CPU is that of the server's processes
 # (/proc/PID/stat), without the database's.
 #
 # What is missing is installed as root, otherwise it is named. Binds 127.0.0.1 only. Stops what it
@@ -103,6 +103,7 @@ PYTHON
 # What is measured
 
 program=target/release/buurtpoort load=target/release/examples/load ledger=target/release/examples/ledger
+verify=target/release/examples/verify
 
 # play DIR [OPTION…]: a demo's directory with everything in it, and its story told.
 play() {
@@ -316,6 +317,7 @@ measure() {
         keep "ledger, $kind" "$("$ledger" --config "$work/$kind/buurtpoort.toml" \
             --rounds "$ROUNDS" --round-ms "$round_ms")"
     done
+    keep 'ledger verified' "$("$verify")"
 }
 
 # Medians, ratios, goals.
@@ -400,10 +402,12 @@ goal("group commit ÷ one per commit, PostgreSQL, 2 ms added to each sync", rati
 goal("full-handshake CPU ÷ nginx (ours with ML-KEM-768)", ratio("full handshakes", "full handshakes, nginx", "server_cpu_us"), 0.7, 0.5, False)
 for kind in ("sqlite", "postgres"):
     goal(f"ledger entries/s ÷ raw commits/s, same batch, {kind}", median(f"ledger, {kind}", "ratio"), 0.5, 0.8)
+goal("a million entries verified, seconds on one core", median("ledger verified", "verify_s"), 10, 5, False)
 print("\nwithout a goal")
 for name, value in (
     ("durable referrals/s, PostgreSQL ÷ pgbench 16 clients, two inserts", ratio(postgres, two, "rps")),
     ("group commit ÷ one per commit, PostgreSQL, sync as it is", ratio(postgres, f"{postgres}, one per commit", "rps")),
+    ("ledger verified ÷ its leaves merely hashed, time", median("ledger verified", "ratio")),
     ("group commit ÷ one per commit, SQLite, sync as it is", ratio(sqlite, f"{sqlite}, one per commit", "rps")),
 ):
     print(f"{name:<70}{cell(value, '{:.2f}'):>7}")

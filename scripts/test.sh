@@ -131,9 +131,21 @@ step_format() { cargo fmt --check; }
 
 step_lints() { cargo clippy --locked --all-targets --quiet -- -D warnings; }
 
+# The independent verifier of the ledger needs one package beside Python itself.
+need_python_cryptography() {
+    need_program python3 python3
+    python3 -c 'import cryptography' 2>/dev/null && return
+    if [ "$(id -u)" -eq 0 ]; then
+        apt_install python3-cryptography
+    else
+        python3 -m pip install --quiet --user cryptography
+    fi
+}
+
 step_tests() {
     [ -n "${CVC5:-}" ] || need_program cvc5 cvc5
     need_postgres
+    need_python_cryptography
     if cargo nextest --version >/dev/null 2>&1; then
         cargo nextest run --locked --no-fail-fast --status-level fail --final-status-level fail
     else

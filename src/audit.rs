@@ -7,7 +7,13 @@
 pub mod checkpoint;
 pub mod committed;
 pub mod entry;
+pub mod epoch;
+pub mod export;
+pub mod grown;
+pub mod proof;
+pub mod reconcile;
 pub mod tree;
 pub mod verify;
+pub mod vkey;
 
 pub use entry::{Entry, Event, Leaf, Outcome, Position};

@@ -61,7 +61,7 @@ enum Verb {
     Statistics(StatisticsVerb),
     /// The ledger.
     #[command(subcommand)]
-    Audit(AuditVerb),
+    Audit(audit::AuditVerb),
     /// The policies.
     #[command(subcommand)]
     Policy(PolicyVerb),
@@ -122,16 +122,6 @@ enum StatisticsVerb {
         #[command(flatten)]
         config: ConfigArgs,
     },
-}
-
-#[derive(Debug, Subcommand)]
-enum AuditVerb {
-    /// Check every entry against the signed head. Exit code 0 ok, 1 tampered, 2 incomplete, 3 usage.
-    Verify(ConfigArgs),
-    /// Print the signed head.
-    Head(ConfigArgs),
-    /// Go on with a restored, older database: two persons, and an entry that says so.
-    AcknowledgeRestore(restore::RestoreArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -210,9 +200,7 @@ async fn act(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Statistics(StatisticsVerb::Publish { municipality, year, config }) => {
             print(&figures::publish(&municipality, year, &config.config).await?)?;
         }
-        Verb::Audit(AuditVerb::Verify(args)) => return audit::verify(&args.config).await,
-        Verb::Audit(AuditVerb::Head(args)) => print(&audit::head(&args.config).await?)?,
-        Verb::Audit(AuditVerb::AcknowledgeRestore(args)) => restore::acknowledge(&args).await?,
+        Verb::Audit(verb) => return audit::run(&verb).await,
         Verb::Policy(PolicyVerb::Prove(args)) => return policies::prove::run(&args).await,
         Verb::Openapi => print(&crate::http::openapi::document().to_string())?,
     }

@@ -22,6 +22,7 @@
 use std::sync::Arc;
 
 pub mod cases;
+pub mod census;
 pub mod denials;
 pub mod effect;
 pub mod facts;
@@ -35,6 +36,7 @@ pub mod migrate;
 pub mod partners;
 pub mod pool;
 pub mod referrals;
+pub mod witness;
 pub mod writer;
 
 pub use pool::Pool;

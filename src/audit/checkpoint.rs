@@ -12,7 +12,7 @@ use crate::crypto::CryptoError;
 use crate::crypto::keyring::{Keyring, VerifyingKey};
 
 /// Algorithm byte of Ed25519 in a note's key id.
-const ED25519_ALGORITHM: u8 = 1;
+pub(super) const ED25519_ALGORITHM: u8 = 1;
 
 /// Longest note accepted, in bytes.
 const MAX_NOTE_LEN: usize = 16_384;
@@ -165,7 +165,7 @@ fn verify_note(
 }
 
 /// First four bytes of SHA-256(name ‖ line feed ‖ algorithm ‖ public key).
-fn key_id(name: &str, public_key: &[u8; 32]) -> [u8; 4] {
+pub(super) fn key_id(name: &str, public_key: &[u8; 32]) -> [u8; 4] {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(name.as_bytes());
     context.update(&[b'\n', ED25519_ALGORITHM]);

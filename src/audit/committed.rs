@@ -1,5 +1,6 @@
 //! Proof that ledger entries were committed, and the signed head that covers them.
 
+use super::grown::{Grown, Inclusion};
 use crate::ids::RequestId;
 use std::sync::Arc;
 
@@ -20,15 +21,18 @@ pub struct SignedHead {
 pub struct Committed {
     entry: Option<(RequestId, u64)>,
     head: Arc<SignedHead>,
+    grown: Arc<Grown>,
 }
 
 impl Committed {
     /// For the writer alone (`src/store/writer.rs`; a test reads the sources for any other caller).
+    /// `grown` is what the whole group added to the tree.
     pub(crate) const fn after_commit(
         entry: Option<(RequestId, u64)>,
         head: Arc<SignedHead>,
+        grown: Arc<Grown>,
     ) -> Self {
-        Self { entry, head }
+        Self { entry, head, grown }
     }
 
     /// Whether an entry of `request` is among what was committed.
@@ -41,6 +45,12 @@ impl Committed {
     #[must_use]
     pub fn index(&self) -> u64 {
         self.entry.map_or(self.head.size, |(_, index)| index)
+    }
+
+    /// Proof that the entry `index`, if it is one of this commit, stands under [`Self::head`].
+    #[must_use]
+    pub fn inclusion(&self, index: u64) -> Option<Inclusion> {
+        self.grown.inclusion(index)
     }
 
     /// The signed head that covers it.

@@ -13,6 +13,7 @@ use crate::crypto::digest::hex;
 
 mod event;
 mod json;
+mod quick;
 
 pub use event::{Event, Outcome};
 
@@ -195,12 +196,16 @@ impl Entry {
     /// # Errors
     /// [`EntryError::TooManyNames`].
     pub fn encode(&self, position: &Position) -> Result<Leaf, EntryError> {
+        let bytes = self.text(position)?.into_bytes();
+        let hash = tree::leaf_hash(&bytes);
+        Ok(Leaf { bytes, hash })
+    }
+
+    fn text(&self, position: &Position) -> Result<String, EntryError> {
         if self.fields.len() > MAX_NAMES || self.policy.rules.len() > MAX_NAMES {
             return Err(EntryError::TooManyNames);
         }
-        let bytes = json::write(self, position).into_bytes();
-        let hash = tree::leaf_hash(&bytes);
-        Ok(Leaf { bytes, hash })
+        Ok(json::write(self, position))
     }
 
     /// The derived columns.
@@ -221,7 +226,7 @@ impl Entry {
 pub fn decode(bytes: &[u8]) -> Result<(Position, Entry), EntryError> {
     let (position, entry) = json::read(bytes)?;
     // Writing again is the strictness: unknown fields, doubles, order and spacing do not survive.
-    if entry.encode(&position)?.bytes != bytes {
+    if entry.text(&position)?.as_bytes() != bytes {
         return Err(EntryError::NotCanonical);
     }
     Ok((position, entry))

@@ -1,90 +1,250 @@
-//! `buurtpoort audit verify|head`: check the whole ledger; show its signed head.
+//! `buurtpoort audit`: check the ledger, prove what is in it, compare it with the rows, hand it out.
+//!
+//! Every verb but `verify-proof` takes `--config`; all work beside a running gateway. Exit code 0 ok,
+//! 1 tampered or not proven, 2 incomplete (it could not be read, or evidence is missing), 3 usage.
 
-use crate::audit::verify::{Head, Summary, Tamper, Verifier};
-use crate::cli::{Failure, boot, print};
+use crate::audit::verify::{Summary, Tamper};
+use crate::cli::restore::{self, RestoreArgs};
+use crate::cli::{ConfigArgs, Failure, boot, print};
 use crate::config::Config;
 use crate::crypto::keyring::Keyring;
-use crate::store::{Pool, ledger};
-use std::path::Path;
+use crate::store::{Pool, witness};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
-/// Entries read at a time.
-const PAGE: u32 = 1_000;
+pub mod archive;
+mod export;
+mod prove;
+mod reconcile;
+mod tail;
+mod verify;
 
-/// Checks every entry, in order, against the signed head.
+pub use reconcile::reconciled;
+pub use verify::{check, check_with, told};
+
+/// Exit code where something is not as it was written.
+const TAMPERED: u8 = 1;
+/// Exit code where the answer cannot be given.
+const INCOMPLETE: u8 = 2;
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum AuditVerb {
+    /// Check every entry, the signed head, and every head kept elsewhere.
+    Verify(VerifyArgs),
+    /// Print the signed head, or the public keys it is checked with.
+    Head(HeadArgs),
+    /// Print a proof that one entry is in the ledger (C2SP tlog-proof).
+    Prove(ProveArgs),
+    /// Check a proof or a receipt, without a database.
+    VerifyProof(VerifyProofArgs),
+    /// Compare the ledger with cases, assignments, consents and releases.
+    Reconcile(OutputArgs),
+    /// Print the ledger, or records made from it, one JSON object a line.
+    Export(ExportArgs),
+    /// Print the last entries.
+    Tail(TailArgs),
+    /// Go on with a restored, older database: two persons, and an entry that says so.
+    AcknowledgeRestore(RestoreArgs),
+}
+
+/// Which deployment, and how to answer.
+#[derive(Args, Clone, Debug)]
+pub struct OutputArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `verify`
+#[derive(Args, Debug)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Signed heads kept elsewhere, beside the archive of the configuration.
+    #[arg(long, num_args = 1..)]
+    checkpoint: Vec<PathBuf>,
+}
+
+/// `head`
+#[derive(Args, Debug)]
+pub struct HeadArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Print the public keys instead, one a line.
+    #[arg(long, conflicts_with = "json")]
+    keys: bool,
+}
+
+/// `prove`
+#[derive(Args, Debug)]
+pub struct ProveArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Index of the entry.
+    #[arg(long)]
+    seq: u64,
+}
+
+/// `verify-proof`
+#[derive(Args, Debug)]
+pub struct VerifyProofArgs {
+    /// A `.tlog-proof` file, or a receipt.
+    file: PathBuf,
+    /// Files with public keys: ledger keys (`audit head --keys`), and for a receipt a key set
+    /// (`/.well-known/jwks.json`).
+    #[arg(long, required = true, num_args = 1..)]
+    key: Vec<PathBuf>,
+    /// For a receipt: the signed head that came with it.
+    #[arg(long)]
+    checkpoint: Option<PathBuf>,
+    /// For a receipt: the request it is for.
+    #[arg(long)]
+    request: Option<PathBuf>,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `export`
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Of what kind the records are.
+    #[arg(long, value_enum, default_value = "ledger")]
+    format: Format,
+    /// One case only, by its id.
+    #[arg(long)]
+    case: Option<uuid::Uuid>,
+}
+
+/// Kinds of export; their fields are in `docs/ledger.md`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub enum Format {
+    /// Head and leaves, for a verifier elsewhere.
+    Ledger,
+    /// Logboek Dataverwerkingen, a line for each data subject.
+    Logboek,
+    /// Fields of NEN 7513, joined with `logboek` on trace and span.
+    Nen7513,
+    /// Authorization Decision Log with AuthZEN request and response.
+    Authzen,
+    /// Who looked at the data of one case, in words; JSON with `--json`.
+    Inzage,
+}
+
+/// `tail`
+#[derive(Args, Debug)]
+pub struct TailArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+    /// How many entries.
+    #[arg(long, short = 'n', default_value_t = 10)]
+    lines: u32,
+    /// Go on with those that come.
+    #[arg(long)]
+    follow: bool,
+}
+
+/// Does what the verb says.
 ///
 /// # Errors
-/// When the ledger cannot be read (exit code 2) or the call is wrong (3). A tampered ledger is an
-/// answer, with exit code 1.
-pub async fn verify(path: &Path) -> Result<ExitCode, Failure> {
-    let config = Config::read(path).map_err(Failure::usage)?;
-    let incomplete = |failure: Failure| Failure { code: 2, ..failure };
-    let pool = boot::pool(&config).await.map_err(incomplete)?;
-    let keyring = boot::keyring(&config, &pool).await.map_err(incomplete)?;
-    let checked = check(&pool, &keyring, &config.ledger.origin).await.map_err(incomplete)?;
-    match checked {
-        Ok(summary) => {
-            print(&told(&summary))?;
+/// When it cannot be done: exit code 2, or 3 for a wrong call.
+pub async fn run(verb: &AuditVerb) -> Result<ExitCode, Failure> {
+    match verb {
+        AuditVerb::Verify(args) => verify::run(&args.output, &args.checkpoint).await,
+        AuditVerb::Head(args) => head(args).await,
+        AuditVerb::Prove(args) => prove::prove(&Opened::open(&args.config).await?, args.seq).await,
+        AuditVerb::VerifyProof(args) => prove::verify_proof(args),
+        AuditVerb::Reconcile(args) => reconcile::run(args).await,
+        AuditVerb::Export(args) => export::run(args).await,
+        AuditVerb::Tail(args) => tail::run(args).await,
+        AuditVerb::AcknowledgeRestore(args) => {
+            restore::acknowledge(args).await?;
             Ok(ExitCode::SUCCESS)
         }
-        Err(tamper) => {
-            print(&format!("TAMPERED: {tamper}"))?;
-            Ok(ExitCode::from(1))
-        }
     }
 }
 
-/// Reads and checks the ledger in `pool`.
-///
-/// # Errors
-/// When it cannot be read.
-pub async fn check(
-    pool: &Pool,
-    keyring: &Keyring,
-    origin: &str,
-) -> Result<Result<Summary, Tamper>, Failure> {
-    // The head first: entries that come while we read are beyond it and are not looked at.
-    let head = ledger::head(pool).await?;
-    let mut verifier = Verifier::new(origin, keyring.ledger_public_keys());
-    let signed = head.signed();
-    let mut next = 0;
-    while next < signed.size {
-        let page = ledger::page(pool, next, PAGE).await?;
-        if page.is_empty() {
-            break;
-        }
-        for row in page.iter().filter(|row| row.seq < signed.size) {
-            if let Err(tamper) = verifier.push(row) {
-                return Ok(Err(tamper));
-            }
-        }
-        next = page.last().map_or(u64::MAX, |row| row.seq.saturating_add(1));
+async fn head(args: &HeadArgs) -> Result<ExitCode, Failure> {
+    let opened = Opened::open(&args.output.config).await?;
+    let head = witness::head(&opened.pool).await.map_err(incomplete)?;
+    let keys = opened.key_texts(&head.log);
+    if args.keys {
+        print(&keys.join("\n"))?;
+    } else if args.output.json {
+        let root = crate::crypto::digest::hex(&head.root);
+        let told = json!({"log": head.log, "size": head.size, "rootHash": root,
+            "note": head.checkpoint, "keys": keys});
+        print(&told.to_string())?;
+    } else {
+        print(&head.checkpoint)?;
     }
-    let head = Head { size: signed.size, root: signed.root, checkpoint: &signed.note };
-    Ok(verifier.finish(&head))
+    Ok(ExitCode::SUCCESS)
 }
 
-/// What a verified ledger holds, in a few lines.
-#[must_use]
-pub fn told(summary: &Summary) -> String {
-    use std::fmt::Write;
-    let mut text = format!(
-        "ledger verified: {} entries, {} releases granted, {} refused",
-        summary.entries, summary.releases_granted, summary.releases_refused
-    );
-    for ((event, outcome), count) in &summary.counts {
-        let _infallible =
-            write!(text, "\n  {:<22} {:<6} {count}", event.as_str(), outcome.as_str());
-    }
-    text
+/// What a verb works on.
+struct Opened {
+    config: Config,
+    pool: Pool,
+    keyring: Keyring,
 }
 
-/// The signed head.
-///
-/// # Errors
-/// When it cannot be read.
-pub async fn head(path: &Path) -> Result<String, Failure> {
-    let config = Config::read(path).map_err(Failure::usage)?;
-    let pool = boot::pool(&config).await?;
-    Ok(ledger::head(&pool).await?.note)
+impl Opened {
+    async fn open(args: &ConfigArgs) -> Result<Self, Failure> {
+        let config = Config::read(&args.config).map_err(Failure::usage)?;
+        let unread = |failure: Failure| Failure { code: INCOMPLETE, ..failure };
+        let pool = boot::pool(&config).await.map_err(unread)?;
+        let keyring = boot::keyring(&config, &pool).await.map_err(unread)?;
+        Ok(Self { config, pool, keyring })
+    }
+
+    /// The public keys as a verifier elsewhere is given them.
+    fn key_texts(&self, log: &str) -> Vec<String> {
+        let keys = self.keyring.ledger_public_keys();
+        keys.iter().map(|key| crate::audit::vkey::to_text(log, key)).collect()
+    }
 }
+
+fn incomplete(error: impl std::fmt::Display) -> Failure {
+    Failure { message: error.to_string(), code: INCOMPLETE }
+}
+
+/// Says on standard error how far a long piece of work is: one JSON line every five seconds.
+struct Progress {
+    what: &'static str,
+    total: u64,
+    told: Instant,
+}
+
+impl Progress {
+    fn of(what: &'static str, total: u64) -> Self {
+        Self { what, total, told: Instant::now() }
+    }
+
+    fn at(&mut self, done: u64) {
+        use std::io::Write;
+        if self.told.elapsed() < Duration::from_secs(5) {
+            return;
+        }
+        self.told = Instant::now();
+        let line = json!({"progress": self.what, "done": done, "of": self.total});
+        // Nobody may be reading.
+        let _told = writeln!(std::io::stderr(), "{line}");
+    }
+}
+
+/// How the end of a check is told.
+fn tell(json: bool, ok: bool, text: &str, object: &serde_json::Value) -> Result<ExitCode, Failure> {
+    print(&if json { object.to_string() } else { text.to_owned() })?;
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(TAMPERED) })
+}
+
+/// A summary or the first thing found wrong.
+pub type Checked = Result<Summary, Tamper>;

@@ -5,6 +5,7 @@ use crate::domain::case::CaseState;
 use crate::domain::partner::Slug;
 use crate::domain::referral::ReferralStatus;
 use crate::flow::on_case::{OpenCase, Which, Wish, on_case};
+use crate::flow::witness::ledger_name;
 use crate::flow::{Done, FlowError, Gateway, Once};
 use crate::ids::{CaseId, DeliveryId};
 use crate::policy::Allowed;
@@ -49,6 +50,7 @@ pub async fn assign(
         return Err(ineligible(gateway, allowed, case).await);
     }
     let by = subject.person.clone();
+    let name = ledger_name(&gateway.keyring, subject.partner, &to)?;
     let circumstance = move |_: &OpenCase<'_>| Circumstance::Eligible(true);
     let wish = move |found: &OpenCase<'_>, now: Timestamp| Wish {
         // A repetition is on record as having been read, not as a second assignment.
@@ -56,7 +58,7 @@ pub async fn assign(
             Some(_) => Event::CaseRead,
             None => Event::AssignmentMade,
         },
-        note: Note::default(),
+        note: Note { to: Some(name.clone()), ..Note::default() },
         outcome: hand_over(found, &to, &by, expected, once, now),
     };
     let (_, done) =

@@ -128,6 +128,7 @@ impl Wanted {
             fields: groups.iter().map(|group| group.as_str()).collect(),
             why: reasons.first().map(|reason| reason.as_str()).into_iter().collect(),
             object: object.clone(),
+            to: None,
         };
         let outcome = self.rows(found, stage, &note.fields, now).map(|rows| {
             // A replay is a release of its own: it opens the identity again, so it has its own row.

@@ -2,6 +2,7 @@
 //! entry. Without consent nothing is kept.
 
 use crate::audit::entry::Event;
+use crate::audit::grown::Inclusion;
 use crate::crypto::digest::hex;
 use crate::domain::case::Stage;
 use crate::domain::identity::{Disclosure, FieldGroup, Secret};
@@ -9,6 +10,7 @@ use crate::domain::partner::{Slug, Territory};
 use crate::domain::referral::{NewReferral, ReferralStatus};
 use crate::flow::on_case::ledger_object;
 use crate::flow::standing::{Basis, Standing};
+use crate::flow::witness::ledger_name;
 use crate::flow::{Done, FlowError, Gateway, Once};
 use crate::ids::{AuditReference, CaseId, DeliveryId, FamilyId, ReferralId};
 use crate::policy::Allowed;
@@ -24,6 +26,8 @@ use crate::store::idempotency::Remembered;
 use crate::store::referrals::{AcceptedReferral, OutboxRow};
 use crate::store::writer::{Found, Question};
 use crate::store::{cases, identities, ledger, referrals};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -121,6 +125,8 @@ struct Prepared {
     accepted: AcceptedReferral,
     audit_reference: AuditReference,
     assignment: Option<AssignmentRow>,
+    /// The ledger's name for whom the territory gives the case to.
+    to: Option<String>,
     groups: Vec<&'static str>,
 }
 
@@ -138,6 +144,8 @@ fn prepare(
     let (key, wrapped) =
         gateway.keyring.new_case_key(&gateway.entropy, case.uuid()).or(Err(unavailable))?;
     let assignee = territory.automatic.then(|| territory.coordinator.clone());
+    let name = |to: &Slug| ledger_name(&gateway.keyring, territory.organisation, to);
+    let to = assignee.as_ref().map(name).transpose()?;
     let status = match standing.stage {
         Some(Stage::Contact) => ReferralStatus::AwaitingConsent,
         _ if assignee.is_some() => ReferralStatus::Assigned,
@@ -180,7 +188,7 @@ fn prepare(
         received_ms: now.as_millisecond(),
     };
     let assignment = assignee.map(|to| by_territory(case, to, now)).transpose()?;
-    Ok(Prepared { accepted, audit_reference, assignment, groups })
+    Ok(Prepared { accepted, audit_reference, assignment, to, groups })
 }
 
 /// Takes out a group that is kept with the facts, not with the identity.
@@ -219,6 +227,7 @@ fn decide(
         basis: "consent:1".to_owned(),
         object: ledger_object("case", prepared.audit_reference),
         fields: prepared.groups.clone(),
+        to: prepared.to.clone(),
         why: first.into_iter().collect(),
         ..Note::default()
     };
@@ -276,7 +285,9 @@ async fn index_of_acceptance(gateway: &Gateway, case: CaseId) -> Result<u64, Flo
     Ok(ledger::first(pool, &name, Event::ReferralAccepted.as_str()).await?)
 }
 
-/// Signs what was accepted: the referrer can show it later, and it names nobody.
+/// Signs what was accepted: the referrer can show it later, and it names nobody. The first answer also
+/// shows the entry in the tree; a repetition, over a head of today, would have to read the whole ledger for
+/// that and leaves it out.
 fn receipt(
     gateway: &Gateway,
     id: ReferralId,
@@ -286,13 +297,22 @@ fn receipt(
     committed: &crate::audit::committed::Committed,
 ) -> Result<String, FlowError> {
     let head = committed.head();
+    let (leaf, path) = committed.inclusion(index).as_ref().map(proof_members).unwrap_or_default();
     let payload = format!(
-        "{{\"digest\":\"sha-256:{}\",\"id\":\"{id}\",\"ledgerIndex\":{index},\"receivedAt\":\"{at}\",\
-         \"treeHead\":{{\"rootHash\":\"{}\",\"size\":{}}}}}",
+        "{{\"digest\":\"sha-256:{}\",\"id\":\"{id}\",{leaf}\"ledgerIndex\":{index},{path}\
+         \"receivedAt\":\"{at}\",\"treeHead\":{{\"rootHash\":\"{}\",\"size\":{}}}}}",
         hex(&digest),
         hex(&head.root),
         head.size
     );
     let signed = gateway.keyring.sign_jws("bp-receipt+jwt", payload.as_bytes(), &gateway.entropy);
     Ok(signed.or(Err(StoreError::Unavailable("receipt key")))?)
+}
+
+/// The two members of a receipt that show the entry in the tree, each with a comma behind it.
+fn proof_members(inclusion: &Inclusion) -> (String, String) {
+    let hashes: Vec<String> =
+        inclusion.path.iter().map(|hash| format!("\"{}\"", STANDARD.encode(hash))).collect();
+    let leaf = format!("\"leafHash\":\"{}\",", hex(&inclusion.leaf_hash));
+    (leaf, format!("\"proof\":[{}],", hashes.join(",")))
 }

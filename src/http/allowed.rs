@@ -5,7 +5,9 @@
 
 use crate::http::Api;
 use crate::http::problem::Problem;
-use crate::policy::action::{ListCases, ListReferrals, ReadCheckpoint};
+use crate::policy::action::{
+    ListAuditEntries, ListCases, ListReferrals, ReadAuditConsistency, ReadCheckpoint,
+};
 use crate::policy::{Action, Allowed, Subject};
 use crate::store::health::State;
 use actix_web::dev::Payload;
@@ -34,15 +36,16 @@ fn ask<A: Action>(request: &HttpRequest) -> Result<Allowed<A>, Problem> {
     }
     let engine = api.gateway.engine.load_full();
     let allowed = Allowed::ask(subject, engine).ok_or(Problem::Forbidden)?;
-    no_query_unless_list::<A>(request)?;
+    no_query_unless_read::<A>(request)?;
     Ok(allowed)
 }
 
-/// Lists read their own parameters; nothing else takes any. What stands in a URL ends in the logs of
+/// Lists and a proof of growth read their own parameters; nothing else takes any. What stands in a URL ends in the logs of
 /// others, so nobody may get used to putting data there.
-fn no_query_unless_list<A: Action>(request: &HttpRequest) -> Result<(), Problem> {
-    let lists = [ListReferrals::NAME, ListCases::NAME];
-    if request.query_string().is_empty() || lists.contains(&A::NAME) {
+fn no_query_unless_read<A: Action>(request: &HttpRequest) -> Result<(), Problem> {
+    let reading =
+        [ListReferrals::NAME, ListCases::NAME, ListAuditEntries::NAME, ReadAuditConsistency::NAME];
+    if request.query_string().is_empty() || reading.contains(&A::NAME) {
         return Ok(());
     }
     Err(Problem::invalid("", "unknown-parameter", "holds documented parameters only"))

@@ -27,6 +27,9 @@ use utoipa::OpenApi;
     statistics::read_statistics,
     statistics::read_definitions,
     audit::read_checkpoint,
+    audit::list_entries,
+    audit::read_proof,
+    audit::read_consistency,
 ))]
 struct Described;
 

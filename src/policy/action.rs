@@ -111,4 +111,10 @@ actions! {
     ReadStatistics on Municipality = "readStatistics" for "statistics";
     /// A partner takes the signed head of the ledger.
     ReadCheckpoint on PartnerId = "readCheckpoint" for "audit";
+    /// A privacy officer reads the ledger.
+    ListAuditEntries on PartnerId = "listAuditEntries" for "audit";
+    /// A privacy officer takes the proof that one entry is in it.
+    ReadAuditProof on PartnerId = "readAuditProof" for "audit";
+    /// A privacy officer takes the proof that it only grew.
+    ReadAuditConsistency on PartnerId = "readAuditConsistency" for "audit";
 }

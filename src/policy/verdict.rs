@@ -99,6 +99,8 @@ pub struct Note {
     pub object: LedgerObject,
     /// Field groups disclosed or changed.
     pub fields: Vec<&'static str>,
+    /// To whom a case is given, by the ledger's pseudonym of that account; written as `to:…` among the fields.
+    pub to: Option<String>,
     /// Reason codes.
     pub why: Vec<&'static str>,
 }
@@ -117,7 +119,8 @@ impl<A: Action> Verdict<A> {
         entry.basis = code(&note.basis);
         entry.object = note.object.clone();
         if allow {
-            entry.fields = note.fields.iter().map(|name| code(name)).collect();
+            let to = note.to.iter().map(|to| code(&format!("to:{to}")));
+            entry.fields = note.fields.iter().map(|name| code(name)).chain(to).collect();
         }
         entry.policy = PolicyStamp {
             hash: Some(self.policy),

@@ -273,7 +273,7 @@ async fn insert_postgres(db: &mut sqlx::PgConnection, placed: &[Placed]) -> Resu
 /// # Errors
 /// [`StoreError`] when they cannot be read.
 pub async fn page(pool: &Pool, from: u64, limit: u32) -> Result<Vec<StoredLeaf>, StoreError> {
-    const SQL: &str = "SELECT seq, leaf, leaf_hash, event, outcome, object FROM audit_entry \
+    const SQL: &str = "SELECT seq, leaf, leaf_hash, at_us, event, outcome, object FROM audit_entry \
         WHERE seq >= $1 ORDER BY seq LIMIT $2";
     let from = signed_size(from)?;
     on_db!(pool, |db| sqlx::query(SQL)
@@ -289,28 +289,13 @@ pub async fn page(pool: &Pool, from: u64, limit: u32) -> Result<Vec<StoredLeaf>,
                 seq: u64::try_from(seq).or(Err(StoreError::Corrupt("audit_entry.seq")))?,
                 leaf: row.try_get("leaf")?,
                 leaf_hash: hash.try_into().or(Err(StoreError::Corrupt("audit_entry.leaf_hash")))?,
+                at_us: row.try_get("at_us")?,
                 event: row.try_get("event")?,
                 outcome: row.try_get("outcome")?,
                 object: row.try_get("object")?,
             })
         })
         .collect())
-}
-
-/// Leaf hashes from `from` on, in order.
-///
-/// # Errors
-/// [`StoreError`] when they cannot be read.
-pub async fn leaf_hashes(pool: &Pool, from: u64, limit: u32) -> Result<Vec<[u8; 32]>, StoreError> {
-    const SQL: &str = "SELECT leaf_hash FROM audit_entry WHERE seq >= $1 ORDER BY seq LIMIT $2";
-    let from = signed_size(from)?;
-    let hashes: Vec<Vec<u8>> = on_db!(pool, |db| sqlx::query_scalar(SQL)
-        .bind(from)
-        .bind(i64::from(limit))
-        .fetch_all(db)
-        .await?);
-    let corrupt = StoreError::Corrupt("audit_entry.leaf_hash");
-    hashes.into_iter().map(|hash| hash.try_into().or(Err(corrupt.clone()))).collect()
 }
 
 /// Begins a new epoch of the log: `log` is its name from here on, and `entry` its first entry.

@@ -16,6 +16,7 @@
 
 use crate::audit::committed::{Committed, SignedHead};
 use crate::audit::entry::{Entry, Outcome};
+use crate::audit::grown::Grown;
 use crate::crypto::keyring::Keyring;
 use crate::ids::{CaseId, ReferralId, RequestId};
 use crate::store::cases::{self, CaseRow};
@@ -208,6 +209,9 @@ impl Writer {
     }
 }
 
+/// The place of each request's first entry, the head after them, and what was added to the tree.
+type Written = (Vec<Option<(RequestId, u64)>>, Head, Arc<Grown>);
+
 struct Worker {
     pool: Pool,
     keyring: Arc<Keyring>,
@@ -302,7 +306,7 @@ impl Worker {
         let pool = self.pool.clone();
         // Only a commit makes it known again.
         let mine = self.head.take();
-        let (places, head) = match &pool {
+        let (places, head, grown) = match &pool {
             Pool::Sqlite { write, .. } => {
                 let mut held = write.acquire().await?;
                 let done = self.on_sqlite(&mut held, group, mine.as_ref()).await;
@@ -326,7 +330,7 @@ impl Worker {
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&head);
         Ok(places
             .into_iter()
-            .map(|place| Committed::after_commit(place, Arc::clone(&head)))
+            .map(|place| Committed::after_commit(place, Arc::clone(&head), Arc::clone(&grown)))
             .collect())
     }
 
@@ -335,7 +339,7 @@ impl Worker {
         held: &mut sqlx::SqliteConnection,
         group: &mut [Job],
         mine: Option<&Head>,
-    ) -> Result<(Vec<Option<(RequestId, u64)>>, Head), StoreError> {
+    ) -> Result<Written, StoreError> {
         let mut tx = held.begin_with("BEGIN IMMEDIATE").await?;
         let done = self.apply(&mut Conn::Sqlite(&mut tx), group, mine).await?;
         tx.commit().await?;
@@ -347,7 +351,7 @@ impl Worker {
         conn: &mut Conn<'_>,
         group: &mut [Job],
         mine: Option<&Head>,
-    ) -> Result<(Vec<Option<(RequestId, u64)>>, Head), StoreError> {
+    ) -> Result<Written, StoreError> {
         let mut head = ledger::lock_head(conn, mine).await?;
         let keys: Vec<Scope> = group.iter().filter_map(|job| job.question.idempotency).collect();
         let remembered = idempotency::find(conn, &keys).await?;
@@ -365,12 +369,15 @@ impl Worker {
             self.last_us = self.last_us.max(job.at.as_microsecond());
         }
         bulk.flush(conn).await?;
+        let before = head.peaks.clone();
+        let mut hashes = Vec::new();
         if !entries.is_empty() {
             let leaves = ledger::place(&mut head, &entries, self.boot, self.last_us)?;
             ledger::sign(&mut head, &self.keyring)?;
             ledger::append(conn, &leaves, &head).await?;
+            hashes.extend(leaves.iter().map(|placed| placed.leaf.hash));
         }
-        Ok((places, head))
+        Ok((places, head, Arc::new(Grown::new(before, hashes))))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A directory, best on another volume or machine: `latest` is the newest signed note, `<size>.note` (20
 //! digits) are notes kept along the way, at least one every [`STEP`] entries. After an acknowledged restore
-//! the note that was lost is kept as `lost-<size>.note`.
+//! the note that was lost is kept as `<size>.lost`.
 //!
 //! # Invariants
 //! * A note is there whole or not at all: written beside, synced, renamed, directory synced.
@@ -14,8 +14,8 @@ use crate::audit::checkpoint::{Checkpoint, CheckpointError};
 use crate::audit::committed::SignedHead;
 use crate::audit::tree::Peaks;
 use crate::crypto::keyring::VerifyingKey;
-use crate::store::ledger::{self, Head};
-use crate::store::{Pool, StoreError};
+use crate::store::ledger::Head;
+use crate::store::{Pool, StoreError, witness};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -26,8 +26,6 @@ pub const STEP: u64 = 1_000;
 
 /// Longest note read, in bytes.
 const LONGEST: u64 = 16 * 1024;
-/// Leaf hashes read at a time.
-const PAGE: u32 = 10_000;
 
 /// The directory.
 #[derive(Clone, Debug)]
@@ -152,7 +150,7 @@ impl Archive {
     pub fn replace(&self, head: &SignedHead) -> io::Result<()> {
         if let Some(lost) = self.latest()? {
             let size = size_of(&lost).unwrap_or_default();
-            self.put(&format!("lost-{size:020}.note"), &lost)?;
+            self.put(&format!("{size:020}.lost"), &lost)?;
         }
         for entry in fs::read_dir(&self.directory)? {
             let path = entry?.path();
@@ -160,7 +158,7 @@ impl Archive {
                 name.strip_suffix(".note")?.parse::<u64>().ok().filter(|size| *size > head.size)
             });
             if let Some(size) = beyond {
-                fs::rename(&path, self.path(&format!("lost-{size:020}.note")))?;
+                fs::rename(&path, self.path(&format!("{size:020}.lost")))?;
             }
         }
         self.put("latest", &head.note)
@@ -226,16 +224,8 @@ fn size_of(note: &str) -> Option<u64> {
 /// The root over the first `size` entries, from their stored leaf hashes.
 async fn root_at(pool: &Pool, size: u64) -> Result<[u8; 32], StoreError> {
     let mut peaks = Peaks::default();
-    while peaks.size() < size {
-        let page = ledger::leaf_hashes(pool, peaks.size(), PAGE).await?;
-        if page.is_empty() {
-            return Err(StoreError::Corrupt("audit_entry.seq"));
-        }
-        for hash in page {
-            if peaks.size() < size {
-                peaks.push(hash);
-            }
-        }
+    for hash in witness::hashes(pool, size).await? {
+        peaks.push(hash);
     }
     Ok(peaks.root())
 }

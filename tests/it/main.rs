@@ -22,6 +22,8 @@ mod jwt;
 #[cfg(test)]
 mod leak;
 #[cfg(test)]
+mod ledger;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod mutants;
@@ -45,5 +47,7 @@ mod sql;
 mod store;
 #[cfg(test)]
 mod surface;
+#[cfg(test)]
+mod tampering;
 #[cfg(test)]
 mod tls;

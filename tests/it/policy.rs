@@ -11,10 +11,10 @@ use buurtpoort::domain::partner::{PartnerKind, Role, Slug};
 use buurtpoort::domain::partner_number::PartnerNumber;
 use buurtpoort::ids::{CaseId, PartnerId, ReferralId, RequestId};
 use buurtpoort::policy::action::{
-    AssignCase, DecideCaseConsent, DecideReferralConsent, ListAssignments, ListCases,
-    ListReferrals, ListReleases, ListStatistics, NAMES, ReadCase, ReadCheckpoint, ReadDefinitions,
-    ReadReferral, ReadStatistics, ReleaseIdentity, SubmitReferral, TransitionCase,
-    WithdrawReferral,
+    AssignCase, DecideCaseConsent, DecideReferralConsent, ListAssignments, ListAuditEntries,
+    ListCases, ListReferrals, ListReleases, ListStatistics, NAMES, ReadAuditConsistency,
+    ReadAuditProof, ReadCase, ReadCheckpoint, ReadDefinitions, ReadReferral, ReadStatistics,
+    ReleaseIdentity, SubmitReferral, TransitionCase, WithdrawReferral,
 };
 use buurtpoort::policy::engine::{PolicyError, PolicyFile};
 use buurtpoort::policy::facts::{CaseFacts, Circumstance, Facts};
@@ -59,6 +59,9 @@ fn table() -> Vec<Row> {
         row::<ReadDefinitions>(&[Municipality]),
         row::<ReadStatistics>(&[Municipality]),
         row::<ReadCheckpoint>(EVERY),
+        row::<ListAuditEntries>(&[PrivacyOfficer]),
+        row::<ReadAuditProof>(&[PrivacyOfficer]),
+        row::<ReadAuditConsistency>(&[PrivacyOfficer]),
     ]
 }
 

@@ -94,7 +94,7 @@ async fn aud_09_flt_28_an_older_database_is_refused_until_two_persons_say_so() {
     let lost = std::fs::read_dir(dir.join("checkpoints")).expect("an archive");
     let lost = lost
         .filter_map(Result::ok)
-        .any(|entry| entry.file_name().to_string_lossy().starts_with("lost-"));
+        .any(|entry| entry.file_name().to_string_lossy().ends_with(".lost"));
     assert!(lost, "the note of the lost head is kept");
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     Actor, Code, Entry, EntryError, Event, LEAF_VERSION, Object, Outcome, PolicyStamp, Position,
-    RequestStamp,
+    RequestStamp, quick,
 };
 use crate::crypto::digest::hex;
 
@@ -59,6 +59,9 @@ fn write_actor(json: &mut Writer, actor: &Actor) {
 }
 
 pub(super) fn read(bytes: &[u8]) -> Result<(Position, Entry), EntryError> {
+    if let Some(read) = quick::read(bytes) {
+        return Ok(read);
+    }
     let value: Value = serde_json::from_slice(bytes).ok().ok_or(EntryError::Form)?;
     let fields = Fields(value.as_object().ok_or(EntryError::Form)?);
     if fields.0.get("v").and_then(Value::as_u64) != Some(LEAF_VERSION) {
@@ -104,18 +107,25 @@ fn read_actor(fields: &Fields<'_>) -> Result<Actor, EntryError> {
     })
 }
 
-fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let lower = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    if text.len() != 2 * N || !text.bytes().all(lower) {
+pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != N || !rest.is_empty() {
         return None;
     }
     let mut bytes = [0; N];
-    let (pairs, _) = text.as_bytes().as_chunks::<2>();
-    for (byte, pair) in bytes.iter_mut().zip(pairs) {
-        let digits = std::str::from_utf8(pair).ok()?;
-        *byte = u8::from_str_radix(digits, 16).ok()?;
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = (digit(*high)? << 4) | digit(*low)?;
     }
     Some(bytes)
+}
+
+/// The value of a lower-case hex digit.
+const fn digit(character: u8) -> Option<u8> {
+    match character {
+        b'0'..=b'9' => Some(character - b'0'),
+        b'a'..=b'f' => Some(character - b'a' + 10),
+        _ => None,
+    }
 }
 
 struct Writer(String);
