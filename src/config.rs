@@ -3,7 +3,7 @@
 //! Paths are relative to the directory of the file. Every field is described in
 //! `docs/operations.md`; `buurtpoort check --config FILE` tries all of it and opens no port.
 
-use crate::audit::checkpoint;
+use crate::audit::epoch;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -234,7 +234,7 @@ impl Config {
         rule(!self.keys.deployment.is_empty(), "keys.deployment: must be given")?;
         let Ledger { origin, low_space_mib, least_space_mib, .. } = &self.ledger;
         rule(
-            checkpoint::epoch(origin).is_some(),
+            epoch::next(origin).is_some(),
             "ledger.origin: must end in the number of its first epoch, as in host/audit/1",
         )?;
         rule(

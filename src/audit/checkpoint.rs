@@ -115,16 +115,6 @@ pub enum CheckpointError {
     Key(#[from] CryptoError),
 }
 
-/// The two parts of an origin such as `host/audit/3`: the name all epochs of a log share, and the number
-/// of this one. None for an origin that does not end in a number from 1 on.
-#[must_use]
-pub fn epoch(origin: &str) -> Option<(&str, u32)> {
-    let (name, number) = origin.rsplit_once('/')?;
-    let plain = !number.starts_with('0') && number.bytes().all(|byte| byte.is_ascii_digit());
-    let number = plain.then(|| number.parse().ok()).flatten()?;
-    (!name.is_empty()).then_some((name, number))
-}
-
 /// A note on one line, for an HTTP header: base64url of its text.
 #[must_use]
 pub fn to_header(note: &str) -> String {
@@ -189,17 +179,6 @@ mod tests {
 
     fn checkpoint() -> Checkpoint {
         Checkpoint { origin: "gateway.example/audit/1".into(), size: 42, root: [7; 32] }
-    }
-
-    #[test]
-    fn an_origin_ends_in_its_epoch() {
-        assert_eq!(epoch("host/audit/1"), Some(("host/audit", 1)));
-        assert_eq!(epoch("host/audit/20"), Some(("host/audit", 20)));
-        for other in
-            ["host/audit", "host/audit/", "host/audit/0", "host/audit/01", "/1", "1", "h/-1"]
-        {
-            assert_eq!(epoch(other), None, "{other}");
-        }
     }
 
     #[test]

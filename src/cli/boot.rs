@@ -1,6 +1,6 @@
 //! From a configuration to a gateway that can work: database, keys, policies, register, certificates.
 
-use crate::audit::checkpoint::epoch;
+use crate::audit::epoch::is_epoch_of;
 use crate::cli::Failure;
 use crate::cli::policies::{Loaded, proof};
 use crate::clock::Clock;
@@ -140,7 +140,7 @@ async fn gateway(
     let entropy = Entropy::system();
     let register = partners::load(&pool).await?;
     let head = ledger::head(&pool).await?;
-    if !is_later_epoch(&head.log, &config.ledger.origin) {
+    if !is_epoch_of(&config.ledger.origin, &head.log) {
         return Err(Failure::new("ledger.origin: the database holds another log"));
     }
     let archive = Archive::at(&config.ledger.checkpoints);
@@ -159,14 +159,6 @@ async fn gateway(
         disclosure,
         register: ArcSwap::from_pointee(register),
     })
-}
-
-/// Whether `log` is `first`, or an epoch of it that began after an acknowledged restore.
-fn is_later_epoch(log: &str, first: &str) -> bool {
-    match (epoch(log), epoch(first)) {
-        (Some((name, now)), Some((same, then))) => name == same && now >= then,
-        _ => false,
-    }
 }
 
 const fn versions(config: &Config) -> Versions {

@@ -4,8 +4,9 @@
 //! Whoever keeps a checkpoint of the earlier epoch can still see that entries are missing, and that it was
 //! said.
 
-use crate::audit::checkpoint::{Checkpoint, epoch};
-use crate::audit::entry::{Code, Entry, Event, Outcome};
+use crate::audit::checkpoint::Checkpoint;
+use crate::audit::entry::{Code, Entry};
+use crate::audit::epoch::{Acknowledged, next};
 use crate::cli::{Failure, boot, print};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -70,9 +71,8 @@ pub async fn acknowledge(args: &RestoreArgs) -> Result<(), Failure> {
     };
     let lost = archive.latest()?.unwrap_or_default();
     let lost = Checkpoint::parse_and_verify(&lost, &keys)?;
-    let entry = entry(&keyring, reason, &lost, size, [&by, &second])?;
-    let (name, number) = epoch(&head.log).ok_or_else(|| Failure::new("the log has no epoch"))?;
-    let log = format!("{name}/{}", number + 1);
+    let entry = entry(&keyring, reason, lost, [&by, &second])?;
+    let log = next(&head.log).ok_or_else(|| Failure::new("the log has no epoch"))?;
     let now = Clock::System.now().as_microsecond();
     let begun =
         ledger::begin_epoch(&pool, &keyring, &log, &entry, Entropy::system().array()?, now).await?;
@@ -88,21 +88,15 @@ pub async fn acknowledge(args: &RestoreArgs) -> Result<(), Failure> {
 fn entry(
     keyring: &Keyring,
     reason: Code,
-    lost: &Checkpoint,
-    kept: u64,
-    persons: [&Slug; 2],
+    lost: Checkpoint,
+    [by, second]: [&Slug; 2],
 ) -> Result<Entry, Failure> {
-    let mut entry = Entry::new(Event::RestoreAcknowledged, Outcome::Allow);
+    let hashed = |person: &Slug| hex(&keyring.token_hash(person.as_str()));
+    let lost = Acknowledged { log: lost.origin, size: lost.size, root: lost.root };
+    let mut entry = lost.entry()?;
     entry.why = reason;
     entry.actor.role = Code::parse("operator")?;
-    let [by, second] = persons.map(|person| hex(&keyring.token_hash(person.as_str())));
-    let fields = [
-        format!("kept-size:{kept}"),
-        format!("lost-size:{}", lost.size),
-        format!("lost-root:{}", hex(&lost.root)),
-        format!("by:{by}"),
-        format!("second:{second}"),
-    ];
-    entry.fields = fields.iter().map(|field| Code::parse(field)).collect::<Result<_, _>>()?;
+    entry.actor.subject = Code::parse(&hashed(by))?;
+    entry.basis = Code::parse(&format!("second:{}", hashed(second)))?;
     Ok(entry)
 }

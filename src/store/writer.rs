@@ -19,22 +19,25 @@ use crate::audit::entry::{Entry, Outcome};
 use crate::audit::grown::Grown;
 use crate::crypto::keyring::Keyring;
 use crate::ids::{CaseId, ReferralId, RequestId};
-use crate::store::cases::{self, CaseRow};
+use crate::store::cases::CaseRow;
 use crate::store::denials::Denials;
 use crate::store::effect::{Effect, Rows};
 use crate::store::health::{Cause, Health, State};
 use crate::store::idempotency::{self, Remembered, Scope};
 use crate::store::ledger::{self, Head};
 use crate::store::pool::Conn;
-use crate::store::referrals::{self, AcceptedReferral, ReferralRow};
-use crate::store::{Pool, StoreError, figures, partners};
+use crate::store::referrals::ReferralRow;
+use crate::store::{Pool, StoreError, figures};
+use bulk::{Bulk, look_up};
 use jiff::Timestamp;
 use sqlx::Connection;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+
+mod bulk;
 
 /// Requests that may wait.
 const QUEUE: usize = 1024;
@@ -406,83 +409,6 @@ fn without_the_refused(group: Vec<Job>) -> Vec<Job> {
         drop(job.reply.send(Err(StoreError::Sealed)));
     }
     probes
-}
-
-/// Rows of new referrals wait here and go in with one statement a table.
-#[derive(Default)]
-struct Bulk {
-    accepted: Vec<AcceptedReferral>,
-    remembered: Vec<idempotency::IdempotencyRow>,
-    outbox: Vec<referrals::OutboxRow>,
-    assignments: Vec<cases::AssignmentRow>,
-}
-
-impl Bulk {
-    /// Keeps what can wait, writes what is a change of one row.
-    async fn take(&mut self, conn: &mut Conn<'_>, rows: Rows) -> Result<(), StoreError> {
-        self.accepted.extend(rows.accepted.map(|accepted| *accepted));
-        self.remembered.extend(rows.idempotency);
-        self.outbox.extend(rows.outbox);
-        self.assignments.extend(rows.assignment);
-        if let Some(change) = rows.case {
-            cases::change(conn, &change).await?;
-        }
-        if let Some(facts) = rows.facts {
-            cases::write_facts(conn, &facts).await?;
-        }
-        if let Some(change) = rows.referral {
-            referrals::change(conn, &change).await?;
-        }
-        if let Some(release) = rows.release {
-            cases::insert_release(conn, &release).await?;
-        }
-        if let Some(figures) = rows.figures {
-            figures::insert(conn, &figures).await?;
-        }
-        Ok(())
-    }
-
-    async fn flush(&mut self, conn: &mut Conn<'_>) -> Result<(), StoreError> {
-        referrals::insert(conn, &self.accepted).await?;
-        cases::insert_assignments(conn, &self.assignments).await?;
-        idempotency::insert(conn, &self.remembered).await?;
-        referrals::insert_outbox(conn, &self.outbox).await?;
-        *self = Self::default();
-        Ok(())
-    }
-}
-
-/// Reads what a question asks. What earlier requests of the group wrote is flushed first, so that it
-/// is seen.
-async fn look_up(
-    conn: &mut Conn<'_>,
-    question: &Question,
-    remembered: &HashMap<Scope, Remembered>,
-    bulk: &mut Bulk,
-) -> Result<Found, StoreError> {
-    let mut found = Found {
-        remembered: question.idempotency.and_then(|key| remembered.get(&key).cloned()),
-        ..Found::default()
-    };
-    if question.case.is_some() || question.referral.is_some() {
-        bulk.flush(conn).await?;
-    }
-    if let Some(id) = question.referral {
-        found.referral = referrals::read(conn, id).await?;
-    }
-    // A referral that is not there is answered after as many reads as one that is another's.
-    let nothing = question.referral.map(|id| CaseId::from_uuid(id.uuid()));
-    let of_referral = found.referral.as_ref().map(|referral| referral.case);
-    if let Some(id) = question.case.or(of_referral).or(nothing) {
-        found.case = cases::read(conn, id).await?;
-    }
-    if let Some(known) = question.register {
-        found.register_moved = partners::version_on(conn).await? != known;
-    }
-    if let Some(key) = question.figures {
-        found.published = figures::is_published(conn, key).await?;
-    }
-    Ok(found)
 }
 
 fn answer(group: Vec<Job>, committed: Vec<Committed>) {

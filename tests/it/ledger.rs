@@ -117,7 +117,8 @@ on_both! {
         let whole = audit(world, &["verify", "--json", "--checkpoint", &newer]);
         assert_eq!(whole.code, 0, "{whole:?}");
         assert_eq!(whole.lines()[0]["result"], "ok");
-        assert_eq!(whole.lines()[0]["checkpoints"], 1);
+        // The one handed over, and the one in the gateway's own archive.
+        assert_eq!(whole.lines()[0]["checkpoints"], 2);
         let by_python = |name: &str| {
             let export = audit(world, &["export"]);
             assert_eq!(export.code, 0, "{export:?}");
