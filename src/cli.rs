@@ -59,12 +59,12 @@ enum Verb {
     /// Figures for gemeenten.
     #[command(subcommand)]
     Statistics(StatisticsVerb),
+    /// Read and check the policies.
+    #[command(subcommand)]
+    Policy(policies::verbs::PolicyVerb),
     /// The ledger.
     #[command(subcommand)]
     Audit(audit::AuditVerb),
-    /// The policies.
-    #[command(subcommand)]
-    Policy(PolicyVerb),
     /// Print the OpenAPI description.
     Openapi,
 }
@@ -122,13 +122,6 @@ enum StatisticsVerb {
         #[command(flatten)]
         config: ConfigArgs,
     },
-}
-
-#[derive(Debug, Subcommand)]
-enum PolicyVerb {
-    /// Prove that the policies keep what they must. Exit code 0 proven, 1 a counterexample, 2 no solver
-    /// or no answer, 3 usage.
-    Prove(policies::prove::ProveArgs),
 }
 
 /// Why a verb failed, and with which exit code.
@@ -201,7 +194,7 @@ async fn act(verb: Verb) -> Result<ExitCode, Failure> {
             print(&figures::publish(&municipality, year, &config.config).await?)?;
         }
         Verb::Audit(verb) => return audit::run(&verb).await,
-        Verb::Policy(PolicyVerb::Prove(args)) => return policies::prove::run(&args).await,
+        Verb::Policy(verb) => return policies::verbs::run(&verb).await,
         Verb::Openapi => print(&crate::http::openapi::document().to_string())?,
     }
     Ok(ExitCode::SUCCESS)

@@ -10,6 +10,7 @@
 //! # Not here
 //! No I/O, no clock, no JSON: wire shapes live at the HTTP floor.
 
+pub mod access;
 pub mod age;
 pub mod bsn;
 pub mod case;

@@ -27,6 +27,7 @@ pub mod cases;
 pub mod decide;
 pub mod decoy;
 pub mod figures;
+pub mod goals;
 mod on_case;
 mod plain;
 pub mod referrals;

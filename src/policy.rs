@@ -23,7 +23,10 @@ pub mod fields;
 pub mod permit;
 pub mod prove;
 pub mod record;
+pub mod rehearsal;
+pub mod sight;
 pub mod subject;
+pub mod telling;
 pub mod verdict;
 
 pub use action::Action;

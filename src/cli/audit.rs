@@ -157,6 +157,14 @@ pub struct TailArgs {
 /// # Errors
 /// When it cannot be done: exit code 2, or 3 for a wrong call.
 pub async fn run(verb: &AuditVerb) -> Result<ExitCode, Failure> {
+    // What was found wrong is an answer; whatever else fails leaves the question open.
+    act(verb).await.map_err(|failure| match failure.code {
+        TAMPERED => Failure { code: INCOMPLETE, ..failure },
+        _ => failure,
+    })
+}
+
+async fn act(verb: &AuditVerb) -> Result<ExitCode, Failure> {
     match verb {
         AuditVerb::Verify(args) => verify::run(&args.output, &args.checkpoint).await,
         AuditVerb::Head(args) => head(args).await,

@@ -66,7 +66,13 @@ const CAST: &[Cast] = &[
     ("poh-j-nijmegen", "00000099000000002000", "referrer", &["poh-j"], &["GM0268"]),
     ("regieteam-nijmegen", "00000099000000003000", "referrer", &["regieteam"], &["GM0268"]),
     ("doorbraak-nijmegen", "00000099000000004000", "referrer", &["doorbraakcoach"], &["GM0268"]),
-    ("website-buurtgezinnen", "00000099000000005000", "referrer", &["self", "other"], &[]),
+    (
+        "website-buurtgezinnen",
+        "00000099000000005000",
+        "referrer",
+        &["self", "other"],
+        &["GM0268", "GM0225", "GM0252", "GM1945", "GM0119", "GM0118"],
+    ),
     (
         "buurtgezinnen",
         "00000099000000006000",

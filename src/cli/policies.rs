@@ -1,8 +1,5 @@
 //! Policies: read from a directory, or those compiled in. `prove` and `proof` are beside it.
 
-pub mod proof;
-pub mod prove;
-
 use crate::cli::Failure;
 use crate::domain::consent::{Purpose, Recipient, Switches};
 use crate::domain::municipality::Municipality;
@@ -14,6 +11,13 @@ use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::Path;
 
+pub mod contract;
+pub mod explain;
+pub mod matrix;
+pub mod proof;
+pub mod prove;
+pub mod verbs;
+
 macro_rules! compiled_in {
     ($($name:literal),+) => {
         /// The files of `policies/` as they were when the program was built.
@@ -24,6 +28,7 @@ macro_rules! compiled_in {
 compiled_in!(
     "schema.cedarschema",
     "coordinator.cedar",
+    "fields.cedar",
     "guardrails.cedar",
     "municipality.cedar",
     "oversight.cedar",

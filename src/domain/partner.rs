@@ -39,6 +39,9 @@ words! {
         PrivacyOfficer = "privacy-officer",
         /// Runs the gateway.
         Operator = "operator",
+        /// Somebody who asks for their own data, through the coordinator's organisation. Decided about,
+        /// never held: no token carries it.
+        DataSubject = "data-subject",
     }
 }
 
@@ -160,10 +163,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_role_belongs_to_one_kind_of_partner() {
+    fn each_role_belongs_to_one_kind_of_partner_and_a_data_subject_to_none() {
         for &role in Role::ALL {
             let kinds = PartnerKind::ALL.iter().filter(|kind| role.may_be_held_at(**kind));
-            assert_eq!(kinds.count(), 1, "{role:?}");
+            assert_eq!(kinds.count(), usize::from(role != Role::DataSubject), "{role:?}");
         }
     }
 

@@ -2,11 +2,14 @@
 
 use crate::audit::entry::Event;
 use crate::crypto::seal;
+use crate::domain::access::{Condition, Conditions, Field, Level, Use};
 use crate::domain::age::{AgeBand, date_in_amsterdam};
-use crate::domain::case::Stage;
+use crate::domain::case::{CaseState, Stage};
 use crate::domain::consent::{Reason, SubjectRef};
 use crate::domain::identity::Secret;
+use crate::domain::municipality::{District, Municipality};
 use crate::domain::partner::Role;
+use crate::domain::referral::{Composition, Source, Urgency};
 use crate::flow::on_case::{OpenCase, Which, Wish, on_case, standing_of};
 use crate::flow::release::reason_place;
 use crate::flow::standing::Standing;
@@ -14,8 +17,9 @@ use crate::flow::{Done, FlowError, Gateway, plain};
 use crate::ids::{CaseId, PartnerId};
 use crate::policy::action::{ListAssignments, ListCases, ListReleases, ReadCase};
 use crate::policy::facts::{Circumstance, Facts};
+use crate::policy::sight::Sight;
 use crate::policy::verdict::Note;
-use crate::policy::{Allowed, Subject};
+use crate::policy::{Action, Allowed, Subject};
 use crate::store::StoreError;
 use crate::store::cases::{self, AssignmentRow, CaseRow};
 use crate::store::effect::Rows;
@@ -27,25 +31,63 @@ use uuid::Uuid;
 /// Where to go on in a list: the last row's instant and id.
 pub type After = (i64, Uuid);
 
-/// What is known of a case without opening the identity.
+/// What is shown of a case without opening the identity. What no rule grants is not here.
 #[derive(Debug)]
 pub struct CaseView {
-    /// The row.
-    pub row: CaseRow,
-    /// Bands of the children's ages today, youngest first.
-    pub age_bands: Vec<AgeBand>,
+    /// Id.
+    pub id: CaseId,
+    /// Where the case stands.
+    pub state: CaseState,
+    /// Milliseconds since the epoch.
+    pub received_ms: i64,
+    /// Milliseconds since the epoch.
+    pub changed_ms: i64,
+    /// Counts changes, from 1.
+    pub version: i32,
     /// `full`, `contact` or nothing.
     pub stage: Option<Stage>,
+    /// Why consent is not full, whose signature lacks and how long it lasts: for the coordinator.
+    pub consent: Option<ConsentDetail>,
+    /// In which capacity it was referred: all of group `referrer` that is shown here.
+    pub source: Option<Source>,
+    /// How soon somebody should look; shown with the capacity.
+    pub urgency: Option<Urgency>,
+    /// Gemeente and wijk: group `area`.
+    pub area: Option<(Municipality, Option<District>)>,
+    /// Group `household`.
+    pub household: Option<Composition>,
+    /// Bands of the children's ages today, youngest first: group `age-band`.
+    pub age_bands: Option<Vec<AgeBand>>,
+    /// Codes and dayparts, where any of them is shown: JSON of the HTTP floor.
+    pub view: Option<Secret>,
+    /// How clearly the parts of `view` may be shown.
+    pub levels: ViewLevels,
+    /// The same family under the same pseudonym, for this organisation: for the coordinator.
+    pub pseudonym: Option<String>,
+}
+
+/// How clearly the codes of a case may be shown, group by group.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ViewLevels {
+    /// Number of children.
+    pub household: Option<Level>,
+    /// Codes, dayparts, frequency.
+    pub support: Option<Level>,
+    /// Call the referrer first.
+    pub signal: Option<Level>,
+    /// Language, without its region: for the assigner.
+    pub language: Option<Level>,
+}
+
+/// What the coordinator who holds a case is told of its consent.
+#[derive(Debug)]
+pub struct ConsentDetail {
     /// Why consent is not full.
     pub reasons: Vec<Reason>,
     /// Who still has to sign.
     pub missing: Vec<SubjectRef>,
     /// First instant after the consent's term.
     pub until: Option<Timestamp>,
-    /// The same family under the same pseudonym, for this organisation.
-    pub pseudonym: String,
-    /// Codes and dayparts: JSON of the HTTP floor.
-    pub view: Secret,
 }
 
 /// Lists a page: the coordinator's own cases, or those nobody holds, for the assigner.
@@ -60,54 +102,116 @@ pub async fn list(
 ) -> Result<Done<Vec<CaseView>>, FlowError> {
     let now = gateway.clock.now();
     let subject = Arc::clone(allowed.subject());
-    let role = allowed.role();
     let (permit, committed) =
         plain::settle(gateway, &allowed, subject.partner, &Facts::Bare, Event::CaseRead).await?;
     let pool = &gateway.store.pool;
-    let rows = match role {
+    let rows = match allowed.role() {
         Role::Assigner => cases::list_unassigned(pool, permit.object(), after, limit).await?,
         _ => cases::list_of(pool, permit.object(), &subject.person, after, limit).await?,
     };
-    let views = rows.into_iter().filter_map(|row| view(gateway, &subject, row, now).transpose());
+    let views = rows.iter().filter_map(|row| view(gateway, &allowed, row, now).transpose());
     Ok(Done { value: views.collect::<Result<_, _>>()?, committed })
 }
 
 /// Opens the facts of a row and shows what may be shown; `None` after erasure.
-fn view(
+fn view<A: Action>(
     gateway: &Gateway,
-    subject: &Subject,
-    row: CaseRow,
+    allowed: &Allowed<A>,
+    row: &CaseRow,
     now: Timestamp,
 ) -> Result<Option<CaseView>, StoreError> {
-    let Some((_, memory)) = facts::open(&gateway.keyring, &row)? else {
+    let Some((_, memory)) = facts::open(&gateway.keyring, row)? else {
         return Ok(None);
     };
-    let standing = standing_of(&gateway.consent.load(), &row, &memory, now);
-    shown(gateway, subject, row, memory, standing, now).map(Some)
+    let standing = standing_of(&gateway.consent.load(), row, &memory, now);
+    let seen = Seen::of(allowed, row, standing.stage);
+    shown(gateway, allowed.subject(), &seen, row, memory, standing, now).map(Some)
+}
+
+/// What one caller sees of one case.
+struct Seen {
+    role: Role,
+    stage: Option<Stage>,
+    sight: Sight,
+}
+
+impl Seen {
+    fn of<A: Action>(allowed: &Allowed<A>, row: &CaseRow, stage: Option<Stage>) -> Self {
+        let role = allowed.role();
+        let purpose = if role == Role::Assigner { Use::Assignment } else { Use::Intake };
+        let conditions = Conditions::of(&[Condition::Logged])
+            .with(Condition::Assigned, holds(allowed.subject(), row));
+        Self { role, stage, sight: allowed.sight(purpose, conditions) }
+    }
+
+    /// How clearly a group is shown. Full consent covers what a case shows. Stage `contact` covers none
+    /// of it but the safety signal: to call the referrer first protects the family that is to be called.
+    fn level(&self, field: Field) -> Option<Level> {
+        let covered = match self.stage {
+            Some(Stage::Full) => true,
+            Some(Stage::Contact) => field == Field::SafetySignal,
+            None => false,
+        };
+        self.sight.with(Condition::ConsentValid, covered).level(field)
+    }
+}
+
+/// Whether the caller holds the case.
+pub(super) fn holds(subject: &Subject, row: &CaseRow) -> bool {
+    row.organisation == subject.partner && row.assignee.as_ref() == Some(&subject.person)
 }
 
 fn shown(
     gateway: &Gateway,
     subject: &Subject,
-    row: CaseRow,
+    seen: &Seen,
+    row: &CaseRow,
     memory: CaseMemory,
     standing: Standing,
     now: Timestamp,
 ) -> Result<CaseView, StoreError> {
-    let pseudonym = gateway
-        .keyring
-        .pseudonym(&subject.partner.to_string(), "casework", "all", "family", memory.family.uuid())
-        .or(Err(StoreError::Unavailable("pseudonym key")))?;
+    let levels = ViewLevels {
+        household: seen.level(Field::Household),
+        support: seen.level(Field::SupportRequestCodes),
+        signal: seen.level(Field::SafetySignal),
+        // In clear it comes with a release.
+        language: seen.level(Field::PreferredLanguage).filter(|l| *l == Level::Generalised),
+    };
+    let referrer = seen.level(Field::Referrer).is_some();
+    let area = seen.level(Field::Area).is_some();
+    let bands = seen.level(Field::AgeBand).is_some();
+    let any = [levels.household, levels.support, levels.signal, levels.language];
+    // A pseudonym follows a family from case to case: shown with what the case tells of it, in clear only.
+    let follows = levels.support == Some(Level::Clear);
+    let until = memory.consent.as_ref().and_then(|consent| consent.valid_until);
+    let (reasons, missing) = (standing.referral.reasons, standing.referral.missing);
     Ok(CaseView {
-        age_bands: age_bands(&memory, now),
+        id: row.id,
+        state: row.state,
+        received_ms: row.received_ms,
+        changed_ms: row.changed_ms,
+        version: row.version,
         stage: standing.stage,
-        reasons: standing.referral.reasons,
-        missing: standing.referral.missing,
-        until: memory.consent.as_ref().and_then(|consent| consent.valid_until),
-        pseudonym: pseudonym.as_str().to_owned(),
-        view: memory.view,
-        row,
+        consent: (seen.role != Role::Assigner).then_some(ConsentDetail { reasons, missing, until }),
+        source: referrer.then_some(row.source),
+        urgency: referrer.then_some(row.urgency),
+        area: area.then_some((row.profile.municipality, row.profile.district)),
+        household: levels.household.map(|_| row.profile.composition),
+        age_bands: bands.then(|| age_bands(&memory, now)),
+        pseudonym: follows.then(|| pseudonym(gateway, subject, &memory)).transpose()?,
+        view: any.iter().any(Option::is_some).then_some(memory.view),
+        levels,
     })
+}
+
+fn pseudonym(
+    gateway: &Gateway,
+    subject: &Subject,
+    memory: &CaseMemory,
+) -> Result<String, StoreError> {
+    let (reader, family) = (subject.partner.to_string(), memory.family.uuid());
+    let made = gateway.keyring.pseudonym(&reader, "casework", "all", "family", family);
+    Ok(made.or(Err(StoreError::Unavailable("pseudonym key")))?.as_str().to_owned())
 }
 
 /// Bands of everyone in the message who is of an age Buurtgezinnen serves.
@@ -133,7 +237,7 @@ pub async fn read(
     allowed: Allowed<ReadCase>,
     case: CaseId,
 ) -> Result<Done<CaseView>, FlowError> {
-    let subject = Arc::clone(allowed.subject());
+    let asking = allowed.clone();
     let wish = |_: &OpenCase<'_>, _| Wish {
         granted: Event::CaseRead,
         note: Note::default(),
@@ -145,7 +249,7 @@ pub async fn read(
     let now = gateway.clock.now();
     let row = cases::find(&gateway.store.pool, permit.object()).await?;
     let row = row.ok_or(FlowError::NotFound)?;
-    let value = view(gateway, &subject, row, now)?.ok_or(FlowError::NotFound)?;
+    let value = view(gateway, &asking, &row, now)?.ok_or(FlowError::NotFound)?;
     Ok(Done { value, committed: done.committed })
 }
 
@@ -154,7 +258,7 @@ pub async fn read(
 pub struct ReleaseLine {
     /// The release as recorded; its reason is still sealed there.
     pub release: cases::PastRelease,
-    /// The reason, opened: only for the coordinator who holds the case.
+    /// The reason, opened: only for the coordinator who holds the case, while consent covers anything.
     pub reason: Option<Secret>,
     /// Who, as a pseudonym of the reader's organisation; the coordinator reads the account itself.
     pub person: String,
@@ -172,6 +276,7 @@ pub async fn releases(
     let role = allowed.role();
     let subject = Arc::clone(allowed.subject());
     let own = Arc::clone(gateway);
+    let asking = allowed.clone();
     let wish = |_: &OpenCase<'_>, _| Wish {
         granted: Event::AuditRead,
         note: Note::default(),
@@ -180,14 +285,21 @@ pub async fn releases(
     let nothing = |_: &OpenCase<'_>| Circumstance::None;
     let (permit, done) =
         on_case(gateway, allowed, case, Which::Case(case), None, nothing, wish).await?;
+    if role == Role::PrivacyOfficer {
+        let sight = asking.sight(Use::Audit, Conditions::of(&[Condition::Logged]));
+        let seen = sight.allows(Field::Logs, Level::Pseudonymised);
+        seen.then_some(()).ok_or(FlowError::NotFound)?;
+    }
     let row =
         cases::find(&gateway.store.pool, permit.object()).await?.ok_or(FlowError::NotFound)?;
-    let (key, _) = facts::open(&gateway.keyring, &row)?.ok_or(FlowError::NotFound)?;
+    let (key, memory) = facts::open(&gateway.keyring, &row)?.ok_or(FlowError::NotFound)?;
+    let rules = gateway.consent.load();
+    let covered = standing_of(&rules, &row, &memory, gateway.clock.now()).stage.is_some();
     let past = cases::releases(&gateway.store.pool, row.id).await?;
     let line = |release: cases::PastRelease| {
         let name = release.id.to_string();
         let person = shown_person(&own, &subject, role, row.organisation, &release)?;
-        let reason = if role == Role::Coordinator {
+        let reason = if role == Role::Coordinator && covered {
             let text = seal::open(&key, &reason_place(row.id, &name), &release.reason)
                 .or(Err(StoreError::Corrupt("release reason")))?;
             let text = str::from_utf8(&text).or(Err(StoreError::Corrupt("release reason")))?;

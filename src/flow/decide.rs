@@ -5,7 +5,8 @@ use crate::domain::case::{CaseState, Stage};
 use crate::domain::consent::{Consent, Signature, SignatureDecision, SubjectRef};
 use crate::domain::identity::Secret;
 use crate::domain::referral::ReferralStatus;
-use crate::flow::on_case::{OpenCase, Which, Wish, on_case, standing_of};
+use crate::flow::on_case::{OpenCase, Which, Wish, consent_basis, on_case, standing_of};
+use crate::flow::referrals::hears;
 use crate::flow::standing::Standing;
 use crate::flow::transition::tell_referrer;
 use crate::flow::{Done, FlowError, Gateway, Once};
@@ -34,12 +35,22 @@ pub struct Said {
 /// What came of a decision.
 #[derive(Clone, Debug)]
 pub struct Decided {
-    /// What the consent covers now: `full`, `contact` or nothing.
-    pub stage: Option<Stage>,
-    /// Who still has to sign.
-    pub missing: Vec<crate::domain::consent::SubjectRef>,
+    /// What the consent covers now, `full`, `contact` or `none`, for whom may hear it.
+    pub stage: Option<&'static str>,
+    /// Who still has to sign, for the coordinator.
+    pub missing: Option<Vec<SubjectRef>>,
     /// Whether this repeats an earlier answer.
     pub replayed: bool,
+}
+
+/// What a decision led to, before it is known who may hear it.
+#[derive(Clone, Debug)]
+struct Recorded {
+    stage: &'static str,
+    missing: Vec<SubjectRef>,
+    /// Whether the family consents to feedback to its referrer, before or after the decision.
+    feedback: bool,
+    replayed: bool,
 }
 
 /// A decision handed over by the coordinator who holds the case.
@@ -55,12 +66,15 @@ pub async fn on_case_consent(
 ) -> Result<Done<Decided>, FlowError> {
     let nothing = |_: &OpenCase<'_>| Circumstance::None;
     let wish = wish(gateway, said, once);
-    let (_, done) =
+    let (_, Done { value, committed }) =
         on_case(gateway, allowed, case, Which::Case(case), Some(once), nothing, wish).await?;
-    Ok(done)
+    let Recorded { stage, missing, replayed, .. } = value;
+    let value = Decided { stage: Some(stage), missing: Some(missing), replayed };
+    Ok(Done { value, committed })
 }
 
-/// A decision handed over by the partner that referred.
+/// A decision handed over by the partner that referred. What consent covers now is a status: told while
+/// the family consents to feedback, be it before the decision or after it.
 ///
 /// # Errors
 /// As [`on_case_consent`].
@@ -74,15 +88,20 @@ pub async fn on_referral_consent(
     let nothing = |_: &OpenCase<'_>| Circumstance::None;
     let wish = wish(gateway, said, once);
     let which = Which::Referral(referral);
-    let (_, done) = on_case(gateway, allowed, referral, which, Some(once), nothing, wish).await?;
-    Ok(done)
+    let asking = allowed.clone();
+    let asked = on_case(gateway, allowed, referral, which, Some(once), nothing, wish);
+    let (_, Done { value, committed }) = asked.await?;
+    let Recorded { stage, feedback, replayed, .. } = value;
+    let told = hears(&asking, asking.subject().partner, feedback);
+    let value = Decided { stage: told.then_some(stage), missing: None, replayed };
+    Ok(Done { value, committed })
 }
 
 fn wish(
     gateway: &Arc<Gateway>,
     said: Said,
     once: Once,
-) -> impl Fn(&OpenCase<'_>, Timestamp) -> Wish<Decided> + Send + 'static {
+) -> impl Fn(&OpenCase<'_>, Timestamp) -> Wish<Recorded> + Send + 'static {
     let gateway = Arc::clone(gateway);
     move |found, now| Wish {
         granted: granted(found, said.signature.decision),
@@ -110,9 +129,11 @@ fn record(
     said: &Said,
     once: Once,
     now: Timestamp,
-) -> Result<(Rows, Decided), FlowError> {
+) -> Result<(Rows, Recorded), FlowError> {
+    let rules = gateway.consent.load();
+    let before = rules.covers_feedback(consent_basis(found.row, found.memory), now);
     if found.remembered.is_some() {
-        return Ok((Rows::default(), decided(found.standing, true)));
+        return Ok((Rows::default(), recorded(found.standing, before, true)));
     }
     if !is_known(found.memory, &said.signature.signer) {
         return Err(FlowError::Rule {
@@ -122,7 +143,8 @@ fn record(
         });
     }
     let memory = with_decision(found.memory, said, now)?;
-    let standing = standing_of(&gateway.consent.load(), found.row, &memory, now);
+    let standing = standing_of(&rules, found.row, &memory, now);
+    let feedback = before || rules.covers_feedback(consent_basis(found.row, &memory), now);
     let version = found.row.facts_version.saturating_add(1);
     let case = found.row.id;
     let sealed = facts::seal(&gateway.entropy, found.key, case, version, &memory)?;
@@ -133,7 +155,7 @@ fn record(
         ..Rows::default()
     };
     follow(found, &standing, at_ms, &mut rows);
-    Ok((rows, decided(&standing, false)))
+    Ok((rows, recorded(&standing, feedback, false)))
 }
 
 /// Whether the referral knows this label.
@@ -202,6 +224,7 @@ fn follow(found: &OpenCase<'_>, standing: &Standing, at_ms: i64, rows: &mut Rows
     }
 }
 
-fn decided(standing: &Standing, replayed: bool) -> Decided {
-    Decided { stage: standing.stage, missing: standing.referral.missing.clone(), replayed }
+fn recorded(standing: &Standing, feedback: bool, replayed: bool) -> Recorded {
+    let missing = standing.referral.missing.clone();
+    Recorded { stage: standing.stage_word(), missing, feedback, replayed }
 }

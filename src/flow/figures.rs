@@ -2,14 +2,15 @@
 
 use crate::audit::entry::{Code, Entry, Event, Object as LedgerObject, Outcome};
 use crate::crypto::digest::sha256;
+use crate::domain::access::{Condition, Conditions, Field, Level, Use};
 use crate::domain::age::midnight_in_amsterdam;
 use crate::domain::municipality::Municipality;
 use crate::domain::period::Year;
 use crate::flow::{Done, FlowError, Gateway, plain};
 use crate::ids::{RequestId, StatisticsReleaseId};
-use crate::policy::Allowed;
 use crate::policy::action::{ListStatistics, ReadDefinitions, ReadStatistics};
 use crate::policy::facts::Facts;
+use crate::policy::{Action, Allowed};
 use crate::statistics::protect::Rules;
 use crate::statistics::publish::body;
 use crate::statistics::tabulate::ReferralsBySource;
@@ -85,7 +86,8 @@ pub async fn list(
     let (_, committed) =
         plain::settle(gateway, &allowed, subject.partner, &Facts::Bare, Event::StatsRead).await?;
     let mut value = Vec::new();
-    for municipality in &subject.municipalities {
+    let own = subject.municipalities.iter().filter(|_| sees_counts(&allowed));
+    for municipality in own {
         value.extend(figures::list(&gateway.store.pool, *municipality).await?);
     }
     Ok(Done { value, committed })
@@ -106,7 +108,15 @@ pub async fn read(
     let (object, facts) =
         row.as_ref().map_or((nowhere, Facts::Absent), |row| (row.key.municipality, Facts::Bare));
     let (_, committed) = plain::settle(gateway, &allowed, object, &facts, Event::StatsRead).await?;
+    let row = row.filter(|_| sees_counts(&allowed));
     Ok(Done { value: row.ok_or(FlowError::NotFound)?, committed })
+}
+
+/// Whether the caller may see what a release holds: counts of families, by who referred them. What was
+/// published went through `statistics::protect` and cannot change since.
+fn sees_counts<A: Action>(allowed: &Allowed<A>) -> bool {
+    let protected = Conditions::of(&[Condition::DisclosureProtected, Condition::Logged]);
+    allowed.sight(Use::Statistics, protected).allows(Field::Referrer, Level::Aggregate)
 }
 
 /// The rules by which figures are protected, for those who read them.

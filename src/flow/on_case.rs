@@ -200,17 +200,19 @@ pub(super) fn standing_of(
     memory: &CaseMemory,
     now: Timestamp,
 ) -> Standing {
-    rules.standing(
-        Basis {
-            subjects: &memory.subjects,
-            applicant: memory.applicant.as_ref(),
-            consent: memory.consent.as_ref(),
-            tells_health: memory.tells_health,
-            source: row.source,
-            municipality: row.profile.municipality,
-        },
-        now,
-    )
+    rules.standing(consent_basis(row, memory), now)
+}
+
+/// What consent about a case is judged on.
+pub(super) fn consent_basis<'a>(row: &CaseRow, memory: &'a CaseMemory) -> Basis<'a> {
+    Basis {
+        subjects: &memory.subjects,
+        applicant: memory.applicant.as_ref(),
+        consent: memory.consent.as_ref(),
+        tells_health: memory.tells_health,
+        source: row.source,
+        municipality: row.profile.municipality,
+    }
 }
 
 /// The ledger's name for something about a case.

@@ -1,17 +1,20 @@
 //! What a referrer can see and undo: the status of its own referrals, and taking one back.
+//!
+//! Where a referral stands is told under the family's consent to `feedback`, judged at each reading.
 
 use crate::audit::entry::Event;
+use crate::domain::access::{Condition, Conditions, Field, Level, Use};
 use crate::domain::case::CaseState;
 use crate::domain::identity::Secret;
 use crate::domain::referral::ReferralStatus;
 use crate::flow::cases::After;
-use crate::flow::on_case::{OpenCase, Which, Wish, on_case};
+use crate::flow::on_case::{OpenCase, Which, Wish, consent_basis, on_case};
 use crate::flow::{Done, FlowError, Gateway, plain};
-use crate::ids::{CaseId, ReferralId};
-use crate::policy::Allowed;
+use crate::ids::{CaseId, PartnerId, ReferralId};
 use crate::policy::action::{ListReferrals, ReadReferral, WithdrawReferral};
 use crate::policy::facts::{Circumstance, Facts};
 use crate::policy::verdict::Note;
+use crate::policy::{Action, Allowed};
 use crate::store::cases::{self, CaseChange, CaseRow};
 use crate::store::effect::{Effect, Rows};
 use crate::store::facts;
@@ -24,10 +27,25 @@ use std::sync::Arc;
 /// A referral as its referrer may see it.
 #[derive(Debug)]
 pub struct OwnReferral {
-    /// The row.
-    pub row: ReferralRow,
+    /// Id.
+    pub id: ReferralId,
+    /// Milliseconds since the epoch.
+    pub received_ms: i64,
     /// The referrer's own reference.
     pub reference: Option<Secret>,
+    /// Where it stands, while the family consents to feedback.
+    pub feedback: Option<Feedback>,
+}
+
+/// Where a referral stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Feedback {
+    /// Status.
+    pub status: ReferralStatus,
+    /// Milliseconds since the epoch.
+    pub changed_ms: i64,
+    /// Counts changes, from 1.
+    pub version: i32,
 }
 
 /// Lists a page of the partner's own referrals, oldest first.
@@ -41,25 +59,53 @@ pub async fn list(
     limit: i64,
 ) -> Result<Done<Vec<OwnReferral>>, FlowError> {
     let partner = allowed.subject().partner;
+    let now = gateway.clock.now();
     let (permit, committed) =
         plain::settle(gateway, &allowed, partner, &Facts::Bare, Event::CaseRead).await?;
     let pool = &gateway.store.pool;
     let rows = referrals::list(pool, permit.object(), after, limit).await?;
     let ids: Vec<CaseId> = rows.iter().map(|row| row.case).collect();
-    let mut references = HashMap::new();
-    for case in cases::find_all(pool, &ids).await? {
-        references.insert(case.id, reference(gateway, &case)?);
-    }
-    let own = |row: ReferralRow| {
-        let reference = references.remove(&row.case).flatten();
-        OwnReferral { row, reference }
-    };
-    Ok(Done { value: rows.into_iter().map(own).collect(), committed })
+    let found = cases::find_all(pool, &ids).await?;
+    let found: HashMap<CaseId, CaseRow> = found.into_iter().map(|case| (case.id, case)).collect();
+    let own = |row: ReferralRow| own(gateway, &allowed, &row, found.get(&row.case), now);
+    let value = rows.into_iter().map(own).collect::<Result<_, _>>()?;
+    Ok(Done { value, committed })
 }
 
-/// The referrer's own reference: all that is shown of a case's facts here.
-fn reference(gateway: &Gateway, case: &CaseRow) -> Result<Option<Secret>, FlowError> {
-    Ok(facts::open(&gateway.keyring, case)?.and_then(|(_, memory)| memory.reference))
+/// What is told of one referral: the referrer's own reference, and under consent where it stands.
+fn own<A: Action>(
+    gateway: &Gateway,
+    allowed: &Allowed<A>,
+    row: &ReferralRow,
+    case: Option<&CaseRow>,
+    now: Timestamp,
+) -> Result<OwnReferral, FlowError> {
+    let opened = case.map(|case| facts::open(&gateway.keyring, case)).transpose()?.flatten();
+    let consented = case.zip(opened.as_ref()).is_some_and(|(case, (_, memory))| {
+        gateway.consent.load().covers_feedback(consent_basis(case, memory), now)
+    });
+    let told = hears(allowed, row.partner, consented);
+    Ok(OwnReferral {
+        id: row.id,
+        received_ms: row.received_ms,
+        reference: opened.and_then(|(_, memory)| memory.reference),
+        feedback: told.then_some(Feedback {
+            status: row.status,
+            changed_ms: row.changed_ms,
+            version: row.version,
+        }),
+    })
+}
+
+/// Whether the caller may hear where a referral of `partner` and its consent stand.
+pub(super) fn hears<A: Action>(allowed: &Allowed<A>, partner: PartnerId, consented: bool) -> bool {
+    let conditions = Conditions::of(&[Condition::Logged])
+        .with(Condition::OwnPartner, partner == allowed.subject().partner)
+        .with(Condition::FeedbackConsent, consented);
+    let sight = allowed.sight(Use::Feedback, conditions);
+    [Field::CaseStatus, Field::ConsentStatus]
+        .into_iter()
+        .all(|field| sight.allows(field, Level::StatusOnly))
 }
 
 /// Reads the status of one referral.
@@ -73,6 +119,7 @@ pub async fn read(
 ) -> Result<Done<OwnReferral>, FlowError> {
     let now = gateway.clock.now();
     let question = Question { referral: Some(id), ..Question::default() };
+    let asking = allowed.clone();
     let decide = move |found: &Found| {
         let facts = found
             .referral
@@ -87,8 +134,8 @@ pub async fn read(
         gateway.store.writer.write(question, now, decide).await?;
     verdict.settle(&committed)?;
     let row = row.ok_or(FlowError::NotFound)?;
-    let reference = case.as_ref().map(|case| reference(gateway, case)).transpose()?.flatten();
-    Ok(Done { value: OwnReferral { row, reference }, committed })
+    let value = own(gateway, &asking, &row, case.as_ref(), now)?;
+    Ok(Done { value, committed })
 }
 
 /// Takes a referral back: nothing more is released, and the case closes.

@@ -3,8 +3,10 @@
 
 use crate::audit::entry::{Event, Outcome};
 use crate::crypto::seal::{self, Place};
+use crate::domain::access::{Condition, Conditions, Field, Use};
 use crate::domain::case::{ReleasePurpose, Stage};
 use crate::domain::identity::{Disclosure, FieldGroup, Secret};
+use crate::flow::cases::holds;
 use crate::flow::on_case::{OpenCase, Which, Wish, basis, ledger_object, on_case, standing_of};
 use crate::flow::{Done, FlowError, Gateway, Once};
 use crate::ids::{CaseId, ReleaseId};
@@ -68,6 +70,7 @@ pub async fn release(
     let wanted = Wanted {
         gateway: Arc::clone(gateway),
         subject: Arc::clone(&subject),
+        allowed: allowed.clone(),
         asked,
         id: ReleaseId::new(),
         once,
@@ -110,6 +113,7 @@ struct Intent {
 struct Wanted {
     gateway: Arc<Gateway>,
     subject: Arc<Subject>,
+    allowed: Allowed<ReleaseIdentity>,
     asked: Asked,
     id: ReleaseId,
     once: Once,
@@ -118,7 +122,7 @@ struct Wanted {
 impl Wanted {
     fn wish(&self, found: &OpenCase<'_>, now: Timestamp) -> Wish<Intent> {
         let stage = found.standing.stage.unwrap_or(Stage::Contact);
-        let groups = groups(found, stage);
+        let groups = self.groups(found, stage);
         let reasons = &found.standing.referral.reasons;
         let object = ledger_object("case", found.memory.audit_reference);
         let note = Note {
@@ -136,6 +140,24 @@ impl Wanted {
             (rows, Intent { id: self.id, at: now, stage, groups, object, replayed })
         });
         Wish { granted: Event::ReleaseIntent, note, outcome }
+    }
+
+    /// The groups that consent and stage cover, of those that the policies let this coordinator see.
+    fn groups(&self, found: &OpenCase<'_>, stage: Stage) -> Vec<FieldGroup> {
+        let consent = found.memory.consent.as_ref();
+        let categories: Vec<_> =
+            consent.iter().flat_map(|consent| consent.categories.iter().copied()).collect();
+        let held = Conditions::of(&[Condition::Logged])
+            .with(Condition::Assigned, holds(&self.subject, found.row))
+            .with(
+                Condition::ConsentValid,
+                found.standing.consented.contains(&self.asked.purpose.as_str()),
+            )
+            .with(Condition::HealthExplicit, consent.is_some_and(|consent| consent.explicit));
+        let sight = self.allowed.sight(used_for(self.asked.purpose), held);
+        let seen =
+            |group: &FieldGroup| Field::of(*group).is_some_and(|field| sight.is_clear(field));
+        fields::to_release(stage, &categories).into_iter().filter(seen).collect()
     }
 
     /// The release as a row, and the memory of the request.
@@ -166,12 +188,12 @@ impl Wanted {
     }
 }
 
-/// The groups this consent and stage allow.
-fn groups(found: &OpenCase<'_>, stage: Stage) -> Vec<FieldGroup> {
-    let consented = found.memory.consent.as_ref();
-    let categories: Vec<_> =
-        consented.iter().flat_map(|consent| consent.categories.iter().copied()).collect();
-    fields::to_release(stage, &categories)
+const fn used_for(purpose: ReleasePurpose) -> Use {
+    match purpose {
+        ReleasePurpose::Intake => Use::Intake,
+        ReleasePurpose::Pairing => Use::Pairing,
+        ReleasePurpose::Monitoring => Use::Monitoring,
+    }
 }
 
 fn seal_reason(
@@ -202,9 +224,7 @@ async fn explain(
     let Ok(Some(row)) = found else {
         return FlowError::NotFound;
     };
-    let holds =
-        row.organisation == subject.partner && row.assignee.as_ref() == Some(&subject.person);
-    if !holds {
+    if !holds(subject, &row) {
         return FlowError::NotFound;
     }
     let Ok(Some((_, memory))) = crate::store::facts::open(&gateway.keyring, &row) else {

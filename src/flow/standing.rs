@@ -49,6 +49,14 @@ pub struct Standing {
     pub consented: Vec<&'static str>,
 }
 
+impl Standing {
+    /// `full`, `contact` or `none`.
+    #[must_use]
+    pub fn stage_word(&self) -> &'static str {
+        self.stage.map_or("none", Stage::as_str)
+    }
+}
+
 impl ConsentRules {
     /// Judges a basis at an instant.
     #[must_use]
@@ -78,6 +86,26 @@ impl ConsentRules {
             .map(|purpose| purpose.as_str())
             .collect();
         Standing { referral, stage, consented }
+    }
+
+    /// Whether the referrer may hear what becomes of its referral. The status says nothing about anybody
+    /// but that they were referred, so the category `identity` is enough.
+    #[must_use]
+    pub fn covers_feedback(&self, basis: Basis<'_>, at: Timestamp) -> bool {
+        let categories = BTreeSet::from([Category::Identity]);
+        let request = Request { categories, ..self.request(basis, Purpose::Feedback, at) };
+        evaluate(&request, basis.consent, self.switches).is_allowed()
+    }
+
+    /// Whether a participant of the plan may follow its goals. The plan that came with the referral names
+    /// who takes part; the recipient of the consent is the organisation that tells them.
+    #[must_use]
+    pub fn covers_coordination(&self, basis: Basis<'_>, participant: bool, at: Timestamp) -> bool {
+        let request = self.request(basis, Purpose::Coordination, at);
+        let plan_participants = request.recipient.iter().filter(|_| participant).cloned().collect();
+        let categories = BTreeSet::from([Category::Identity, Category::SupportRequest]);
+        let request = Request { categories, plan_participants, ..request };
+        evaluate(&request, basis.consent, self.switches).is_allowed()
     }
 
     fn request(&self, basis: Basis<'_>, purpose: Purpose, at: Timestamp) -> Request {

@@ -89,20 +89,29 @@ fn territory_of(
     new: &NewReferral,
 ) -> Result<Territory, FlowError> {
     let register = gateway.register.load();
-    let partner = register.named(allowed.subject().partner_name.as_str());
-    if !partner.is_some_and(|partner| partner.sources.contains(&new.source)) {
+    let named = register.named(allowed.subject().partner_name.as_str());
+    let Some(partner) = named.filter(|partner| partner.sources.contains(&new.source)) else {
         return Err(FlowError::Rule {
             pointer: "/source",
             code: "source-not-registered",
             rule: "must be a capacity this partner is registered for",
         });
-    }
+    };
     let profile = &new.profile;
-    register.territory(profile.municipality, profile.district).cloned().ok_or(FlowError::Rule {
+    let served = register.territory(profile.municipality, profile.district).cloned();
+    let served = served.ok_or(FlowError::Rule {
         pointer: "/municipality",
         code: "municipality-not-served",
         rule: "must be a gemeente that Buurtgezinnen serves",
-    })
+    })?;
+    if !partner.municipalities.contains(&profile.municipality) {
+        return Err(FlowError::Rule {
+            pointer: "/municipality",
+            code: "municipality-not-registered",
+            rule: "must be a gemeente this partner is registered for",
+        });
+    }
+    Ok(served)
 }
 
 fn standing_of(gateway: &Gateway, new: &NewReferral, now: Timestamp) -> Standing {

@@ -44,10 +44,12 @@ pub struct ConsentDecision {
 /// What the consent covers now.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ConsentReply {
-    /// `full`, `contact` or `none`.
-    pub stage: &'static str,
-    /// Labels of who still has to sign.
-    pub missing: Vec<String>,
+    /// `full`, `contact` or `none`; for a referrer only while the family consents to `feedback`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<&'static str>,
+    /// Labels of who still has to sign; for the coordinator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Vec<String>>,
 }
 
 fn read(body: &[u8], now: jiff::Timestamp) -> Result<Said, Vec<FieldError>> {
@@ -81,8 +83,8 @@ fn read(body: &[u8], now: jiff::Timestamp) -> Result<Said, Vec<FieldError>> {
 fn answer(done: Done<Decided>) -> Result<HttpResponse, Problem> {
     let Decided { stage, missing, replayed } = done.value;
     let body = ConsentReply {
-        stage: stage.map_or("none", |stage| stage.as_str()),
-        missing: missing.iter().map(|label| label.as_str().to_owned()).collect(),
+        stage,
+        missing: missing.map(|all| all.iter().map(|one| one.as_str().to_owned()).collect()),
     };
     Ok(reply::replayed(reply::json(StatusCode::CREATED, &body)?, replayed))
 }

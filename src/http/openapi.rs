@@ -14,6 +14,7 @@ use utoipa::OpenApi;
     referrals::follow::list_referrals,
     referrals::follow::read_referral,
     referrals::follow::withdraw_referral,
+    referrals::goals::read_goals,
     consent::decide_referral_consent,
     consent::decide_case_consent,
     cases::read::list_cases,

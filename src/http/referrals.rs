@@ -1,6 +1,7 @@
 //! `/v1/referrals`: professionals and families submit, and follow what became of it.
 
 pub mod follow;
+pub mod goals;
 pub mod shape;
 pub mod submit;
 

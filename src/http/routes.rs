@@ -1,7 +1,7 @@
 //! Every route of the API listener.
 
 use crate::http::cases::{assign, read, release, transition};
-use crate::http::referrals::{follow, submit};
+use crate::http::referrals::{follow, goals, submit};
 use crate::http::router::Router;
 use crate::http::{audit, consent, oauth, statistics};
 use actix_web::http::Method;
@@ -14,6 +14,7 @@ pub fn routes() -> Router {
         .add(post.clone(), "/v1/referrals", submit::submit_referral)
         .add(get.clone(), "/v1/referrals", follow::list_referrals)
         .add(get.clone(), "/v1/referrals/{id}", follow::read_referral)
+        .add(get.clone(), "/v1/referrals/{id}/goals", goals::read_goals)
         .add(post.clone(), "/v1/referrals/{id}/consent-decisions", consent::decide_referral_consent)
         .add(post.clone(), "/v1/referrals/{id}/withdrawals", follow::withdraw_referral)
         .add(get.clone(), "/v1/cases", read::list_cases)

@@ -2,6 +2,7 @@
 //!
 //! The engine refuses to start when this list and the schema differ.
 
+use crate::domain::access::Field;
 use crate::domain::municipality::Municipality;
 use crate::ids::{CaseId, PartnerId, ReferralId};
 use std::fmt;
@@ -57,6 +58,13 @@ impl Object for Municipality {
     }
 }
 
+impl Object for Field {
+    const ENTITY: &'static str = "Buurtpoort::Field";
+    fn key(&self) -> String {
+        self.as_str().to_owned()
+    }
+}
+
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident on $object:ty = $text:literal for $purpose:literal;)+) => {
         $(
@@ -87,6 +95,8 @@ actions! {
     DecideReferralConsent on ReferralId = "decideReferralConsent" for "referral";
     /// A referrer takes a referral back.
     WithdrawReferral on ReferralId = "withdrawReferral" for "referral";
+    /// A case manager reads how the goals of a plan stand.
+    ReadGoals on ReferralId = "readGoals" for "coordination";
     /// A coordinator lists her cases, or an assigner the unassigned ones.
     ListCases on PartnerId = "listCases" for "intake";
     /// A coordinator reads a case, without names.
@@ -117,4 +127,8 @@ actions! {
     ReadAuditProof on PartnerId = "readAuditProof" for "audit";
     /// A privacy officer takes the proof that it only grew.
     ReadAuditConsistency on PartnerId = "readAuditConsistency" for "audit";
+    /// May a field group be seen this clearly? Asked within another action, by [`Sight`].
+    ///
+    /// [`Sight`]: crate::policy::sight::Sight
+    SeeField on Field = "seeField" for "operations";
 }

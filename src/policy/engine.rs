@@ -7,6 +7,7 @@ use crate::crypto::digest::{hex, sha256};
 use crate::domain::partner::Role;
 use crate::policy::action::{Action, NAMES, Object};
 use crate::policy::facts::{CaseFacts, Circumstance, Facts};
+use crate::policy::sight::Sights;
 use crate::policy::subject::{Subject, account_key};
 use cedar_policy::{
     ActionConstraint, Authorizer, Context, Decision, Effect, Entities, Entity, EntityId,
@@ -63,15 +64,18 @@ pub(super) struct Decided {
     pub(super) rules: Vec<String>,
 }
 
-struct Slice {
-    policies: PolicySet,
-    roles: Vec<Role>,
-    uid: EntityUid,
+pub(super) struct Slice {
+    pub(super) policies: PolicySet,
+    pub(super) roles: Vec<Role>,
+    pub(super) uid: EntityUid,
+    /// What the action is done to, by entity type.
+    pub(super) object: String,
 }
 
 /// A validated policy set, ready to answer.
 pub struct Engine {
-    slices: HashMap<&'static str, Slice>,
+    pub(super) slices: HashMap<&'static str, Slice>,
+    pub(super) sights: Sights,
     hash: [u8; 32],
 }
 
@@ -102,7 +106,7 @@ impl Engine {
         for name in NAMES {
             slices.insert(*name, slice(name, &parsed, &policies)?);
         }
-        Ok(Self { slices, hash: hash(schema, files, other) })
+        Ok(Self { slices, sights: Sights::default(), hash: hash(schema, files, other) })
     }
 
     /// SHA-256 of schema and policies: stands in every ledger entry.
@@ -132,14 +136,18 @@ impl Engine {
         facts: &Facts,
         circumstance: &Circumstance,
     ) -> Decided {
+        let (entity, key) = (A::Object::ENTITY, object.key());
+        self.weigh(A::NAME, &Asked { subject, role, entity, key, facts, circumstance })
+    }
+
+    /// Puts a question to the rules of an action.
+    pub(super) fn weigh(&self, action: &str, asked: &Asked<'_>) -> Decided {
         let refused = Decided { allow: false, rules: Vec::new() };
-        let absent = matches!(facts, Facts::Absent);
-        let Some(slice) = self.slices.get(A::NAME) else {
+        let absent = matches!(asked.facts, Facts::Absent);
+        let Some(slice) = self.slices.get(action) else {
             return refused;
         };
-        let Some((request, entities)) =
-            question::<A>(slice, subject, role, object, facts, circumstance)
-        else {
+        let Some((request, entities)) = question(slice, asked) else {
             return refused;
         };
         let answer = Authorizer::new().is_authorized(&request, &slice.policies, &entities);
@@ -155,23 +163,27 @@ impl Engine {
     }
 }
 
-fn question<A: Action>(
-    slice: &Slice,
-    subject: &Subject,
-    role: Role,
-    object: A::Object,
-    facts: &Facts,
-    circumstance: &Circumstance,
-) -> Option<(Request, Entities)> {
+/// Who asks about what, with which facts.
+pub(super) struct Asked<'a> {
+    pub(super) subject: &'a Subject,
+    pub(super) role: Role,
+    pub(super) entity: &'a str,
+    pub(super) key: String,
+    pub(super) facts: &'a Facts,
+    pub(super) circumstance: &'a Circumstance,
+}
+
+fn question(slice: &Slice, asked: &Asked<'_>) -> Option<(Request, Entities)> {
+    let (subject, role) = (asked.subject, asked.role);
     let principal = uid(entity_type(role), &subject.key())?;
-    let resource = uid(A::Object::ENTITY, &object.key())?;
-    let asked = [
+    let resource = uid(asked.entity, &asked.key)?;
+    let known = [
         Entity::new(principal.clone(), principal_facts(subject, role)?, HashSet::new()).ok()?,
-        Entity::new(resource.clone(), resource_facts(facts)?, HashSet::new()).ok()?,
+        Entity::new(resource.clone(), resource_facts(asked.facts)?, HashSet::new()).ok()?,
     ];
-    let entities = Entities::from_entities(asked, None).ok()?;
-    let request =
-        Request::new(principal, slice.uid.clone(), resource, context(circumstance)?, None).ok()?;
+    let entities = Entities::from_entities(known, None).ok()?;
+    let context = context(asked.circumstance)?;
+    let request = Request::new(principal, slice.uid.clone(), resource, context, None).ok()?;
     Some((request, entities))
 }
 
@@ -223,26 +235,30 @@ fn case_facts(case: &CaseFacts) -> Option<HashMap<String, RestrictedExpression>>
 }
 
 fn context(circumstance: &Circumstance) -> Option<Context> {
-    let pair = match circumstance {
-        Circumstance::None => return Some(Context::empty()),
-        Circumstance::Purpose(purpose) => ("purpose", text(purpose)),
-        Circumstance::Consent(found) => ("consent", text(found)),
-        Circumstance::Eligible(yes) => ("eligible", RestrictedExpression::new_bool(*yes)),
+    let flag = RestrictedExpression::new_bool;
+    let pairs = match circumstance {
+        Circumstance::None => Vec::new(),
+        Circumstance::Purpose(purpose) => vec![("purpose", text(purpose))],
+        Circumstance::Consent(found) => vec![("consent", text(found))],
+        Circumstance::Eligible(yes) => vec![("eligible", flag(*yes))],
+        Circumstance::Coordination { consented, participant } => {
+            vec![("coordination", flag(*consented)), ("participant", flag(*participant))]
+        }
     };
-    Context::from_pairs([(pair.0.to_owned(), pair.1)]).ok()
+    Context::from_pairs(pairs.into_iter().map(|(key, value)| (key.to_owned(), value))).ok()
 }
 
-fn text(text: &str) -> RestrictedExpression {
+pub(super) fn text(text: &str) -> RestrictedExpression {
     RestrictedExpression::new_string(text.to_owned())
 }
 
-fn uid(entity: &str, key: &str) -> Option<EntityUid> {
+pub(super) fn uid(entity: &str, key: &str) -> Option<EntityUid> {
     let name = EntityTypeName::from_str(entity).ok()?;
     Some(EntityUid::from_type_name_and_id(name, EntityId::new(key)))
 }
 
 /// The entity type that stands for a role in the schema.
-const fn entity_type(role: Role) -> &'static str {
+pub(super) const fn entity_type(role: Role) -> &'static str {
     match role {
         Role::Referrer => "Buurtpoort::Referrer",
         Role::CaseManager => "Buurtpoort::CaseManager",
@@ -251,6 +267,7 @@ const fn entity_type(role: Role) -> &'static str {
         Role::Municipality => "Buurtpoort::Municipality",
         Role::PrivacyOfficer => "Buurtpoort::PrivacyOfficer",
         Role::Operator => "Buurtpoort::Operator",
+        Role::DataSubject => "Buurtpoort::DataSubject",
     }
 }
 
@@ -330,7 +347,9 @@ fn slice(name: &'static str, schema: &Schema, all: &[Policy]) -> Result<Slice, P
     }
     let policies =
         PolicySet::from_policies(relevant).map_err(|error| PolicyError::Id(error.to_string()))?;
-    Ok(Slice { policies, roles, uid: action })
+    let object = schema.resources_for_action(&action).into_iter().flatten().next();
+    let object = object.map(ToString::to_string).unwrap_or_default();
+    Ok(Slice { policies, roles, uid: action, object })
 }
 
 /// Hash of a set: of its schema, its rules and the files beside them that decisions rest on.

@@ -52,4 +52,11 @@ pub enum Circumstance {
     Consent(&'static str),
     /// Whether the person named may be given the case.
     Eligible(bool),
+    /// Whether the family consented to coordination, and whether the caller's organisation takes part.
+    Coordination {
+        /// The family consented to it at this instant.
+        consented: bool,
+        /// The caller's organisation takes part in the plan.
+        participant: bool,
+    },
 }

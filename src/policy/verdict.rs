@@ -4,11 +4,13 @@ use crate::audit::committed::Committed;
 use crate::audit::entry::{
     Actor, Code, Entry, Event, Object as LedgerObject, Outcome, PolicyStamp, RequestStamp,
 };
+use crate::domain::access::{Condition, Conditions, Use};
 use crate::domain::partner::Role;
 use crate::policy::action::Action;
 use crate::policy::engine::{Decided, Engine};
 use crate::policy::facts::{Circumstance, Facts};
 use crate::policy::permit::Permit;
+use crate::policy::sight::Sight;
 use crate::policy::subject::Subject;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -20,6 +22,13 @@ pub struct Allowed<A: Action> {
     engine: Arc<Engine>,
     role: Role,
     action: PhantomData<fn() -> A>,
+}
+
+impl<A: Action> Clone for Allowed<A> {
+    fn clone(&self) -> Self {
+        let (subject, engine) = (Arc::clone(&self.subject), Arc::clone(&self.engine));
+        Self { subject, engine, role: self.role, action: PhantomData }
+    }
 }
 
 impl<A: Action> Allowed<A> {
@@ -47,6 +56,14 @@ impl<A: Action> Allowed<A> {
     pub fn in_role(self, role: Role) -> Option<Self> {
         let may = self.engine.may_ask::<A>(&self.subject, role);
         may.then_some(Self { role, ..self })
+    }
+
+    /// What may be seen of an object this action is about, for `purpose` and under `conditions`; that
+    /// the token is bound is added from what is known of the caller.
+    #[must_use]
+    pub fn sight(&self, purpose: Use, conditions: Conditions) -> Sight {
+        let conditions = conditions.with(Condition::TokenBound, self.subject.bound);
+        Sight::new(Arc::clone(&self.engine), self.role, purpose, conditions)
     }
 
     /// Decides about one object from facts that were read in the deciding transaction.

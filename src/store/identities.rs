@@ -6,7 +6,7 @@
 //! leaves the others shut.
 //!
 //! # Invariants
-//! * [`open`] takes a permit and no id: which case is in the permit.
+//! * [`open`] and [`open_plan`] take a permit and no id: which case is in the permit.
 //! * Nothing joins this table to another.
 
 use crate::crypto::Entropy;
@@ -15,9 +15,9 @@ use crate::crypto::seal::{self, CaseKey, Place, WrappedCaseKey};
 use crate::domain::identity::{Disclosure, FieldGroup, Secret};
 use crate::ids::CaseId;
 use crate::policy::Permit;
-use crate::policy::action::ReleaseIdentity;
+use crate::policy::action::{ReadGoals, ReleaseIdentity};
 use crate::store::pool::on_db;
-use crate::store::{Pool, StoreError};
+use crate::store::{Pool, StoreError, referrals};
 use sqlx::Row;
 
 /// Seals each group by itself and puts them side by side.
@@ -65,9 +65,39 @@ pub async fn open(
     permit: &Permit<ReleaseIdentity>,
     groups: &[FieldGroup],
 ) -> Result<Vec<Disclosure>, StoreError> {
+    open_of(pool, keyring, permit.object(), groups).await
+}
+
+/// What a participant of a plan can be shown at all, whatever it asks.
+const OF_A_PLAN: [FieldGroup; 3] =
+    [FieldGroup::PlanGoals, FieldGroup::PlanReference, FieldGroup::Referrer];
+
+/// Opens groups about the plan, and who referred, of the referral the permit is about. Any other group
+/// stays shut.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when a seal does not fit its row, or the referral has none.
+pub async fn open_plan(
+    pool: &Pool,
+    keyring: &Keyring,
+    permit: &Permit<ReadGoals>,
+    groups: &[FieldGroup],
+) -> Result<Vec<Disclosure>, StoreError> {
+    let row = referrals::find(pool, permit.object()).await?;
+    let case = row.ok_or(StoreError::Corrupt("referral of a permit"))?.case;
+    let groups: Vec<FieldGroup> =
+        groups.iter().copied().filter(|group| OF_A_PLAN.contains(group)).collect();
+    open_of(pool, keyring, case, &groups).await
+}
+
+async fn open_of(
+    pool: &Pool,
+    keyring: &Keyring,
+    case: CaseId,
+    groups: &[FieldGroup],
+) -> Result<Vec<Disclosure>, StoreError> {
     const SQL: &str = "SELECT i.version, i.field_groups, k.kek_version, k.wrapped FROM identity i \
         JOIN case_key k ON k.case_id = i.case_id WHERE i.case_id = $1";
-    let case = permit.object();
     let (version, packed, key) = on_db!(pool, |db| {
         let row = sqlx::query(SQL).bind(case.uuid()).fetch_one(db).await?;
         let key = WrappedCaseKey {

@@ -8,6 +8,8 @@ mod bsn;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
+mod cells;
+#[cfg(test)]
 mod consent;
 #[cfg(test)]
 mod docs;
@@ -23,6 +25,8 @@ mod jwt;
 mod leak;
 #[cfg(test)]
 mod ledger;
+#[cfg(test)]
+mod matrix;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]

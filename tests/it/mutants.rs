@@ -7,8 +7,15 @@ use buurtpoort::policy::engine::PolicyFile;
 
 /// Every mutant; the first opens identities to any coordinator.
 pub(crate) fn all() -> Vec<Mutant> {
-    let groups =
-        [of_identity(), of_forbids(), of_cases(), of_others(), that_shut(), of_the_whole()];
+    let groups = [
+        of_identity(),
+        of_forbids(),
+        of_cases(),
+        of_others(),
+        that_shut(),
+        that_hide(),
+        of_the_whole(),
+    ];
     groups.into_iter().flatten().collect()
 }
 
@@ -157,8 +164,10 @@ fn of_forbids() -> Vec<Mutant> {
                 "a-referrer-sees-only-its-own",
                 "assignment-only-within-the-organisation",
                 "cases-listed-only-within-the-organisation",
+                "fields-only-in-the-way-of-the-role",
                 "figures-listed-only-for-oneself",
                 "figures-only-for-the-gemeente-they-are-about",
+                "the-ledger-read-only-by-the-privacy-officer",
                 "the-ledger-witnessed-in-ones-own-name",
                 "who-had-it-only-within-the-organisation",
                 "who-looked-only-for-its-coordinator-and-the-officer",
@@ -235,6 +244,27 @@ fn of_others() -> Vec<Mutant> {
             &["figures-listed-only-for-oneself"],
         ),
         mutant(
+            "an officer of another organisation reads the ledger",
+            vec![rule("permit", "PrivacyOfficer", "listAuditEntries", "")],
+            &["the-ledger-read-only-by-the-privacy-officer"],
+        ),
+        mutant(
+            "an assigner sees in clear",
+            vec![rule(
+                "permit",
+                "Assigner",
+                "seeField",
+                "when { context.level == \"clear\" && resource == Buurtpoort::Field::\"household\" }",
+            )],
+            &["fields-only-in-the-way-of-the-role"],
+        ),
+        mutant("keys may be shown", vec![Drop("nobody-sees-keys")], &["keys-are-shown-to-nobody"]),
+        mutant(
+            "goals without consent",
+            vec![Drop("no-goals-without-consent"), rule("permit", "CaseManager", "readGoals", "")],
+            &["goals-only-for-a-participant-as-consented"],
+        ),
+        mutant(
             "a head in another's name",
             vec![rule("permit", "", "readCheckpoint", "")],
             &["the-ledger-witnessed-in-ones-own-name"],
@@ -287,6 +317,31 @@ fn that_shut() -> Vec<Mutant> {
     ]
 }
 
+fn that_hide() -> Vec<Mutant> {
+    vec![
+        mutant(
+            "names are hidden for one purpose",
+            vec![rule(
+                "forbid",
+                "Coordinator",
+                "seeField",
+                "when { context.purpose == \"intake\" }",
+            )],
+            &["the-coordinator-sees-names-of-hers"],
+        ),
+        mutant(
+            "goals are shut",
+            vec![rule("forbid", "", "readGoals", "")],
+            &["the-participant-reads-goals", YES],
+        ),
+        mutant(
+            "the officer reads no entries",
+            vec![rule("forbid", "", "listAuditEntries", "")],
+            &["the-officer-reads-the-ledger", YES],
+        ),
+    ]
+}
+
 fn of_the_whole() -> Vec<Mutant> {
     vec![
         mutant(
@@ -297,9 +352,12 @@ fn of_the_whole() -> Vec<Mutant> {
                 YES,
                 "the-assigner-hands-out",
                 "the-coordinator-opens-hers",
+                "the-coordinator-sees-names-of-hers",
                 "the-coordinator-works-on-hers",
                 "the-gemeente-reads-its-own-figures",
+                "the-officer-reads-the-ledger",
                 "the-officer-sees-who-looked",
+                "the-participant-reads-goals",
                 "the-referrer-follows-its-own",
                 "the-referrer-refers",
             ],

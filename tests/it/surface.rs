@@ -5,8 +5,8 @@
 //! what is refused before the ledger is looked at shows in the counters of the admin listener.
 
 use crate::support::{
-    ANNA, Answer, BEHEER, BERT, Caller, Engine, GEMEENTE, LEA, POH_J, TOEZICHT, WIJKTEAM, World,
-    answer, client_of, example, metrics, on_both,
+    ANNA, Answer, BEHEER, BERT, Caller, Engine, GEMEENTE, LEA, POH_J, REGIETEAM, TOEZICHT,
+    WIJKTEAM, World, answer, client_of, example, metrics, on_both,
 };
 use buurtpoort::cli::boot;
 use buurtpoort::cli::partners::{PartnerFile, RegisterFile, parse};
@@ -30,6 +30,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const CASE_MANAGER: Caller = ("regieteam-nijmegen", "regisseur-1", "case-manager");
+/// A case manager whose organisation takes no part in the plan.
+const OTHER_CASE_MANAGER: Caller = ("doorbraak-nijmegen", "coach-1", "case-manager");
 const DRUTEN: Caller = ("gemeente-druten", "beleid-1", "municipality");
 /// A lead coordinator of another organisation, which [`Hall::open`] adds to the register.
 const ELSEWHERE: Caller = ("andere-organisatie", "lea", "assigner");
@@ -74,6 +76,12 @@ const ROUTES: &[Route] = &[
     },
     Route { path: "/v1/referrals", right: &[(WIJKTEAM, "")], ..NOBODY },
     Route { path: "/v1/referrals/{id}", right: &[(WIJKTEAM, "")], foreign: Some(POH_J), ..NOBODY },
+    Route {
+        path: "/v1/referrals/{id}/goals",
+        right: &[(CASE_MANAGER, "")],
+        foreign: Some(OTHER_CASE_MANAGER),
+        ..NOBODY
+    },
     Route {
         method: "POST",
         path: "/v1/referrals/{id}/consent-decisions",
@@ -236,6 +244,8 @@ struct Hall<'w> {
     world: &'w World,
     clients: RefCell<HashMap<String, Client>>,
     referral: String,
+    /// A referral with a plan that [`CASE_MANAGER`] takes part in.
+    plan: String,
     case: String,
     figures: String,
 }
@@ -247,7 +257,10 @@ impl<'w> Hall<'w> {
         let releases = world.get(GEMEENTE, "/v1/statistics/releases").await;
         let figures = releases.text("/items/0/id").to_owned();
         assert!(!figures.is_empty());
-        Self { world, clients: RefCell::default(), referral, case, figures }
+        let sent = world.post(REGIETEAM, "/v1/referrals", &example("referral-regieteam")).await;
+        let plan = sent.text("/id").to_owned();
+        assert_eq!(plan.len(), 36, "{}", sent.raw);
+        Self { world, clients: RefCell::default(), referral, plan, case, figures }
     }
 
     fn client(&self, partner: &str) -> Client {
@@ -259,6 +272,7 @@ impl<'w> Hall<'w> {
     /// The id that a route's own caller may use.
     fn id(&self, route: &Route) -> &str {
         match route.path {
+            "/v1/referrals/{id}/goals" => &self.plan,
             path if path.starts_with("/v1/referrals/") => &self.referral,
             path if path.starts_with("/v1/cases/") => &self.case,
             _ => &self.figures,

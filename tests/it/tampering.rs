@@ -10,6 +10,7 @@ use buurtpoort::audit::checkpoint::Checkpoint;
 use buurtpoort::audit::entry::{
     Actor, Code, Entry, Event, Object, Outcome, PolicyStamp, Position, RequestStamp,
 };
+use buurtpoort::audit::epoch::Acknowledged;
 use buurtpoort::audit::tree::Peaks;
 use buurtpoort::audit::verify::{StoredHead, StoredLeaf, Tamper, Verifier};
 use buurtpoort::audit::vkey;
@@ -29,6 +30,7 @@ const EACH: usize = 10;
 /// A ledger as its tables hold it, with heads kept elsewhere.
 #[derive(Clone)]
 struct Ledger {
+    log: &'static str,
     rows: Vec<StoredLeaf>,
     head: StoredHead,
     kept: Vec<String>,
@@ -161,7 +163,7 @@ fn honest(dice: &mut Dice, ring: &Keyring) -> Ledger {
     let older = dice.below(newest);
     let kept = vec![note(ring, &rows[..newest]), note(ring, &rows[..older])];
     let head = head(&rows, note(ring, &rows));
-    Ledger { rows, head, kept }
+    Ledger { log: LOG, rows, head, kept }
 }
 
 fn size_of(note: &str) -> usize {
@@ -346,7 +348,7 @@ fn column(dice: &mut Dice, row: &mut StoredLeaf) {
 
 /// What `audit::verify` says.
 fn judge(ring: &Keyring, ledger: &Ledger) -> Result<u64, Tamper> {
-    let mut verifier = Verifier::new(LOG, ring.ledger_public_keys());
+    let mut verifier = Verifier::new(ledger.log, ring.ledger_public_keys());
     ledger.kept.iter().try_for_each(|note| verifier.expect(note))?;
     ledger.rows.iter().try_for_each(|row| verifier.push(row))?;
     verifier.finish(&ledger.head).map(|summary| summary.entries)
@@ -368,8 +370,8 @@ fn as_json(ring: &Keyring, id: usize, ledger: &Ledger) -> Value {
     let keys = ring.ledger_public_keys();
     json!({
         "id": id,
-        "log": LOG,
-        "keys": keys.iter().map(|key| vkey::to_text(LOG, key)).collect::<Vec<_>>(),
+        "log": ledger.log,
+        "keys": keys.iter().map(|key| vkey::to_text(ledger.log, key)).collect::<Vec<_>>(),
         "checkpoints": ledger.kept,
         "head": {
             "log": ledger.head.log, "size": ledger.head.size, "root": hex(&ledger.head.root),
@@ -428,11 +430,7 @@ fn aud_01_to_11_and_23_every_tampering_is_found_by_both_verifiers_and_no_honest_
         count.0 += 1;
         count.1 += usize::from(ours.is_err());
         count.2 += usize::from(theirs["exit"] == 1);
-        let ours = ours.map_or_else(
-            |tamper| json!({"id": id, "exit": 1, "seq": tamper.seq, "rule": tamper.rule.to_string()}),
-            |_| json!({"id": id, "exit": 0}),
-        );
-        assert_eq!(&ours, theirs, "{kind}: the two verifiers disagree");
+        assert_eq!(&verdict(id, ours), theirs, "{kind}: the two verifiers disagree");
     }
     for (kind, (made, found, found_there)) in &counts {
         eprintln!("{kind:<48} {made:>6} made, found here {found:>6}, by Python {found_there:>6}");
@@ -445,6 +443,77 @@ fn aud_01_to_11_and_23_every_tampering_is_found_by_both_verifiers_and_no_honest_
         sum + made
     });
     assert_eq!(total, HONEST * EACH);
+}
+
+/// A verdict of ours as the independent verifier prints it.
+fn verdict(id: usize, ours: &Result<u64, Tamper>) -> Value {
+    match ours {
+        Ok(_) => json!({"id": id, "exit": 0}),
+        Err(Tamper { seq, rule }) => {
+            json!({"id": id, "exit": 1, "seq": seq, "rule": rule.to_string()})
+        }
+    }
+}
+
+const NEXT: &str = "gateway.example/audit/2";
+
+/// A ledger that lost two entries in a restore, owned up to it as `lost` says, and went on.
+fn restored(dice: &mut Dice, ring: &Keyring, before: &[StoredLeaf], lost: &Acknowledged) -> Ledger {
+    let mut rows = before[..4].to_vec();
+    for nth in 0..3 {
+        let tail = rows.last().expect("four rows");
+        let (ts_us, prev) = (tail.at_us, tail.leaf_hash);
+        let entry = if nth == 0 { lost.entry().expect("an entry") } else { entry(dice) };
+        let position = Position { log: code(NEXT), seq: 4 + nth, prev, ts_us, boot: [8; 8] };
+        rows.push(row(&position, &entry));
+    }
+    let peaks = edge(&rows);
+    let note_of = |log: &str, peaks: &Peaks| {
+        let head = Checkpoint { origin: log.into(), size: peaks.size(), root: peaks.root() };
+        head.sign(ring).expect("a signature")
+    };
+    let kept = (1..=6).map(|size| note_of(LOG, &edge(&before[..size]))).collect();
+    let head = StoredHead { log: NEXT.into(), ..head(&rows, note_of(NEXT, &peaks)) };
+    Ledger { log: NEXT, rows, head, kept }
+}
+
+#[test]
+fn aud_09_both_verifiers_follow_a_restore_that_was_owned_up_to_and_no_other() {
+    let (mut dice, ring) = (Dice(9), keyring());
+    let before = chain(&mut dice, 8);
+    let root = |size: usize| edge(&before[..size]).root();
+    let lost = |log: &str, size, root| Acknowledged { log: log.into(), size, root };
+    let mut made = |lost: &Acknowledged| restored(&mut dice, &ring, &before, lost);
+    let honest = made(&lost(LOG, 6, root(6)));
+    let longer = made(&lost(LOG, 8, root(8)));
+    let mut bare = honest.clone();
+    bare.kept.clear();
+    let mut cut = honest.clone();
+    cut.rows.truncate(4);
+    let mut late = honest.clone();
+    late.kept.push(note(&ring, &before[..7]));
+    let tampered = [
+        made(&lost(LOG, 5, root(5))),
+        made(&lost(LOG, 6, [7; 32])),
+        made(&lost(LOG, 3, root(3))),
+        made(&lost("other.example/audit/1", 6, root(6))),
+        made(&lost(NEXT, 6, root(6))),
+        cut,
+        late,
+        Ledger { log: LOG, ..honest.clone() },
+    ];
+    let all: Vec<Ledger> = [honest, longer, bare].into_iter().chain(tampered).collect();
+    let lines: Vec<String> =
+        (0..).zip(&all).map(|(id, ledger)| as_json(&ring, id, ledger).to_string()).collect();
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("epochs.jsonl");
+    std::fs::write(&path, lines.join("\n")).expect("written");
+    let theirs = judged_by_python(&path);
+    for (id, ledger) in all.iter().enumerate() {
+        let ours = judge(&ring, ledger);
+        assert_eq!(ours.is_ok(), id < 3, "{id}: {ours:?}");
+        assert_eq!(verdict(id, &ours), theirs[id], "{id}: the two verifiers disagree");
+    }
 }
 
 #[test]

@@ -25,9 +25,13 @@ pub(super) async fn prove(opened: &Opened, seq: u64) -> Result<ExitCode, Failure
     };
     let proof = Proof { index: seq, leaf: row.leaf, path, note: head.checkpoint };
     // What does not hold is not handed out.
-    proof.verify(&opened.keyring.ledger_public_keys())?;
-    print(&proof.to_text())?;
-    Ok(ExitCode::SUCCESS)
+    match proof.verify(&opened.keyring.ledger_public_keys()) {
+        Ok(_) => {
+            print(&proof.to_text())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => tell(false, false, &format!("NOT PROVEN: {error}"), &json!(null)),
+    }
 }
 
 /// Checks a proof or a receipt with keys from files.

@@ -1,5 +1,6 @@
 //! `buurtpoort audit verify`.
 
+use crate::audit::epoch;
 use crate::audit::verify::{Rule, Summary, Tamper, Verifier};
 use crate::cli::audit::archive::{self, Archive};
 use crate::cli::audit::{Checked, INCOMPLETE, Opened, OutputArgs, Progress, incomplete, tell};
@@ -77,7 +78,9 @@ pub async fn check_with(
 ) -> Result<Checked, StoreError> {
     // The head first: entries that come while we read are beyond it and are not looked at.
     let head = witness::head(pool).await?;
-    let mut verifier = Verifier::new(origin, keyring.ledger_public_keys());
+    // The configuration may still name an earlier epoch of the log.
+    let log = if epoch::is_epoch_of(origin, &head.log) { head.log.as_str() } else { origin };
+    let mut verifier = Verifier::new(log, keyring.ledger_public_keys());
     for (path, note) in &archive.notes {
         if let Err(tamper) = verifier.expect(note).and_then(|()| named_after(path, note)) {
             return Ok(Err(tamper));

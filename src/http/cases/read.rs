@@ -1,9 +1,11 @@
 //! `GET /v1/cases` and `GET /v1/cases/{id}`: cases without names.
 
 use crate::clock::from_millisecond;
-use crate::domain::case::Stage;
+use crate::domain::access::Level;
+use crate::domain::identity::Secret;
 use crate::domain::partner::Role;
-use crate::flow::cases::{self as flow, CaseView};
+use crate::domain::referral::{Composition, Source, Urgency};
+use crate::flow::cases::{self as flow, CaseView, ConsentDetail, ViewLevels};
 use crate::http::Api;
 use crate::http::page::Page;
 use crate::http::problem::Problem;
@@ -15,7 +17,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// A case without names.
@@ -26,26 +28,32 @@ pub struct CaseReply {
     pub id: String,
     /// Where it stands.
     pub state: &'static str,
-    /// In which capacity it was referred.
-    pub source: &'static str,
-    /// How soon.
-    pub urgency: &'static str,
-    /// CBS code of the gemeente.
-    pub municipality: String,
-    /// CBS code of the wijk.
+    /// In which capacity it was referred; while consent is full, or for the assigner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'static str>,
+    /// How soon; as `source`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub urgency: Option<&'static str>,
+    /// CBS code of the gemeente; as `source`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub municipality: Option<String>,
+    /// CBS code of the wijk; as `source`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub district: Option<String>,
-    /// Composition of the household; while consent is full, or for the assigner.
+    /// Composition of the household; as `source`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub household: Option<&'static str>,
-    /// Age bands of the children, youngest first; as `household`.
+    /// Age bands of the children, youngest first; as `source`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub age_bands: Option<Vec<&'static str>>,
-    /// Children in the household, codes and dayparts; as `household`.
+    /// Children in the household, codes and dayparts, language, safety signal; as `source`, coarser for
+    /// the assigner. At stage `contact` the safety signal alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<Value>,
     /// Where consent stands.
     pub consent: ConsentStanding,
-    /// The same family, the same pseudonym, for this organisation only.
+    /// The same family, the same pseudonym, for this organisation only; for the coordinator while consent
+    /// is full.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub family_pseudonym: Option<String>,
     /// RFC 3339 instant.
@@ -61,11 +69,14 @@ pub struct CaseReply {
 pub struct ConsentStanding {
     /// `full`, `contact` or `none`.
     pub stage: &'static str,
-    /// Why it is not full.
-    pub reasons: Vec<&'static str>,
+    /// Why it is not full; this and the following for the coordinator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasons: Option<Vec<&'static str>>,
     /// Labels of who still has to sign.
-    pub missing: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Vec<String>>,
     /// RFC 3339 instant after which it is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
 }
 
@@ -78,38 +89,67 @@ pub struct CasePage {
     pub next: Option<String>,
 }
 
-fn reply_of(view: &CaseView, role: Role) -> CaseReply {
-    let row = &view.row;
-    // The matrix gives the assigner generalised fields without condition, the coordinator only what
-    // consent covers.
-    let shown = role == Role::Assigner || view.stage == Some(Stage::Full);
+fn reply_of(view: &CaseView) -> CaseReply {
+    let (municipality, district) = view.area.unzip();
     CaseReply {
-        id: row.id.to_string(),
-        state: row.state.as_str(),
-        source: row.source.as_str(),
-        urgency: row.urgency.as_str(),
-        municipality: row.profile.municipality.to_string(),
-        district: row.profile.district.map(|district| district.to_string()),
-        household: shown.then(|| row.profile.composition.as_str()),
-        age_bands: shown.then(|| view.age_bands.iter().map(|band| band.as_str()).collect()),
-        request: shown.then(|| serde_json::from_str(view.view.reveal()).unwrap_or_default()),
+        id: view.id.to_string(),
+        state: view.state.as_str(),
+        source: view.source.map(Source::as_str),
+        urgency: view.urgency.map(Urgency::as_str),
+        municipality: municipality.map(|code| code.to_string()),
+        district: district.flatten().map(|code| code.to_string()),
+        household: view.household.map(Composition::as_str),
+        age_bands: view.age_bands.as_ref().map(|all| all.iter().map(|b| b.as_str()).collect()),
+        request: view.view.as_ref().map(|text| request(text, view.levels)),
         consent: ConsentStanding {
             stage: view.stage.map_or("none", |stage| stage.as_str()),
-            reasons: view.reasons.iter().map(|reason| reason.as_str()).collect(),
-            // Whose signature is missing is for the one who works on the case.
-            missing: match role {
-                Role::Coordinator => {
-                    view.missing.iter().map(|label| label.as_str().to_owned()).collect()
-                }
-                _ => Vec::new(),
-            },
-            until: view.until.map(|until| until.to_string()),
+            reasons: detail(view, |d| d.reasons.iter().map(|reason| reason.as_str()).collect()),
+            missing: detail(view, |d| d.missing.iter().map(|l| l.as_str().to_owned()).collect()),
+            until: detail(view, |d| d.until).flatten().map(|until| until.to_string()),
         },
-        family_pseudonym: (role == Role::Coordinator).then(|| view.pseudonym.clone()),
-        received_at: from_millisecond(row.received_ms).to_string(),
-        changed_at: from_millisecond(row.changed_ms).to_string(),
-        version: row.version,
+        family_pseudonym: view.pseudonym.clone(),
+        received_at: from_millisecond(view.received_ms).to_string(),
+        changed_at: from_millisecond(view.changed_ms).to_string(),
+        version: view.version,
     }
+}
+
+fn detail<T>(view: &CaseView, of: impl FnOnce(&ConsentDetail) -> T) -> Option<T> {
+    view.consent.as_ref().map(of)
+}
+
+/// The codes of a case, as clearly as each group may be shown. Generalised: no number of children, codes
+/// and dayparts alone, the language without its region.
+fn request(text: &Secret, levels: ViewLevels) -> Value {
+    let mut whole: Map<String, Value> = serde_json::from_str(text.reveal()).unwrap_or_default();
+    let coarse = |level: Option<Level>| level == Some(Level::Generalised);
+    let mut shown = Map::new();
+    let mut show = |name: &str, value: Option<Value>| {
+        shown.extend(value.map(|value| (name.to_owned(), value)));
+    };
+    if levels.household.is_some() && !coarse(levels.household) {
+        show("children", whole.remove("children"));
+    }
+    if levels.support.is_some() {
+        let mut support = whole.remove("support");
+        if let Some(Value::Object(parts)) = support.as_mut().filter(|_| coarse(levels.support)) {
+            parts.retain(|name, _| matches!(name.as_str(), "codes" | "dayparts"));
+        }
+        show("support", support);
+    }
+    if levels.signal.is_some() {
+        show("safetySignal", whole.remove("safetySignal"));
+    }
+    if levels.language.is_some() {
+        let language = whole.remove("preferredLanguage");
+        let primary = |tag: &Value| {
+            let tag = tag.as_str().unwrap_or_default();
+            Value::from(tag.split('-').next().unwrap_or_default())
+        };
+        let told = if coarse(levels.language) { language.as_ref().map(primary) } else { language };
+        show("preferredLanguage", told);
+    }
+    Value::Object(shown)
 }
 
 /// Lists the coordinator's cases, or with `assigned=false` those nobody holds, for the assigner.
@@ -130,9 +170,9 @@ pub async fn list_cases(
     let role = if page.unassigned { Role::Assigner } else { Role::Coordinator };
     let allowed = allowed.in_role(role).ok_or(Problem::Forbidden)?;
     let views = flow::list(&api.gateway, allowed, page.after, page.limit).await?.value;
-    let last = views.last().map(|view| (view.row.received_ms, view.row.id.uuid()));
+    let last = views.last().map(|view| (view.received_ms, view.id.uuid()));
     let next = page.next(&api.gateway, views.len(), last)?;
-    let items = views.iter().map(|view| reply_of(view, role)).collect();
+    let items = views.iter().map(reply_of).collect();
     reply::json(StatusCode::OK, &CasePage { items, next })
 }
 
@@ -150,5 +190,5 @@ pub async fn read_case(
 ) -> Result<HttpResponse, Problem> {
     let case = CaseId::from_uuid(reply::id_or_nil(&id));
     let view = flow::read(&api.gateway, allowed, case).await?.value;
-    reply::versioned(StatusCode::OK, view.row.version, &reply_of(&view, Role::Coordinator))
+    reply::versioned(StatusCode::OK, view.version, &reply_of(&view))
 }

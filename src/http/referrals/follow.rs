@@ -26,14 +26,17 @@ pub struct ReferralReply {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub reference: Option<Value>,
-    /// Status.
-    pub status: &'static str,
+    /// Status; this and the following only while the family consents to `feedback`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<&'static str>,
     /// RFC 3339 instant.
     pub received_at: String,
-    /// RFC 3339 instant.
-    pub changed_at: String,
-    /// Counts changes, from 1.
-    pub version: i32,
+    /// RFC 3339 instant; as `status`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<String>,
+    /// Counts changes, from 1; as `status`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<i32>,
 }
 
 /// A page of referrals.
@@ -53,15 +56,15 @@ pub struct StatusReply {
 }
 
 fn reply_of(own: &OwnReferral) -> ReferralReply {
-    let row = &own.row;
+    let told = own.feedback;
     let text = own.reference.as_ref().map(|sealed| serde_json::from_str(sealed.reveal()));
     ReferralReply {
         reference: text.and_then(Result::ok),
-        id: row.id.to_string(),
-        status: row.status.as_str(),
-        received_at: from_millisecond(row.received_ms).to_string(),
-        changed_at: from_millisecond(row.changed_ms).to_string(),
-        version: row.version,
+        id: own.id.to_string(),
+        status: told.map(|told| told.status.as_str()),
+        received_at: from_millisecond(own.received_ms).to_string(),
+        changed_at: told.map(|told| from_millisecond(told.changed_ms).to_string()),
+        version: told.map(|told| told.version),
     }
 }
 
@@ -79,7 +82,7 @@ pub async fn list_referrals(
 ) -> Result<HttpResponse, Problem> {
     let page = Page::read(&api.gateway, allowed.subject(), &request, "/v1/referrals")?;
     let rows = flow::list(&api.gateway, allowed, page.after, page.limit).await?.value;
-    let last = rows.last().map(|own| (own.row.received_ms, own.row.id.uuid()));
+    let last = rows.last().map(|own| (own.received_ms, own.id.uuid()));
     let next = page.next(&api.gateway, rows.len(), last)?;
     let items = rows.iter().map(reply_of).collect();
     reply::json(StatusCode::OK, &ReferralPage { items, next })
@@ -99,7 +102,11 @@ pub async fn read_referral(
 ) -> Result<HttpResponse, Problem> {
     let id = ReferralId::from_uuid(reply::id_or_nil(&id));
     let own = flow::read(&api.gateway, allowed, id).await?.value;
-    reply::versioned(StatusCode::OK, own.row.version, &reply_of(&own))
+    let reply = reply_of(&own);
+    match reply.version {
+        Some(version) => reply::versioned(StatusCode::OK, version, &reply),
+        None => reply::json(StatusCode::OK, &reply),
+    }
 }
 
 /// Takes a referral back.

@@ -254,5 +254,9 @@ fn summary(wire: &shape::Referral) -> Value {
         ("children", children),
         ("support", support),
         ("safetySignal", flag(&wire.safety_signal)),
+        (
+            "preferredLanguage",
+            there(&wire.contact).map_or(Value::Null, |c| text(&c.preferred_language)),
+        ),
     ])
 }
