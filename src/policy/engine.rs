@@ -144,7 +144,9 @@ impl Engine {
     pub(super) fn weigh(&self, action: &str, asked: &Asked<'_>) -> Decided {
         let refused = Decided { allow: false, rules: Vec::new() };
         let absent = matches!(asked.facts, Facts::Absent);
-        let Some(slice) = self.slices.get(action) else {
+        // A role the schema does not list is refused whatever the rules say.
+        let slice = self.slices.get(action).filter(|slice| slice.roles.contains(&asked.role));
+        let Some(slice) = slice else {
             return refused;
         };
         let Some((request, entities)) = question(slice, asked) else {

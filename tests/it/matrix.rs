@@ -134,6 +134,9 @@ fn agreed_action(role: Role, action: &str, twists: &Twists, part: Part) -> bool 
         (Role::CaseManager, "readGoals") => plan,
         (Role::Assigner, "assignCase") => own && not(Twist::NotEligible),
         (Role::PrivacyOfficer, "listReleases") => true,
+        (Role::PrivacyOfficer, "listAuditEntries" | "readAuditProof" | "readAuditConsistency") => {
+            own
+        }
         (
             Role::Coordinator,
             "readCase" | "decideCaseConsent" | "transitionCase" | "listReleases",

@@ -23,7 +23,7 @@ use futures_util::future::join_all;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, Executor, SqlSafeStr};
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -243,10 +243,15 @@ fn statements(place: &str, source: &str) -> Vec<Statement> {
 
 /// Every statement under `src/store`.
 fn all_statements() -> Vec<Statement> {
-    let directory = format!("{}/src/store", env!("CARGO_MANIFEST_DIR"));
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory).expect("sources") {
-        let path = entry.expect("an entry").path();
+    let mut directories = vec![PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store"))];
+    let (mut found, mut paths) = (Vec::new(), Vec::new());
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).expect("sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() { directories.push(path) } else { paths.push(path) }
+        }
+    }
+    for path in paths {
         let source = std::fs::read_to_string(&path).expect("a source");
         found.extend(statements(&path.display().to_string(), &source));
     }
@@ -549,9 +554,9 @@ async fn tamper(pool: &Pool, tampering: Tampering) {
     };
     let mut leaf = leaf.expect("an entry");
     let before = leaf_hash(&leaf);
-    // The last digit of its time, a microsecond: it is an entry all the same.
-    let at = leaf.windows(5).position(|w| w == b"\"ts\":").expect("a time") + 20;
-    leaf[at] ^= 1;
+    // A digit of the process that wrote it, which no column repeats: it is an entry all the same.
+    let at = leaf.windows(8).position(|w| w == b"\"boot\":\"").expect("a process") + 8;
+    leaf[at] = if leaf[at] == b'0' { b'1' } else { b'0' };
     let hash = if rehash { leaf_hash(&leaf) } else { before };
     let (leaf, hash) = (leaf.as_slice(), hash.as_slice());
     let done = match pool {
