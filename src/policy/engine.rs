@@ -140,13 +140,16 @@ impl Engine {
         self.weigh(A::NAME, &Asked { subject, role, entity, key, facts, circumstance })
     }
 
+    /// The rules of an action; none for a role the schema does not list, whatever they would say.
+    pub(super) fn slice_for(&self, action: &str, role: Role) -> Option<&Slice> {
+        self.slices.get(action).filter(|slice| slice.roles.contains(&role))
+    }
+
     /// Puts a question to the rules of an action.
     pub(super) fn weigh(&self, action: &str, asked: &Asked<'_>) -> Decided {
         let refused = Decided { allow: false, rules: Vec::new() };
         let absent = matches!(asked.facts, Facts::Absent);
-        // A role the schema does not list is refused whatever the rules say.
-        let slice = self.slices.get(action).filter(|slice| slice.roles.contains(&asked.role));
-        let Some(slice) = slice else {
+        let Some(slice) = self.slice_for(action, asked.role) else {
             return refused;
         };
         let Some((request, entities)) = question(slice, asked) else {

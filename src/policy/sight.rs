@@ -65,7 +65,7 @@ impl Engine {
     /// Asks the rules themselves, and names those that decided.
     pub(super) fn look(&self, question: Question) -> Decided {
         let nothing = Decided { allow: false, rules: Vec::new() };
-        let Some(slice) = self.slices.get(SeeField::NAME) else {
+        let Some(slice) = self.slice_for(SeeField::NAME, question.role) else {
             return nothing;
         };
         let Some((request, entities)) = asked(&slice.uid, question) else {
