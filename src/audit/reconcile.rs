@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use uuid::Uuid;
+
 use super::entry::{Entry, Event, Outcome};
 use crate::crypto::digest::hex;
 
@@ -44,8 +46,10 @@ pub struct CaseOnFile {
     pub assignee: Option<String>,
     /// Assignments in order: version, coordinator, by whom.
     pub assignments: Vec<(i32, String, String)>,
-    /// Releases: purpose and field groups.
-    pub releases: Vec<(String, Vec<String>)>,
+    /// Releases: to which account, for what purpose, which field groups.
+    pub releases: Vec<(String, String, Vec<String>)>,
+    /// Id of the partner whose referral it is.
+    pub partner: Option<Uuid>,
     /// Whether there is a referral of this case, and whether it is withdrawn.
     pub referral_withdrawn: Option<bool>,
 }
@@ -60,7 +64,10 @@ struct Book {
     withdrawn: i32,
     /// By territory or by a person, and to whom.
     assigned: Vec<(bool, String)>,
-    releases: Vec<(String, Vec<String>)>,
+    /// To whom by pseudonym, for what, which groups.
+    releases: Vec<(String, String, Vec<String>)>,
+    /// Who sent the referral.
+    partner: Option<Uuid>,
     state: String,
     /// A decision about consent came after the state was last named.
     may_be_held: bool,
@@ -194,6 +201,7 @@ impl Book {
         match entry.event {
             Event::ReferralAccepted => {
                 self.accepted += 1;
+                self.partner = entry.actor.partner;
                 self.assigned.extend(recipient(entry).map(|to| (true, to)));
             }
             Event::AssignmentMade => {
@@ -214,7 +222,8 @@ impl Book {
             }
             Event::ReleaseIntent => {
                 let groups = entry.fields.iter().map(|group| group.as_str().to_owned()).collect();
-                self.releases.push((entry.purpose.as_str().to_owned(), groups));
+                let to = entry.actor.subject.as_str().to_owned();
+                self.releases.push((to, entry.purpose.as_str().to_owned(), groups));
             }
             _ => {}
         }
@@ -250,9 +259,10 @@ impl Book {
             (self.assignments_match(file, is_named), "every assignment has its entry"),
             (file.assignee.as_deref() == last, "a case is held by whom it was last assigned to"),
             (
-                sorted(&self.releases) == sorted(&file.releases),
+                self.releases_match(file, is_named),
                 "every release of an identity has its intent, and every intent its release",
             ),
+            (self.partner == file.partner, "a referral belongs to the partner that sent it"),
             (
                 file.referral_withdrawn == Some(withdrawn),
                 "a referral is withdrawn when the ledger says so, and only then",
@@ -267,6 +277,19 @@ impl Book {
                 let ((territory, to), (version, coordinator, by)) = (told, row);
                 *version == nth && (by == "territory") == *territory && is_named(coordinator, to)
             })
+    }
+}
+
+impl Book {
+    /// Each row has an intent of its own, by the same account, for the same purpose and groups.
+    fn releases_match(&self, file: &CaseOnFile, is_named: &impl Fn(&str, &str) -> bool) -> bool {
+        let mut left: Vec<_> = self.releases.iter().collect();
+        file.releases.iter().all(|(account, purpose, groups)| {
+            let own = left.iter().position(|(to, told, opened)| {
+                told == purpose && opened == groups && is_named(account, to)
+            });
+            own.map(|at| left.swap_remove(at)).is_some()
+        }) && left.is_empty()
     }
 }
 
@@ -292,12 +315,6 @@ fn object(entry: &Entry) -> String {
 /// To whom a case was given: the pseudonym behind `to:` among the fields.
 fn recipient(entry: &Entry) -> Option<String> {
     entry.fields.iter().find_map(|field| field.as_str().strip_prefix("to:")).map(str::to_owned)
-}
-
-fn sorted(releases: &[(String, Vec<String>)]) -> Vec<&(String, Vec<String>)> {
-    let mut sorted: Vec<_> = releases.iter().collect();
-    sorted.sort();
-    sorted
 }
 
 #[cfg(test)]

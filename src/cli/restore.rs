@@ -25,7 +25,7 @@ pub struct RestoreArgs {
     /// Configuration file.
     #[arg(long)]
     pub config: PathBuf,
-    /// Why, in one word of letters, digits and :._/- such as the number of the incident.
+    /// Why, in one word of small letters, digits and hyphens, such as the number of the incident; it stays in the ledger.
     #[arg(long)]
     pub reason: String,
     /// Who says so.
@@ -50,8 +50,8 @@ pub async fn acknowledge(args: &RestoreArgs) -> Result<(), Failure> {
     if by == second {
         return Err(usage("--second: another person than --by"));
     }
-    let reason = Code::parse(&args.reason).ok().filter(|code| !code.as_str().is_empty());
-    let reason = reason.ok_or_else(|| usage("--reason: one word of A-Z, a-z, 0-9 and :._/-"))?;
+    let reason = Slug::parse(&args.reason).ok().and_then(|word| Code::parse(word.as_str()).ok());
+    let reason = reason.ok_or_else(|| usage("--reason: one word of small letters, digits and hyphens, such as incident-7; no name of a person"))?;
     let config = Config::read(&args.config).map_err(Failure::usage)?;
     let mut pool = boot::pool(&config).await?;
     pool.claim()?;

@@ -90,7 +90,10 @@ fn coordination(
     let number = subject.number.as_str();
     let participant = found.memory.plan_participants.iter().any(|oin| oin == number);
     let basis = consent_basis(found.row, found.memory);
-    let consented = rules.covers_coordination(basis, participant, now);
+    // A plan is shared for a referral that stands.
+    let over = [ReferralStatus::Withdrawn, ReferralStatus::Declined];
+    let stands = found.referral.is_some_and(|referral| !over.contains(&referral.status));
+    let consented = stands && rules.covers_coordination(basis, participant, now);
     Circumstance::Coordination { consented, participant }
 }
 

@@ -3,7 +3,7 @@
 //! Invariant: nothing is left out; a row that cannot be read is an error. Absent: sealed content other than
 //! the facts, which say the ledger's name for a case.
 
-use crate::ids::{CaseId, ReferralId};
+use crate::ids::{CaseId, PartnerId, ReferralId};
 use crate::store::pool::on_db;
 use crate::store::{Pool, StoreError};
 use sqlx::Row;
@@ -16,8 +16,8 @@ pub struct Census {
     pub assignments: HashMap<CaseId, Vec<Assigned>>,
     /// Releases by case.
     pub releases: HashMap<CaseId, Vec<Released>>,
-    /// Referrals: case and status.
-    pub referrals: HashMap<ReferralId, (CaseId, String)>,
+    /// Referrals.
+    pub referrals: HashMap<ReferralId, Sent>,
     /// Number of cases.
     pub cases: u64,
     /// Number of published figures.
@@ -35,9 +35,22 @@ pub struct Assigned {
     pub by: String,
 }
 
+/// One referral.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Sent {
+    /// The case it became.
+    pub case: CaseId,
+    /// Who sent it.
+    pub partner: PartnerId,
+    /// How it stands.
+    pub status: String,
+}
+
 /// One release.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Released {
+    /// To whom: account name.
+    pub person: String,
     /// For what.
     pub purpose: String,
     /// Names of the field groups.
@@ -82,12 +95,13 @@ async fn assignments(pool: &Pool) -> Result<HashMap<CaseId, Vec<Assigned>>, Stor
 }
 
 async fn releases(pool: &Pool) -> Result<HashMap<CaseId, Vec<Released>>, StoreError> {
-    const SQL: &str = "SELECT case_id, purpose, field_groups FROM identity_release";
+    const SQL: &str = "SELECT case_id, person, purpose, field_groups FROM identity_release";
     let mut found: HashMap<CaseId, Vec<Released>> = HashMap::new();
     on_db!(pool, |db| {
         for row in sqlx::query(SQL).fetch_all(db).await? {
             let groups: String = row.try_get("field_groups")?;
             let released = Released {
+                person: row.try_get("person")?,
                 purpose: row.try_get("purpose")?,
                 groups: groups.split_whitespace().map(str::to_owned).collect(),
             };
@@ -97,13 +111,17 @@ async fn releases(pool: &Pool) -> Result<HashMap<CaseId, Vec<Released>>, StoreEr
     Ok(found)
 }
 
-async fn referrals(pool: &Pool) -> Result<HashMap<ReferralId, (CaseId, String)>, StoreError> {
-    const SQL: &str = "SELECT id, case_id, status FROM referral";
+async fn referrals(pool: &Pool) -> Result<HashMap<ReferralId, Sent>, StoreError> {
+    const SQL: &str = "SELECT id, partner_id, case_id, status FROM referral";
     let mut found = HashMap::new();
     on_db!(pool, |db| {
         for row in sqlx::query(SQL).fetch_all(db).await? {
-            let case = CaseId::from_uuid(row.try_get("case_id")?);
-            found.insert(ReferralId::from_uuid(row.try_get("id")?), (case, row.try_get("status")?));
+            let sent = Sent {
+                case: CaseId::from_uuid(row.try_get("case_id")?),
+                partner: PartnerId::from_uuid(row.try_get("partner_id")?),
+                status: row.try_get("status")?,
+            };
+            found.insert(ReferralId::from_uuid(row.try_get("id")?), sent);
         }
     });
     Ok(found)

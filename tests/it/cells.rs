@@ -663,6 +663,14 @@ on_both! {
         let absent = "/v1/referrals/00000000-0000-4000-8000-000000000000/goals";
         let absent = world.get(CASE_MANAGER, absent).await;
         assert_eq!((gone.status, &gone.raw), (404, &absent.raw), "not there any more");
+        // Taken back: the plan is shared for a referral that stands.
+        let sent = world.post(REGIETEAM, "/v1/referrals", &example("referral-regieteam")).await;
+        let path = format!("/v1/referrals/{}/goals", sent.text("/id"));
+        assert_eq!(world.get(CASE_MANAGER, &path).await.status, 200, "the control");
+        let back = format!("/v1/referrals/{}/withdrawals", sent.text("/id"));
+        assert_eq!(world.post(REGIETEAM, &back, &json!({})).await.status, 200);
+        let gone = world.get(CASE_MANAGER, &path).await;
+        assert_eq!((gone.status, &gone.raw), (404, &absent.raw), "taken back");
     }
 }
 

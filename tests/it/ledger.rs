@@ -239,6 +239,15 @@ on_both! {
         // Assigned to another in both tables.
         let given = |to: &str| format!("UPDATE assignment SET coordinator = '{to}' WHERE case_id = {id}");
         tries.push((given("bert"), given("anna"), "every assignment has its entry"));
+        // Opened by another than the ledger says.
+        let opened = |by: &str| format!("UPDATE identity_release SET person = '{by}' WHERE case_id = {id}");
+        let release = "every release of an identity has its intent, and every intent its release";
+        tries.push((opened("bert"), opened("anna"), release));
+        // The referral moved to a partner that did not send it.
+        let sent = |by: &str| format!(
+            "UPDATE referral SET partner_id = (SELECT id FROM partner WHERE name = '{by}') WHERE case_id = {id}"
+        );
+        tries.push((sent("poh-j-nijmegen"), sent("wijkteam-nijmegen"), "a referral belongs to the partner that sent it"));
         for (change, back, rule) in &tries {
             assert!(sql::run(pool, change).await > 0, "{change}");
             assert!(found().await.contains(rule), "{change}");
@@ -329,6 +338,10 @@ on_both! {
         assert_eq!(check(&receipt, &other, &head).code, 1);
         let later = keep(world, "later.txt", world.get(WIJKTEAM, "/v1/audit/checkpoint").await.header("audit-checkpoint"));
         assert_eq!(check(&receipt, &request, &later).code, 1, "the head of another tree");
+        let twice = body.replacen('{', r#"{"supportText":"Iets anders","#, 1);
+        assert!(twice.matches("supportText").count() == 2, "the control");
+        let twice = keep(world, "twice.json", &twice);
+        assert_eq!(check(&receipt, &twice, &head).code, 1, "a field that stands twice was never accepted");
         let mut changed = answer.text("/receipt").to_owned();
         changed.truncate(changed.len() - 2);
         assert_eq!(check(&keep(world, "changed.jws", &changed), &request, &head).code, 1);

@@ -20,9 +20,12 @@ fn with_fields(event: Event, request: &str, fields: &[&str]) -> Entry {
 /// A case from its acceptance to a withdrawal of consent, with one release.
 fn story() -> Vec<Entry> {
     let step = Entry { why: code("transitionCase:intake"), ..entry(Event::CaseTransition, "d") };
-    let intent = with_fields(Event::ReleaseIntent, "c", &["names", "address"]);
+    let mut intent = with_fields(Event::ReleaseIntent, "c", &["names", "address"]);
+    intent.actor.subject = code("p-anna");
+    let mut accepted = with_fields(Event::ReferralAccepted, "a", &["names"]);
+    accepted.actor.partner = Some(Uuid::from_u128(5));
     vec![
-        with_fields(Event::ReferralAccepted, "a", &["names"]),
+        accepted,
         with_fields(Event::AssignmentMade, "b", &["to:p-anna"]),
         Entry { purpose: code("intake"), ..intent },
         entry(Event::ReleaseDone, "c"),
@@ -41,7 +44,8 @@ fn file() -> CaseOnFile {
         version: 4,
         assignee: Some("anna".into()),
         assignments: vec![(1, "anna".into(), "lea".into())],
-        releases: vec![("intake".into(), vec!["names".into(), "address".into()])],
+        releases: vec![("anna".into(), "intake".into(), vec!["names".into(), "address".into()])],
+        partner: Some(Uuid::from_u128(5)),
         referral_withdrawn: Some(false),
     }
 }
@@ -91,8 +95,14 @@ fn aud_13_a_row_changed_without_an_entry_is_found() {
     assert_eq!(changed(&|f| f.assignments.push((2, "anna".into(), "lea".into()))), [assigned]);
     let release = "every release of an identity has its intent, and every intent its release";
     assert_eq!(changed(&|f| f.releases.clear()), [release]);
-    assert_eq!(changed(&|f| f.releases.push(("intake".into(), Vec::new()))), [release]);
-    assert_eq!(changed(&|f| drop(f.releases[0].1.pop())), [release]);
+    assert_eq!(
+        changed(&|f| f.releases.push(("anna".into(), "intake".into(), Vec::new()))),
+        [release]
+    );
+    assert_eq!(changed(&|f| drop(f.releases[0].2.pop())), [release]);
+    assert_eq!(changed(&|f| f.releases[0].0 = "bert".into()), [release], "who opened it");
+    let sender = "a referral belongs to the partner that sent it";
+    assert_eq!(changed(&|f| f.partner = Some(Uuid::from_u128(6))), [sender]);
     let withdrawn = "a referral is withdrawn when the ledger says so, and only then";
     assert_eq!(changed(&|f| f.referral_withdrawn = Some(true)), [withdrawn]);
     assert_eq!(changed(&|f| f.referral_withdrawn = None), [withdrawn]);

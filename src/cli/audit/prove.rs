@@ -6,6 +6,8 @@ use crate::cli::audit::{INCOMPLETE, Opened, VerifyProofArgs, incomplete, tell};
 use crate::cli::{Failure, print, read};
 use crate::crypto::digest::{hex, sha256};
 use crate::crypto::keyring::VerifyingKey;
+use crate::http::referrals::shape::Referral;
+use crate::http::wire;
 use crate::store::witness;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -143,7 +145,9 @@ fn note_of(text: &str) -> String {
 
 /// The digest of a request, whatever the order of its members.
 fn digest(request: &str) -> Option<String> {
-    let mut tree: Value = serde_json::from_str(request).ok()?;
+    // As strict as the gateway: a field that stands twice was never accepted.
+    wire::shape::<Referral>(request.as_bytes()).ok()?;
+    let mut tree = wire::tree(request.as_bytes()).ok()?;
     tree.sort_all_objects();
     Some(format!("sha-256:{}", hex(&sha256(tree.to_string().as_bytes()))))
 }

@@ -135,7 +135,7 @@ fn on_file(
     let Some((_, memory)) = facts::open(keyring, row)? else { return Ok(None) };
     let assignments = census.assignments.get(&row.id).into_iter().flatten();
     let releases = census.releases.get(&row.id).into_iter().flatten();
-    let referral = census.referrals.get(&row.referral).filter(|(case, _)| *case == row.id);
+    let referral = census.referrals.get(&row.referral).filter(|sent| sent.case == row.id);
     Ok(Some(CaseOnFile {
         id: row.id.to_string(),
         object: hex(memory.audit_reference.uuid().as_bytes()),
@@ -146,8 +146,11 @@ fn on_file(
         assignments: assignments
             .map(|a| (a.version, a.coordinator.clone(), a.by.clone()))
             .collect(),
-        releases: releases.map(|r| (r.purpose.clone(), r.groups.clone())).collect(),
-        referral_withdrawn: referral.map(|(_, status)| status == "withdrawn"),
+        releases: releases
+            .map(|r| (r.person.clone(), r.purpose.clone(), r.groups.clone()))
+            .collect(),
+        partner: referral.map(|sent| sent.partner.uuid()),
+        referral_withdrawn: referral.map(|sent| sent.status == "withdrawn"),
     }))
 }
 

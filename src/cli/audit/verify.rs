@@ -20,7 +20,11 @@ pub(super) async fn run(args: &OutputArgs, files: &[PathBuf]) -> Result<ExitCode
     // Before the head: the gateway writes its archive after its commits.
     let archive = archive::read(&opened.config.ledger.checkpoints, files)?;
     let origin = &opened.config.ledger.origin;
-    let checked = check_with(&opened.pool, &opened.keyring, origin, &archive).await;
+    let checked = match witness::is_whole(&opened.pool).await {
+        Ok(true) => check_with(&opened.pool, &opened.keyring, origin, &archive).await,
+        Ok(false) => Err(StoreError::Corrupt("an index does not hold all rows")),
+        Err(error) => Err(error),
+    };
     let checked = match checked {
         Err(StoreError::Corrupt(what)) => return corrupt(args.json, what),
         other => other.map_err(incomplete)?,
