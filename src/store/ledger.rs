@@ -78,7 +78,7 @@ pub(super) fn place(
 }
 
 /// Signs the head as it stands.
-pub(super) fn sign(head: &mut Head, keyring: &Keyring) -> Result<(), StoreError> {
+fn sign(head: &mut Head, keyring: &Keyring) -> Result<(), StoreError> {
     let checkpoint =
         Checkpoint { origin: head.log.clone(), size: head.peaks.size(), root: head.peaks.root() };
     head.note = checkpoint.sign(keyring).or(Err(StoreError::Unavailable("signing key")))?;
@@ -175,19 +175,30 @@ where
     })
 }
 
-/// Writes the placed entries and the new head.
+/// Writes the placed entries, signs the new head meanwhile, and writes it.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] `serialization` when the ledger is not as long as `head` was before them.
+/// [`StoreError::Unavailable`] `serialization` when the ledger is not as long as `head` was before them;
+/// `signing key` when the key refuses.
 pub(super) async fn append(
     conn: &mut Conn<'_>,
     placed: &[Placed],
-    head: &Head,
+    head: &mut Head,
+    keyring: &Keyring,
 ) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE audit_head SET size = $1, root = $2, peaks = $3, last_hash = $4, \
         checkpoint = $5 WHERE id = 1 AND size = $6";
     let size = signed_size(head.peaks.size())?;
     let before = placed.first().map_or(Ok(size), |first| signed_size(first.seq))?;
+    // The database works on the entries while this thread signs.
+    let (inserted, signed) =
+        futures_util::future::join(insert(conn, placed), async { sign(head, keyring) }).await;
+    // A place that is taken: somebody wrote since this head was read.
+    inserted.map_err(|error| match error {
+        StoreError::Constraint => StoreError::Unavailable("serialization"),
+        other => other,
+    })?;
+    signed?;
     let root = head.peaks.root();
     let changed = on_conn!(conn, |db| sqlx::query(SQL)
         .bind(size)
@@ -199,11 +210,7 @@ pub(super) async fn append(
         .execute(&mut **db)
         .await?
         .rows_affected());
-    if changed == 1 {
-        insert(conn, placed).await
-    } else {
-        Err(StoreError::Unavailable("serialization"))
-    }
+    if changed == 1 { Ok(()) } else { Err(StoreError::Unavailable("serialization")) }
 }
 
 async fn insert(conn: &mut Conn<'_>, placed: &[Placed]) -> Result<(), StoreError> {
@@ -352,8 +359,7 @@ pub(super) async fn record(
     (boot, at_us): ([u8; 8], i64),
 ) -> Result<Head, StoreError> {
     let placed = place(&mut head, std::slice::from_ref(entry), boot, at_us)?;
-    sign(&mut head, keyring)?;
-    append(conn, &placed, &head).await?;
+    append(conn, &placed, &mut head, keyring).await?;
     Ok(head)
 }
 

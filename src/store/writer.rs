@@ -376,8 +376,7 @@ impl Worker {
         let mut hashes = Vec::new();
         if !entries.is_empty() {
             let leaves = ledger::place(&mut head, &entries, self.boot, self.last_us)?;
-            ledger::sign(&mut head, &self.keyring)?;
-            ledger::append(conn, &leaves, &head).await?;
+            ledger::append(conn, &leaves, &mut head, &self.keyring).await?;
             hashes.extend(leaves.iter().map(|placed| placed.leaf.hash));
         }
         Ok((places, head, Arc::new(Grown::new(before, hashes))))
