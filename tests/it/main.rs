@@ -4,6 +4,8 @@
 mod support;
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod bsn;
 #[cfg(test)]
 mod canary;

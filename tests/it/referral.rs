@@ -100,7 +100,7 @@ on_both! {
 on_both! {
     /// Only the assigned coordinator gets the identity; a colleague, a referrer and the gemeente do
     /// not; who opened it is on record.
-    async fn only_the_assigned_coordinator_opens_the_identity(world: World) {
+    async fn pol_09_10_only_the_assigned_coordinator_opens_the_identity(world: World) {
         let (_, case) = world.assigned_case().await;
         let open = world.release(&case).await;
         assert_eq!(open.status, 201, "{}", open.raw);
@@ -124,7 +124,7 @@ on_both! {
 
 on_both! {
     /// Stage contact: only the registrant's own name and contact data.
-    async fn stage_contact_shows_the_registrant_only(world: World) {
+    async fn pol_12_stage_contact_shows_the_registrant_only(world: World) {
         let sent = world.post(WEBSITE, "/v1/referrals", &example("referral-self")).await;
         assert_eq!(sent.text("/status"), "awaiting-consent");
         let waiting = world.get(LEA, "/v1/cases?assigned=false").await;
@@ -162,7 +162,7 @@ on_both! {
 
 on_both! {
     /// Withdrawn consent stops the next release at once; so does reassignment.
-    async fn a_release_rests_on_the_facts_of_that_instant(world: World) {
+    async fn pol_11_12_a_release_rests_on_the_facts_of_that_instant(world: World) {
         let (referral, case) = world.assigned_case().await;
         assert_eq!(world.release(&case).await.status, 201);
         let to = json!({"coordinator": "bert"});
