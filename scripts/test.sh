@@ -131,15 +131,14 @@ step_format() { cargo fmt --check; }
 
 step_lints() { cargo clippy --locked --all-targets --quiet -- -D warnings; }
 
-# The independent verifier of the ledger needs one package beside Python itself.
+# The independent verifier of the ledger needs one package beside Python itself. Debian's serves Debian's
+# Python; where another comes first in PATH, its own installer has it.
 need_python_cryptography() {
     need_program python3 python3
-    python3 -c 'import cryptography' 2>/dev/null && return
-    if [ "$(id -u)" -eq 0 ]; then
-        apt_install python3-cryptography
-    else
-        python3 -m pip install --quiet --user cryptography
-    fi
+    local has=(python3 -c 'import cryptography')
+    "${has[@]}" 2>/dev/null && return
+    [ "$(id -u)" -ne 0 ] || apt_install python3-cryptography
+    "${has[@]}" 2>/dev/null || python3 -m pip install --quiet cryptography
 }
 
 step_tests() {

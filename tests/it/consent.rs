@@ -88,12 +88,12 @@ const SIGNATURES: &str = "/consent/signatures";
 const BIRTH: &str = "/subjects/0/birthDate";
 
 #[test]
-fn parents_do_not_sign_for_a_competent_16_year_old() {
+fn pol_16_parents_do_not_sign_for_a_competent_16_year_old() {
     expect(&[(BIRTH, json!("2010-01-01"))], &["youth-missing"], &["child1"]);
 }
 
 #[test]
-fn authority_that_is_not_established_denies_whatever_was_signed() {
+fn pol_16_authority_that_is_not_established_denies_whatever_was_signed() {
     let kind = "/subjects/0/authority/type";
     for (kind_of, reason) in [
         (json!("TijdelijkGeenGezag"), "authority-vacant"),
