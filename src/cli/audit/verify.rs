@@ -115,9 +115,10 @@ pub async fn check_with(
 
 /// Rows behind the head: a commit writes both, so a head read after them covers them.
 async fn rows_beyond(pool: &Pool, size: u64) -> Result<Option<Tamper>, StoreError> {
-    let last = witness::last_row(pool).await?.and_then(|last| u64::try_from(last).ok());
+    let last = witness::last_row(pool).await?;
     let now = witness::head(pool).await?.size;
-    let covered = last.is_none_or(|last| last < now);
+    // A row before the first, where there is no first, is covered by nothing.
+    let covered = last.is_none_or(|last| u64::try_from(last).is_ok_and(|last| last < now));
     Ok((!covered).then_some(Tamper { seq: size.max(now), rule: Rule::HeadSize }))
 }
 
