@@ -8,7 +8,8 @@
 //! * A note is there whole or not at all: written beside, synced, renamed, directory synced.
 //! * `latest` never steps back, also when two gateways share the directory.
 //!
-//! Several gateways on one database may each have a directory of their own.
+//! Several gateways on one database may each have a directory of their own. Absent: reading what is kept
+//! along the way, which `audit verify` does (`cli::audit::archive`).
 
 use crate::audit::checkpoint::{Checkpoint, CheckpointError};
 use crate::audit::committed::SignedHead;
@@ -76,12 +77,6 @@ impl Archive {
         Self { directory: directory.to_owned() }
     }
 
-    /// Where it is.
-    #[must_use]
-    pub fn directory(&self) -> &Path {
-        &self.directory
-    }
-
     /// The newest note, unread.
     ///
     /// # Errors
@@ -93,30 +88,6 @@ impl Archive {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// All notes kept, the newest last.
-    ///
-    /// # Errors
-    /// When one cannot be read.
-    pub fn notes(&self) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&self.directory)? {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            let is_note = name.strip_suffix(".note").is_some_and(|size| {
-                size.len() == 20 && size.bytes().all(|byte| byte.is_ascii_digit())
-            });
-            if is_note {
-                names.push(name);
-            }
-        }
-        names.sort_unstable();
-        let mut notes: Vec<String> = names
-            .iter()
-            .map(|name| fs::read_to_string(self.path(name)))
-            .collect::<Result<_, _>>()?;
-        notes.extend(self.latest()?);
-        Ok(notes)
     }
 
     /// Begins an archive with `head` where there is none.
