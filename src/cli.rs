@@ -38,7 +38,7 @@ enum Verb {
     /// Run the gateway.
     Serve(ConfigArgs),
     /// Bring the database to the schema of this program, and make the keys of a new deployment.
-    Migrate(ConfigArgs),
+    Migrate(boot::MigrateArgs),
     /// Try configuration, database, certificates, keys, policies and ledger; open no port.
     Check(ConfigArgs),
     /// Ask a running gateway whether it is ready.
@@ -176,7 +176,7 @@ async fn act(verb: Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Demo(args) => return demo::run(&args).await,
         Verb::Serve(args) => serve::run(&args.config).await?,
-        Verb::Migrate(args) => boot::migrate(&args.config).await?,
+        Verb::Migrate(args) => boot::migrate(&args).await?,
         Verb::Check(args) => check::run(&args.config).await?,
         Verb::Healthcheck(args) => check::health(&args.config).await?,
         Verb::Token(args) => print(&issuer::token(&args)?)?,

@@ -35,6 +35,7 @@ pub mod routes;
 pub mod server;
 pub mod statistics;
 pub mod token;
+pub mod tree;
 pub mod wire;
 
 /// What the API listener works with.

@@ -36,6 +36,7 @@ pub mod migrate;
 pub mod partners;
 pub mod pool;
 pub mod referrals;
+pub mod rights;
 pub mod witness;
 pub mod writer;
 

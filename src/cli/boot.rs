@@ -1,5 +1,6 @@
 //! From a configuration to a gateway that can work: database, keys, policies, register, certificates.
 
+use crate::audit::entry::{Entry, Event, Outcome};
 use crate::audit::epoch::is_epoch_of;
 use crate::cli::Failure;
 use crate::cli::policies::{Loaded, proof};
@@ -11,14 +12,18 @@ use crate::flow::{Gateway, decoy};
 use crate::http::Api;
 use crate::http::limits::Limits;
 use crate::http::token::Verifier;
+use crate::ids::RequestId;
+use crate::store::effect::{Effect, Rows};
+use crate::store::rights::{self, Role};
 use crate::store::{Pool, Store, Writer, keys, ledger, migrate as schema, partners};
 use crate::tls::Versions;
 use crate::tls::acceptor::Reloadable;
 use crate::tls::reload::{ClientFiles, ListenerFiles};
 use crate::worker::archive::Archive;
 use arc_swap::ArcSwap;
+use clap::Args;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Name of the file that marks a demo's directory.
@@ -57,14 +62,34 @@ pub async fn keyring(config: &Config, pool: &Pool) -> Result<Keyring, Failure> {
     Ok(Keyring::open(&root, &config.keys.deployment, keys::load(pool).await?)?)
 }
 
-/// `buurtpoort migrate`: schema, keys of a new deployment, start of the ledger.
+/// What to migrate, and for whom.
+#[derive(Args, Clone, Debug)]
+pub struct MigrateArgs {
+    /// Configuration file; its database URL is that of the owner of the schema.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// PostgreSQL: give this role the rights of a running gateway, and no others.
+    #[arg(long)]
+    pub gateway_role: Option<String>,
+    /// PostgreSQL: let this role read the ledger, and nothing else.
+    #[arg(long)]
+    pub auditor_role: Option<String>,
+}
+
+/// `buurtpoort migrate`: schema, keys of a new deployment, start of the ledger, rights of roles.
 ///
 /// # Errors
-/// When the database cannot be written or is newer than this program.
-pub async fn migrate(path: &Path) -> Result<(), Failure> {
-    let config = Config::read(path)?;
+/// When the database cannot be written or is newer than this program, or a role is not there.
+pub async fn migrate(args: &MigrateArgs) -> Result<(), Failure> {
+    let config = Config::read(&args.config)?;
     let pool = pool(&config).await?;
     prepare(&config, &pool, &Clock::System).await?;
+    let roles = [(Role::Gateway, &args.gateway_role), (Role::Auditor, &args.auditor_role)];
+    for (role, name) in roles {
+        if let Some(name) = name {
+            rights::give(&pool, role, name).await?;
+        }
+    }
     pool.close().await;
     Ok(())
 }
@@ -126,7 +151,22 @@ pub async fn boot(config: Config, clock: Clock, claim: Claim) -> Result<Booted, 
     let gateway = Arc::new(gateway(&config, pool, Arc::clone(&keyring), clock).await?);
     let tokens = Verifier::new(&config.tokens.audience, &config.tokens.issuer, keyring);
     let limits = Limits::new(config.limits.requests_per_second);
+    if claim == Claim::Alone {
+        record_policies(&gateway, Outcome::Allow).await?;
+    }
     Ok(Booted { api: Arc::new(Api { gateway, tls, tokens, limits }), portal_tls, config })
+}
+
+/// Records which policies are in force from here on, or that others were not taken.
+///
+/// # Errors
+/// When the ledger cannot be written.
+pub async fn record_policies(gateway: &Gateway, outcome: Outcome) -> Result<(), Failure> {
+    let mut entry = Entry::new(Event::PolicyLoaded, outcome);
+    entry.policy.hash = Some(gateway.engine.load().hash());
+    let effect = Effect::new(RequestId::new(), entry, Rows::default());
+    gateway.store.writer.probe(effect, gateway.clock.now()).await?;
+    Ok(())
 }
 
 async fn gateway(

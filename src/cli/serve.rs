@@ -75,7 +75,7 @@ pub async fn until_stopped(booted: &Booted, servers: Servers) -> Result<(), Fail
             tokio::select! {
                 _ = hangup.recv() => {
                     watch::reload_certificates(booted);
-                    watch::reload_policies(booted);
+                    watch::reload_policies(booted).await;
                 }
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,

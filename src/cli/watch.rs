@@ -1,7 +1,8 @@
 //! What changes while the gateway runs: the register, the revocation list, and on SIGHUP certificates
 //! and policies. What is invalid is not taken; the old one stays.
 
-use crate::cli::boot::{Booted, api_files, portal_files};
+use crate::audit::entry::Outcome;
+use crate::cli::boot::{self, Booted, api_files, portal_files};
 use crate::cli::policies::proof;
 use crate::config::Config;
 use crate::store::{idempotency, partners};
@@ -82,8 +83,15 @@ pub fn reload_certificates(booted: &Booted) {
     }
 }
 
-/// Takes policies anew, if the whole set is valid and proven.
-pub fn reload_policies(booted: &Booted) {
+/// Takes policies anew, if the whole set is valid and proven; which set is in force is on record.
+pub async fn reload_policies(booted: &Booted) {
+    let outcome = take_policies(booted);
+    if let Err(failure) = boot::record_policies(&booted.api.gateway, outcome).await {
+        tracing::error!(error = %failure.message, "policies in force not recorded");
+    }
+}
+
+fn take_policies(booted: &Booted) -> Outcome {
     let Config { policies, ledger, .. } = &booted.config;
     let keyring = &booted.api.gateway.keyring;
     match proof::load_proven(policies.directory.as_deref(), &ledger.origin, keyring) {
@@ -91,10 +99,12 @@ pub fn reload_policies(booted: &Booted) {
             booted.api.gateway.engine.store(Arc::new(loaded.engine));
             booted.api.gateway.consent.store(Arc::new(loaded.consent));
             tracing::info!("policies taken anew");
+            Outcome::Allow
         }
         Err(failure) => {
             metrics::counter!("reload_failures_total", "what" => "policies").increment(1);
             tracing::error!(error = %failure.message, "policies kept as they were");
+            Outcome::Error
         }
     }
 }

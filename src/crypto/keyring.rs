@@ -6,13 +6,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
-use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+    UnparsedPublicKey,
+};
 use ring::{digest, hmac};
 use zeroize::Zeroizing;
 
-use super::{CryptoError, wrap};
+use super::{CryptoError, Entropy, wrap};
 
 pub use super::wrap::{KeyPurpose, KeyState, RootKey, WrappedKey, generate};
 
@@ -175,10 +178,7 @@ impl Keyring {
         message: &[u8],
     ) -> Result<([u8; 64], i32), CryptoError> {
         let key = self.active(purpose)?;
-        let pair = Ed25519KeyPair::from_pkcs8(&key.material())
-            .ok()
-            .ok_or(CryptoError::Signing(purpose))?;
-        let signature = pair.sign(message);
+        let signature = key.ed25519()?.sign(message);
         let bytes = signature.as_ref().first_chunk::<64>().ok_or(CryptoError::Signing(purpose))?;
         Ok((*bytes, key.version))
     }
@@ -235,6 +235,9 @@ pub(super) struct Key {
     /// Ed25519: 32 bytes. P-256: the uncompressed point. Empty for the symmetric purposes.
     pub(super) public: Vec<u8>,
     seals: AtomicU64,
+    /// The pair made from `material`, when first signed with: making it costs as much as a signature.
+    ed25519: OnceLock<Ed25519KeyPair>,
+    p256: OnceLock<EcdsaKeyPair>,
 }
 
 impl Key {
@@ -249,7 +252,29 @@ impl Key {
             material: RwLock::new(material),
             public,
             seals: AtomicU64::new(0),
+            ed25519: OnceLock::new(),
+            p256: OnceLock::new(),
         })
+    }
+
+    fn ed25519(&self) -> Result<&Ed25519KeyPair, CryptoError> {
+        if let Some(pair) = self.ed25519.get() {
+            return Ok(pair);
+        }
+        let pair = Ed25519KeyPair::from_pkcs8(&self.material()).ok();
+        let pair = pair.ok_or(CryptoError::Signing(self.purpose))?;
+        Ok(self.ed25519.get_or_init(|| pair))
+    }
+
+    /// The pair that signs tokens and receipts.
+    pub(super) fn p256(&self, entropy: &Entropy) -> Result<&EcdsaKeyPair, CryptoError> {
+        if let Some(pair) = self.p256.get() {
+            return Ok(pair);
+        }
+        let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+        let pair = EcdsaKeyPair::from_pkcs8(algorithm, &self.material(), entropy.source()).ok();
+        let pair = pair.ok_or(CryptoError::Signing(self.purpose))?;
+        Ok(self.p256.get_or_init(|| pair))
     }
 
     /// The bytes, for as long as they are looked at.

@@ -1,8 +1,8 @@
-//! A case that belongs to nobody, opened in place of one that is not there.
+//! A case that belongs to nobody, opened in place of one that is not there when there is no case at all.
 //!
-//! Whether a case exists is a secret. A foreign case costs the opening of its facts, the judging of its
-//! consent and a policy decision; without the decoy an absent one would cost nothing, and the clock
-//! would tell them apart.
+//! Whether a case exists is a secret. A foreign case costs the reading of its row, the opening of its
+//! facts, the judging of its consent and a policy decision; an absent one costs the same of another case,
+//! which the store reads in its place.
 
 use crate::crypto::Entropy;
 use crate::crypto::keyring::Keyring;

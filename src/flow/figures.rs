@@ -42,12 +42,13 @@ pub async fn publish(gateway: &Arc<Gateway>, key: FiguresKey) -> Result<FiguresR
         body,
         sealed_ms: now.as_millisecond(),
     };
-    let request = RequestId::new();
+    let (request, policy) = (RequestId::new(), gateway.engine.load().hash());
     let decide = move |found: &Found| {
         if found.published {
             return (Effect::nothing(request), ());
         }
         let mut entry = Entry::new(Event::StatsPublished, Outcome::Allow);
+        entry.policy.hash = Some(policy);
         entry.object = figures_object();
         entry.actor.role = Code::parse("operator").unwrap_or_default();
         entry.purpose = Code::parse("statistics").unwrap_or_default();

@@ -111,7 +111,7 @@ fn decided<A: Action, T>(
     let request = allowed.subject().request;
     let opened = found.case.as_ref().map(|row| (row, facts::open(&gateway.keyring, row)));
     let Some((row, Ok(Some((key, memory))))) = &opened else {
-        as_long_as_a_foreign_case(gateway, now);
+        as_long_as_a_foreign_case(gateway, found.instead.as_deref(), now);
         let verdict = allowed.decide(object, &Facts::Absent, &Circumstance::None);
         let corrupt = matches!(opened, Some((_, Err(_))));
         let note =
@@ -162,11 +162,13 @@ fn is_theirs<A: Action>(allowed: &Allowed<A>, found: &Found) -> bool {
     }
 }
 
-/// Does with the decoy what is done with a case that is there but not the caller's.
-fn as_long_as_a_foreign_case(gateway: &Gateway, now: Timestamp) {
-    if let Ok(Some((_, memory))) = facts::open(&gateway.keyring, &gateway.decoy) {
+/// Does with another case, or the decoy where there is no other, what is done with one that is there but not
+/// the caller's.
+fn as_long_as_a_foreign_case(gateway: &Gateway, instead: Option<&CaseRow>, now: Timestamp) {
+    let row = instead.unwrap_or(&gateway.decoy);
+    if let Ok(Some((_, memory))) = facts::open(&gateway.keyring, row) {
         let rules = gateway.consent.load();
-        std::hint::black_box(standing_of(&rules, &gateway.decoy, &memory, now));
+        std::hint::black_box(standing_of(&rules, row, &memory, now));
     }
 }
 

@@ -10,7 +10,8 @@ use crate::http::Api;
 use crate::http::body::JsonBody;
 use crate::http::problem::Problem;
 use crate::http::reply;
-use crate::http::wire::{Field, FieldError, Reading, bsn_places, shape, tree};
+use crate::http::tree::tree;
+use crate::http::wire::{Field, FieldError, Reading, shape};
 use crate::ids::{CaseId, ReferralId};
 use crate::policy::Allowed;
 use crate::policy::action::{DecideCaseConsent, DecideReferralConsent};
@@ -70,7 +71,7 @@ fn read(body: &[u8], now: jiff::Timestamp) -> Result<Said, Vec<FieldError>> {
     r.may("method", &wire.method, "text", |t| person::line(t, 40));
     r.may("evidence", &wire.evidence, "text", |t| person::line(t, 200));
     let mut errors = r.into_errors();
-    errors.extend(bsn_places(&tree));
+    errors.extend(tree.bsn_places());
     match (signer, decision, at) {
         (Some(signer), Some(decision), Some(at)) if errors.is_empty() => {
             let evidence = Secret::new(tree.to_string());

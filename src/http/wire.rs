@@ -5,13 +5,11 @@
 //! domain value and collects what is wrong. Malformed JSON, unknown and repeated fields stop the
 //! reading at once: what they are called is not repeated either.
 
-use crate::domain::bsn::contains_bsn;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{
     self, Deserialize, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess,
 };
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -335,55 +333,6 @@ pub fn shape<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, FieldError> {
     })
 }
 
-/// The body as a tree, for what concerns every field whatever its name.
-///
-/// # Errors
-/// As [`shape`].
-pub fn tree(body: &[u8]) -> Result<Value, FieldError> {
-    shape(body)
-}
-
-/// Places that hold a burgerservicenummer. Only called on a body whose field names are all known, so
-/// that a pointer holds no word of the sender's.
-#[must_use]
-pub fn bsn_places(tree: &Value) -> Vec<FieldError> {
-    let mut found = Vec::new();
-    walk(tree, &mut String::new(), &mut found);
-    found
-}
-
-fn walk(value: &Value, path: &mut String, found: &mut Vec<FieldError>) {
-    let holds = match value {
-        Value::String(text) => contains_bsn(text),
-        Value::Number(number) => contains_bsn(&number.to_string()),
-        _ => false,
-    };
-    if holds {
-        let rule = "must not hold a burgerservicenummer (UAVG 46); leave the number out";
-        found.push(FieldError::new(path, "bsn-not-allowed", rule));
-    }
-    let length = path.len();
-    let mut descend = |key: &str, inner: &Value| {
-        path.push('/');
-        path.push_str(key);
-        walk(inner, path, found);
-        path.truncate(length);
-    };
-    match value {
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                descend(&index.to_string(), item);
-            }
-        }
-        Value::Object(fields) => {
-            for (key, field) in fields {
-                descend(key, field);
-            }
-        }
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -468,12 +417,5 @@ mod tests {
     fn inp_04_depth_is_bounded() {
         let deep = "[".repeat(100_000);
         assert_eq!(pointers(&format!("{{\"name\":{deep}")), [(String::new(), "malformed")]);
-    }
-
-    #[test]
-    fn a_bsn_is_found_wherever_it_stands() {
-        let tree = serde_json::json!({"a": [{"b": "nr 111222333"}], "c": 123_456_782, "d": "x"});
-        let places: Vec<_> = bsn_places(&tree).into_iter().map(|e| e.pointer).collect();
-        assert_eq!(places, ["/a/0/b", "/c"]);
     }
 }

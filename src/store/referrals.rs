@@ -292,14 +292,18 @@ macro_rules! referral_of {
     }};
 }
 
+/// One referral, or where there is none of this id another in its place: the clock does not tell them apart.
+const ONE_OR_ANOTHER: &str = "SELECT id, partner_id, case_id, status, accepted_as, received_ms, \
+    changed_ms, version FROM referral WHERE id = COALESCE((SELECT id FROM referral WHERE id = $1), \
+    (SELECT id FROM referral ORDER BY id LIMIT 1))";
+
+/// Reads one referral; another where it is not there, whose id says so.
 pub(super) async fn read(
     conn: &mut Conn<'_>,
     id: ReferralId,
 ) -> Result<Option<ReferralRow>, StoreError> {
-    const SQL: &str = "SELECT id, partner_id, case_id, status, accepted_as, received_ms, changed_ms, \
-        version FROM referral WHERE id = $1";
     on_conn!(conn, |db| {
-        let row = sqlx::query(SQL).bind(id.uuid()).fetch_optional(&mut **db).await?;
+        let row = sqlx::query(ONE_OR_ANOTHER).bind(id.uuid()).fetch_optional(&mut **db).await?;
         row.map(|row| referral_of!(&row)).transpose()
     })
 }
@@ -309,12 +313,11 @@ pub(super) async fn read(
 /// # Errors
 /// [`StoreError`] when it cannot be read.
 pub async fn find(pool: &Pool, id: ReferralId) -> Result<Option<ReferralRow>, StoreError> {
-    const SQL: &str = "SELECT id, partner_id, case_id, status, accepted_as, received_ms, changed_ms, \
-        version FROM referral WHERE id = $1";
-    on_db!(pool, |db| {
-        let row = sqlx::query(SQL).bind(id.uuid()).fetch_optional(db).await?;
-        row.map(|row| referral_of!(&row)).transpose()
-    })
+    let row = on_db!(pool, |db| {
+        let row = sqlx::query(ONE_OR_ANOTHER).bind(id.uuid()).fetch_optional(db).await?;
+        row.map(|row| referral_of!(&row)).transpose()?
+    });
+    Ok(row.filter(|row| row.id == id))
 }
 
 /// A page of one partner's referrals, oldest first, after `(received_ms, id)`.

@@ -68,6 +68,8 @@ pub struct Found {
     pub remembered: Option<Remembered>,
     /// The case asked for, or the case of the referral asked for.
     pub case: Option<CaseRow>,
+    /// Another case, read where the one asked for is not there: only to take as long.
+    pub instead: Option<Box<CaseRow>>,
     /// The referral asked for.
     pub referral: Option<ReferralRow>,
     /// Whether the figures asked for are published.

@@ -210,6 +210,7 @@ impl Keeper {
         }
         let gap_ms = (now.as_microsecond() - health.sealed_at_us()).max(0) / 1_000;
         let mut entry = Entry::new(Event::AuditResumed, Outcome::Allow);
+        entry.policy.hash = Some(self.gateway.engine.load().hash());
         entry.fields = Code::parse(&format!("gap-ms:{gap_ms}")).into_iter().collect();
         let effect = Effect::new(RequestId::new(), entry, Rows::default());
         if self.writer.probe(effect, now).await.is_ok() {
@@ -245,7 +246,11 @@ impl Keeper {
 
     /// Writes counts of denials, or keeps them for the next look.
     async fn write(&mut self, counted: Vec<Entry>) {
-        self.unwritten.extend(counted);
+        let policy = self.gateway.engine.load().hash();
+        self.unwritten.extend(counted.into_iter().map(|mut entry| {
+            entry.policy.hash.get_or_insert(policy);
+            entry
+        }));
         if self.unwritten.is_empty() {
             return;
         }

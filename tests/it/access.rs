@@ -1,8 +1,18 @@
 //! Ways past the policies and what may be learned by trying: test ids POL and ORA of the threat model that
 //! have no other home. Each refusal stands beside the same request in order.
 
+use crate::policy::subject;
 use crate::support::{ANNA, Answer, LEA, POH_J, WEBSITE, WIJKTEAM, example, on_both};
+use buurtpoort::audit::entry::Event;
+use buurtpoort::domain::partner::Role;
+use buurtpoort::ids::CaseId;
+use buurtpoort::policy::action::{NAMES, ReleaseIdentity};
+use buurtpoort::policy::facts::{CaseFacts, Circumstance, Facts};
+use buurtpoort::policy::verdict::Note;
+use buurtpoort::policy::{Allowed, Subject};
 use buurtpoort::store::denials::EACH;
+use buurtpoort::store::effect::{Effect, Rows};
+use buurtpoort::store::writer::Question;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -165,5 +175,97 @@ on_both! {
         }
         let late = world.post(WEBSITE, &format!("/v1/referrals/{referral}/withdrawals"), &json!({})).await;
         assert_eq!(late.status, 404);
+    }
+}
+
+on_both! {
+    /// AUD-14: a release whose intent was not written gets no permit: neither when its code writes nothing,
+    /// nor with the proof of another request.
+    async fn aud_14_a_release_whose_intent_was_not_written_gets_no_permit(world: World) {
+        let gateway = &world.booted.api.gateway;
+        let verdict = || {
+            let who = Subject { request: buurtpoort::ids::RequestId::new(), ..subject("anna", &[Role::Coordinator]) };
+            let facts = Facts::Case(CaseFacts {
+                organisation: who.partner,
+                assignee: Some(who.person.clone()),
+                open: true,
+                consented: vec!["intake"],
+            });
+            let request = who.request;
+            let allowed = Allowed::<ReleaseIdentity>::ask(who.into(), gateway.engine.load_full());
+            let allowed = allowed.expect("a coordinator may ask");
+            (request, allowed.decide(CaseId::new(), &facts, &Circumstance::Purpose("intake")))
+        };
+        let write = async |effect: Effect| {
+            let mut effect = Some(effect);
+            let once = move |_: &_| (effect.take().expect("decided once"), ());
+            let now = gateway.clock.now();
+            gateway.store.writer.write(Question::default(), now, once).await.expect("written").1
+        };
+        let note = Note::default();
+        let (request, skipped) = verdict();
+        let nothing = write(Effect::nothing(request)).await;
+        assert!(skipped.settle(&nothing).is_err(), "no intent, no permit");
+        let (request, kept) = verdict();
+        let entry = kept.entry(Event::ReleaseIntent, &note);
+        let committed = write(Effect::new(request, entry, Rows::default())).await;
+        let (_, other) = verdict();
+        assert!(other.settle(&committed).is_err(), "the intent of another request");
+        assert!(kept.settle(&committed).is_ok(), "control: with its intent it is a permit");
+    }
+}
+
+on_both! {
+    /// ORA-04: the answer with an identity is as long for a small family as for a larger one.
+    async fn ora_04_the_length_of_an_identity_tells_little(world: World) {
+        let (_, small) = world.assigned_case().await;
+        let mut body = example("referral-wijkteam");
+        let long = "Wil graag op woensdagmiddag wat rust. ".repeat(20);
+        body["supportText"] = json!(long);
+        world.later(1);
+        assert_eq!(world.post(WIJKTEAM, "/v1/referrals", &body).await.status, 201);
+        let waiting = world.get(LEA, "/v1/cases?assigned=false").await;
+        let large = waiting.text("/items/0/id").to_owned();
+        let path = format!("/v1/cases/{large}/assignments");
+        assert_eq!(world.post(LEA, &path, &json!({"coordinator": "anna"})).await.status, 201);
+        let [small, large] = [world.release(&small).await, world.release(&large).await];
+        assert_eq!((small.status, large.status), (201, 201));
+        assert_eq!(small.header("content-length"), large.header("content-length"));
+        assert_eq!(small.raw.len() % 4096, 0);
+        let (bare, longer) = (small.raw.trim_end().len(), large.raw.trim_end().len());
+        assert!(bare + 400 < longer, "control: what is said differs, {bare} and {longer}");
+    }
+}
+
+on_both! {
+    /// POL-19, -27, -29: what would get round the rules does not exist: no breaking of the glass, no request
+    /// about several things at once, no case that moves to another gemeente.
+    async fn pol_19_27_29_there_is_no_way_round(world: World) {
+        assert!(NAMES.contains(&"releaseIdentity"), "control: actions go by these names");
+        for word in ["emergency", "break", "override", "bulk", "move", "export"] {
+            assert!(NAMES.iter().all(|name| !name.to_lowercase().contains(word)), "{word}");
+        }
+        let (_, case) = world.assigned_case().await;
+        let path = format!("/v1/cases/{case}/identity-releases");
+        for purpose in ["emergency", "break-glass", "intake,pairing", "*"] {
+            let body = json!({"purpose": purpose, "reason": "Het is dringend"});
+            let answer = world.post(ANNA, &path, &body).await;
+            assert_eq!(answer.errors(), [("/purpose".to_owned(), "term".to_owned())], "{purpose}");
+        }
+        let absent = "00000000-0000-4000-8000-000000000000";
+        for path in [
+            format!("/v1/cases/{case},{absent}"),
+            format!("/v1/cases/{case}%2C{absent}"),
+            format!("/v1/cases/{case};{absent}"),
+        ] {
+            assert_eq!(world.get(ANNA, &path).await.status, 404, "{path}");
+        }
+        let several = json!({"purpose": "intake", "reason": "Beide", "cases": [case, absent]});
+        assert_eq!(world.post(ANNA, &path, &several).await.errors()[0].1, "unknown-field");
+        let moved = json!({"coordinator": "bert", "municipality": "GM0225"});
+        let assign = format!("/v1/cases/{case}/assignments");
+        assert_eq!(world.post(LEA, &assign, &moved).await.errors()[0].1, "unknown-field");
+        assert_eq!(world.get(ANNA, &format!("/v1/cases/{case}")).await.text("/municipality"), "GM0268");
+        assert_eq!(world.release(&case).await.status, 201, "control: one at a time, for a purpose");
     }
 }

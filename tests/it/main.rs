@@ -50,10 +50,14 @@ mod restore;
 #[cfg(test)]
 mod sql;
 #[cfg(test)]
+mod rights;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod surface;
 #[cfg(test)]
 mod tampering;
+#[cfg(test)]
+mod timing;
 #[cfg(test)]
 mod tls;

@@ -94,3 +94,47 @@ fn each_migration_has_its_twin() {
     assert_eq!(names("sqlite"), names("postgres"));
     assert!(!names("sqlite").is_empty());
 }
+
+/// A database as an earlier version left it, with a case in it.
+const BEFORE_0005: &str = "INSERT INTO partner VALUES (zeroblob(16), 'p', 'n', 'referrer', 'active'); \
+    INSERT INTO referral VALUES (zeroblob(16), zeroblob(16), zeroblob(16), 'wijkteam', 'received', \
+        'received', 1, 2, 3); \
+    INSERT INTO case_file VALUES (zeroblob(16), zeroblob(16), zeroblob(16), 'anna', 'new', 'wijkteam', \
+        'regular', 'GM0268', 'WK026801', 'one-parent', '4-11', 1, x'0102', 1, 2, 3); \
+    INSERT INTO assignment VALUES (zeroblob(16), 1, 'anna', 'lea', 4); \
+    INSERT INTO identity_release VALUES (zeroblob(16), zeroblob(16), 'anna', 'intake', 'full', 'names', \
+        x'03', 5)";
+
+/// What the migration must not lose, as texts.
+const KEPT: &str = "SELECT group_concat(t) FROM (SELECT hex(case_id) || status || received_ms || version \
+    AS t FROM referral UNION ALL SELECT hex(referral_id) || assignee || district || hex(facts) || version \
+    FROM case_file UNION ALL SELECT coordinator || assigned_by || at_ms FROM assignment \
+    UNION ALL SELECT person || purpose || hex(reason) || at_ms FROM identity_release)";
+
+#[actix_web::test]
+async fn a_case_of_an_earlier_version_is_kept_when_tables_are_written_anew() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let earlier = directory.path().join("earlier");
+    std::fs::create_dir(&earlier).expect("a folder");
+    let all = format!("{}/migrations/sqlite", env!("CARGO_MANIFEST_DIR"));
+    for entry in std::fs::read_dir(all).expect("migrations") {
+        let (path, name) = entry.map(|e| (e.path(), e.file_name())).expect("an entry");
+        if name.to_str().is_some_and(|name| name < "0005") {
+            std::fs::copy(path, earlier.join(name)).expect("copied");
+        }
+    }
+    let file = format!("sqlite:{}", directory.path().join("old.sqlite").display());
+    let pool = Pool::open(&file).await.expect("SQLite is always there");
+    let Pool::Sqlite { write, .. } = &pool else { panic!("SQLite") };
+    let migrator = sqlx::migrate::Migrator::new(earlier).await.expect("the first four");
+    migrator.run(write).await.expect("the earlier schema");
+    for statement in BEFORE_0005.split("; ") {
+        sql::run(&pool, statement).await;
+    }
+    let before = sql::texts(&pool, KEPT).await;
+    assert!(before[0].contains("annalea4") && before[0].contains("annaintake035"), "{before:?}");
+    migrate::run(&pool).await.expect("the schema of today");
+    assert_eq!(sql::texts(&pool, KEPT).await, before);
+    let bad = lines(&pool, "SELECT \"table\" FROM pragma_foreign_key_check").await;
+    assert!(bad.is_empty(), "{bad:?}");
+}

@@ -93,7 +93,7 @@ fn account(name: &str) -> Slug {
 }
 
 /// Somebody at partner 1 in these roles, with a bound token.
-fn subject(person: &str, roles: &[Role]) -> Subject {
+pub(crate) fn subject(person: &str, roles: &[Role]) -> Subject {
     Subject {
         partner: partner(1),
         number: PartnerNumber::parse("00000099000000006000").expect("a number"),
@@ -432,14 +432,14 @@ on_both! {
         let anonymous = closed.replace("@id(\"closed\") ", "");
         for broken in ["forbid (", &anonymous, "@id(\"x\") forbid (principal, action, resource) when { resource.open };"] {
             std::fs::write(&extra, broken).expect("written");
-            watch::reload_policies(&world.booted);
+            watch::reload_policies(&world.booted).await;
             assert_eq!(hash(), first, "{broken}");
             assert_eq!(world.get(LEA, &path).await.status, 200);
         }
         assert!(failures(world).await >= 3, "each is counted");
         std::fs::write(&extra, closed).expect("written");
         prove_and_record(world).await;
-        watch::reload_policies(&world.booted);
+        watch::reload_policies(&world.booted).await;
         assert_ne!(hash(), first);
         assert_eq!(world.get(LEA, &path).await.status, 404, "the new rule holds");
         std::fs::remove_file(&extra).expect("removed");
@@ -447,11 +447,11 @@ on_both! {
         let text = std::fs::read_to_string(&consent).expect("consent.toml");
         std::fs::write(&consent, text.replace("intake = ", "intaek = ")).expect("written");
         let second = hash();
-        watch::reload_policies(&world.booted);
+        watch::reload_policies(&world.booted).await;
         assert_eq!(hash(), second, "engine and consent change together or not at all");
         std::fs::write(&consent, &text).expect("written");
         prove_and_record(world).await;
-        watch::reload_policies(&world.booted);
+        watch::reload_policies(&world.booted).await;
         assert_eq!(hash(), first, "the same set has the same hash");
         assert_eq!(world.get(LEA, &path).await.status, 200);
     }
@@ -475,7 +475,7 @@ async fn pol_20_a_missing_directory_keeps_the_old_set() {
     let first = hash();
     let away = world.dir().join("policies-away");
     std::fs::rename(policies(&world), &away).expect("moved");
-    watch::reload_policies(&world.booted);
+    watch::reload_policies(&world.booted).await;
     assert_eq!(hash(), first);
     assert_eq!(world.get(ANNA, "/v1/cases").await.status, 200);
 }

@@ -173,17 +173,17 @@ on_both! {
         let before = failures(world).await;
         for (count, text) in wrong.iter().enumerate() {
             fs::write(&record, text).expect("written");
-            watch::reload_policies(&world.booted);
+            watch::reload_policies(&world.booted).await;
             assert_eq!(hash(), first, "wrong record {count}");
         }
         fs::remove_file(&record).expect("removed");
-        watch::reload_policies(&world.booted);
+        watch::reload_policies(&world.booted).await;
         assert_eq!(hash(), first, "no record");
         assert_eq!(world.get(LEA, &path).await.status, 200, "the old set goes on");
         assert!(failures(world).await > before + 7, "each is counted");
 
         fs::write(&record, &of_extra).expect("written");
-        watch::reload_policies(&world.booted);
+        watch::reload_policies(&world.booted).await;
         assert_eq!(hash(), sources.hash(), "the control: with its record it is taken");
         assert_eq!(world.get(LEA, &path).await.status, 404, "and holds");
     }

@@ -147,7 +147,7 @@ fn note_of(text: &str) -> String {
 fn digest(request: &str) -> Option<String> {
     // As strict as the gateway: a field that stands twice was never accepted.
     wire::shape::<Referral>(request.as_bytes()).ok()?;
-    let mut tree = wire::tree(request.as_bytes()).ok()?;
-    tree.sort_all_objects();
+    let mut tree = crate::http::tree::tree(request.as_bytes()).ok()?;
+    tree.sort();
     Some(format!("sha-256:{}", hex(&sha256(tree.to_string().as_bytes()))))
 }

@@ -12,7 +12,8 @@ use crate::http::Api;
 use crate::http::body::JsonBody;
 use crate::http::problem::Problem;
 use crate::http::reply;
-use crate::http::wire::{Field, FieldError, Reading, bsn_places, shape, tree};
+use crate::http::tree::tree;
+use crate::http::wire::{Field, FieldError, Reading, shape};
 use crate::ids::CaseId;
 use crate::policy::Allowed;
 use crate::policy::action::{ListReleases, ReleaseIdentity};
@@ -92,7 +93,7 @@ fn read(body: &[u8], expected: Option<i32>) -> Result<Asked, Vec<FieldError>> {
         person::line(t, 500).map(|()| Secret::new(t.clone()))
     });
     let mut errors = r.into_errors();
-    errors.extend(bsn_places(&tree));
+    errors.extend(tree.bsn_places());
     match (purpose, reason) {
         (Some(purpose), Some(reason)) if errors.is_empty() => {
             Ok(Asked { purpose, reason, expected })
@@ -132,7 +133,7 @@ pub async fn release_identity(
     let once = Once::new(&gateway.keyring, allowed.subject(), &route, &key, &body.0);
     let released = release::release(gateway, allowed, case, asked, once).await?.value;
     let replayed = released.replayed;
-    let response = reply::json(StatusCode::CREATED, &reply_of(released)?)?;
+    let response = reply::padded(StatusCode::CREATED, &reply_of(released)?)?;
     Ok(reply::replayed(response, replayed))
 }
 

@@ -8,7 +8,8 @@ use crate::http::Api;
 use crate::http::body::JsonBody;
 use crate::http::problem::Problem;
 use crate::http::reply;
-use crate::http::wire::{Field, Reading, bsn_places, shape, tree};
+use crate::http::tree::tree;
+use crate::http::wire::{Field, Reading, shape};
 use crate::ids::CaseId;
 use crate::policy::Allowed;
 use crate::policy::action::TransitionCase;
@@ -44,7 +45,7 @@ fn read(body: &[u8]) -> Result<(CaseState, Secret), Problem> {
     let to = r.need("to", &wire.to, "term", |t| CaseState::parse(t));
     r.may("reason", &wire.reason, "text", |t| person::line(t, 200));
     let mut errors = r.into_errors();
-    errors.extend(bsn_places(&tree));
+    errors.extend(tree.bsn_places());
     let to = to.filter(|_| errors.is_empty()).ok_or(Problem::Invalid(errors))?;
     Ok((to, Secret::new(tree.to_string())))
 }

@@ -13,10 +13,10 @@ use crate::domain::referral::{
     Profile, Source, SubjectRole, SupportCode, Urgency,
 };
 use crate::http::referrals::{seal, shape};
-use crate::http::wire::{Field, FieldError, Reading, bsn_places, shape as read_shape, tree};
+use crate::http::tree::{Tree, tree};
+use crate::http::wire::{Field, FieldError, Reading, shape as read_shape};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Reads a referral. The second part is the canonical tree of the request, for its digest.
@@ -26,13 +26,13 @@ use std::collections::BTreeSet;
 pub(super) fn referral(
     body: &[u8],
     now: Timestamp,
-) -> Result<(NewReferral, Value), Vec<FieldError>> {
+) -> Result<(NewReferral, Tree<'_>), Vec<FieldError>> {
     let wire: shape::Referral = read_shape(body).map_err(|error| vec![error])?;
     let tree = tree(body).map_err(|error| vec![error])?;
     let mut reading = Reading::default();
     let read = parts(&mut reading, &wire, now);
     let mut errors = reading.into_errors();
-    errors.extend(bsn_places(&tree));
+    errors.extend(tree.bsn_places());
     match read {
         Some(new) if errors.is_empty() => Ok((new, tree)),
         _ => Err(errors),

@@ -60,7 +60,7 @@ pub async fn submit_referral(
     let (new, tree) = read::referral(&body.0, api.gateway.clock.now()).map_err(Problem::Invalid)?;
     // Members in order of their names, so that the same content gives the same digest.
     let mut canonical = tree;
-    canonical.sort_all_objects();
+    canonical.sort();
     let digest = sha256(canonical.to_string().as_bytes());
     let once = Once::new(&api.gateway.keyring, allowed.subject(), "/v1/referrals", &key, &digest);
     let warnings = warnings(&new.warnings);

@@ -3,7 +3,6 @@
 //! For the writer alone. Invariant: a question sees what earlier requests of its group wrote.
 
 use super::{Found, Question};
-use crate::ids::CaseId;
 use crate::store::cases;
 use crate::store::effect::Rows;
 use crate::store::idempotency::{self, Remembered, Scope};
@@ -71,15 +70,21 @@ pub(super) async fn look_up(
     if question.case.is_some() || question.referral.is_some() {
         bulk.flush(conn).await?;
     }
-    if let Some(id) = question.referral {
-        found.referral = referrals::read(conn, id).await?;
+    let referral = match question.referral {
+        Some(id) => referrals::read(conn, id).await?,
+        None => None,
+    };
+    // What is not there is read in another's place, so that the same is read of both.
+    let (of_referral, is_it) =
+        referral.as_ref().map_or((None, true), |r| (Some(r.case), Some(r.id) == question.referral));
+    if let Some(id) = question.case.or(of_referral) {
+        match cases::read(conn, id).await? {
+            cases::Read::It(row) if is_it => found.case = Some(*row),
+            cases::Read::It(row) | cases::Read::Another(row) => found.instead = Some(row),
+            cases::Read::None => {}
+        }
     }
-    // A referral that is not there is answered after as many reads as one that is another's.
-    let nothing = question.referral.map(|id| CaseId::from_uuid(id.uuid()));
-    let of_referral = found.referral.as_ref().map(|referral| referral.case);
-    if let Some(id) = question.case.or(of_referral).or(nothing) {
-        found.case = cases::read(conn, id).await?;
-    }
+    found.referral = referral.filter(|_| is_it);
     if let Some(known) = question.register {
         found.register_moved = partners::version_on(conn).await? != known;
     }

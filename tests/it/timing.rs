@@ -1,0 +1,138 @@
+//! What the clock tells (ORA-02): whether something exists, told by how long "not there" takes.
+//!
+//! Each question is asked of a thing that is another's and of one that is not there, in pairs, which of them
+//! first by the toss of a coin; what counts is how well one time tells them apart: AUC, the chance that
+//! the one takes longer than the other, 0.5 when it tells nothing. The same measure sees a planted wait of
+//! two milliseconds, or it proves nothing.
+//!
+//! 1,500 pairs a question; `BUURTPOORT_TIMING_PAIRS` asks for more.
+
+use crate::support::{ANNA, BERT, Caller, POH_J, World, on_both};
+use reqwest::{Client, Method};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// How far from 0.5 the measure may be: three standard errors of 1,500 pairs are 0.03.
+const TOLD: f64 = 0.55;
+
+fn pairs() -> usize {
+    std::env::var("BUURTPOORT_TIMING_PAIRS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_500)
+}
+
+/// The chance that a time of `one` is longer than a time of `other`.
+pub(crate) fn auc(one: &[Duration], other: &[Duration]) -> f64 {
+    let mut all: Vec<(Duration, bool)> =
+        one.iter().map(|t| (*t, true)).chain(other.iter().map(|t| (*t, false))).collect();
+    all.sort_unstable();
+    let (mut below, mut longer) = (0_u64, 0_u64);
+    for (_, mine) in all {
+        if mine { longer += below } else { below += 1 }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+    let share = longer as f64 / (one.len() * other.len()) as f64;
+    share
+}
+
+#[test]
+fn the_measure_knows_what_is_alike_and_what_is_not() {
+    let ms = |from: u64| (from..from + 100).map(Duration::from_millis).collect::<Vec<_>>();
+    assert!((auc(&ms(0), &ms(0)) - 0.5).abs() < 0.01);
+    assert!(auc(&ms(100), &ms(0)) > 0.99 && auc(&ms(0), &ms(100)) < 0.01);
+}
+
+/// One way to ask after a thing by its id.
+struct Question {
+    who: Caller,
+    method: Method,
+    path: fn(&str) -> String,
+    body: Option<serde_json::Value>,
+}
+
+impl Question {
+    /// How long it takes to hear that it is not there.
+    async fn ask(&self, world: &World, client: &Client, token: &str, id: &str) -> Duration {
+        let url = world.url(&(self.path)(id));
+        let mut request = client.request(self.method.clone(), url).bearer_auth(token);
+        if let Some(body) = &self.body {
+            let key = world.key();
+            request = request.header("Idempotency-Key", key).json(body);
+        }
+        let request = request.build().expect("a request");
+        let start = Instant::now();
+        let answer = client.execute(request).await.expect("an answer");
+        let (status, text) = (answer.status().as_u16(), answer.text().await.expect("a body"));
+        let took = start.elapsed();
+        assert_eq!(status, 404, "{text}");
+        took
+    }
+
+    /// Both times of each pair, of `foreign` and of something that is not there.
+    async fn pairs(&self, world: &World, foreign: &str, wait: Duration) -> [Vec<Duration>; 2] {
+        let client = world.client(self.who.0);
+        let mut times = [Vec::new(), Vec::new()];
+        let mut token = world.token(self.who);
+        for nth in 0..pairs() {
+            if nth % 2_000 == 1_999 {
+                token = world.token(self.who);
+            }
+            let absent = uuid::Uuid::new_v4();
+            // A coin: a bit of the id nobody chose.
+            let order = if absent.as_u128() & 1 == 0 { [0, 1] } else { [1, 0] };
+            for which in order {
+                let absent = absent.to_string();
+                let id = if which == 0 { foreign } else { &absent };
+                let mut took = self.ask(world, &client, &token, id).await;
+                if which == 0 && !wait.is_zero() {
+                    let start = Instant::now();
+                    tokio::time::sleep(wait).await;
+                    took += start.elapsed();
+                }
+                times[which].push(took);
+            }
+        }
+        times
+    }
+}
+
+fn questions() -> [Question; 3] {
+    let reason = json!({"purpose": "intake", "reason": "nieuwsgierig"});
+    [
+        Question {
+            who: BERT,
+            method: Method::GET,
+            path: |id| format!("/v1/cases/{id}"),
+            body: None,
+        },
+        Question {
+            who: BERT,
+            method: Method::POST,
+            path: |id| format!("/v1/cases/{id}/identity-releases"),
+            body: Some(reason),
+        },
+        Question {
+            who: POH_J,
+            method: Method::GET,
+            path: |id| format!("/v1/referrals/{id}"),
+            body: None,
+        },
+    ]
+}
+
+on_both! {
+    /// What is another's takes as long as what is not there.
+    async fn ora_02_the_clock_does_not_tell_what_exists(world: World) {
+        let (referral, case) = world.assigned_case().await;
+        assert_eq!(world.get(ANNA, &format!("/v1/cases/{case}")).await.status, 200, "it is there");
+        for (nth, question) in questions().iter().enumerate() {
+            let id = if (question.path)("").starts_with("/v1/cases") { &case } else { &referral };
+            let [foreign, absent] = question.pairs(world, id, Duration::ZERO).await;
+            let told = auc(&foreign, &absent);
+            eprintln!("ORA-02 question {nth}: AUC {told:.3} of {} pairs", foreign.len());
+            assert!((1.0 - TOLD..=TOLD).contains(&told), "question {nth}: AUC {told:.3}");
+        }
+        let planted = Duration::from_millis(2);
+        let [foreign, absent] = questions()[0].pairs(world, &case, planted).await;
+        let told = auc(&foreign, &absent);
+        assert!(told >= 0.9, "control: two milliseconds are seen, AUC {told:.3}");
+    }
+}
