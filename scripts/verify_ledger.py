@@ -22,7 +22,9 @@ except ImportError:
 EVENTS = """referral.accepted referral.refused referral.withdrawn release.intent release.done release.aborted
 access.denied access.denied-more consent.given consent.refused consent.withdrawn assignment.made case.read case.transition
 stats.published stats.read policy.loaded token.issued partner.changed key.rotated erase.done audit.read
-audit.resumed restore.acknowledged config.changed operator.action""".split()
+audit.resumed restore.acknowledged config.changed operator.action support.registered support.read support.moved
+pairing.made pairing.moved pairing.evaluated goals.changed case.corrected statistics.objected link.decided
+report.received""".split()
 
 # The one spelling of a leaf. Every text is a code; everything else is a number, a hash or null.
 CODE, CODES = rb'"[A-Za-z0-9:._/-]{0,128}"', rb'\[(?:"[A-Za-z0-9:._/-]{0,128}"(?:,"[A-Za-z0-9:._/-]{0,128}"){0,63})?\]'

@@ -13,6 +13,7 @@ use crate::consent::Outcome;
 use crate::crypto::Entropy;
 use crate::crypto::keyring::Keyring;
 use crate::domain::consent::{Reason, SubjectRef};
+use crate::domain::pairing::Terms;
 use crate::policy::verdict::Refused;
 use crate::policy::{Engine, Subject};
 use crate::statistics::protect::Rules;
@@ -29,11 +30,14 @@ pub mod decoy;
 pub mod figures;
 pub mod goals;
 mod on_case;
+pub mod pair;
 mod plain;
+pub mod propose;
 pub mod referrals;
 pub mod release;
 pub mod standing;
 pub mod submit;
+pub mod support;
 pub mod transition;
 pub mod visible;
 pub mod witness;
@@ -54,6 +58,8 @@ pub struct Gateway {
     pub engine: ArcSwap<Engine>,
     /// Purposes, terms and switches of consent; exchanged with the policies.
     pub consent: ArcSwap<ConsentRules>,
+    /// How long the steps of the programme take; exchanged with the policies.
+    pub terms: ArcSwap<Terms>,
     /// Threshold and rounding of figures.
     pub disclosure: Rules,
     /// Partners and territories; exchanged whole when the register moves.

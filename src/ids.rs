@@ -78,6 +78,21 @@ id!(
     ordered()
 );
 id!(
+    /// One support family. Its key and its sealed identity stand under this id.
+    SupportFamilyId,
+    random()
+);
+id!(
+    /// One pairing of a family and a support family.
+    PairingId,
+    random()
+);
+id!(
+    /// One evaluation of a pairing.
+    EvaluationId,
+    ordered()
+);
+id!(
     /// One published set of figures.
     StatisticsReleaseId,
     ordered()

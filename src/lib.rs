@@ -13,6 +13,7 @@ pub mod ids;
 pub mod audit;
 pub mod consent;
 pub mod crypto;
+pub mod matching;
 pub mod policy;
 pub mod statistics;
 

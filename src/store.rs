@@ -33,10 +33,13 @@ pub mod identities;
 pub mod keys;
 pub mod ledger;
 pub mod migrate;
+pub mod pairings;
 pub mod partners;
 pub mod pool;
 pub mod referrals;
 pub mod rights;
+pub mod support_facts;
+pub mod support_families;
 pub mod witness;
 pub mod writer;
 

@@ -131,7 +131,14 @@ const fn action_code(event: Event) -> &'static str {
         | Event::ConsentRefused
         | Event::ConsentWithdrawn
         | Event::AssignmentMade
-        | Event::CaseTransition => "U",
+        | Event::CaseTransition
+        | Event::PairingMade
+        | Event::PairingMoved
+        | Event::PairingEvaluated
+        | Event::GoalsChanged
+        | Event::CaseCorrected
+        | Event::StatisticsObjected
+        | Event::LinkDecided => "U",
         Event::EraseDone => "D",
         Event::ReleaseIntent
         | Event::ReleaseDone
@@ -249,6 +256,13 @@ fn words(entry: &Entry) -> &'static str {
         (Event::AssignmentMade, _) => "gave the case to a coordinator",
         (Event::CaseRead, _) => "read about the case, without names",
         (Event::CaseTransition, _) => "took the case a step further",
+        (Event::PairingMade, _) => "introduced the family to a support family",
+        (Event::PairingMoved, _) => "took a pairing a step further, or ended it",
+        (Event::PairingEvaluated, _) => "evaluated a pairing",
+        (Event::GoalsChanged, _) => "said where a goal of the plan stands",
+        (Event::CaseCorrected, _) => "corrected what is kept",
+        (Event::StatisticsObjected, _) => "passed on that the family will not be counted",
+        (Event::LinkDecided, _) => "said whether two referrals are of one family",
         (Event::AuditRead, _) => "read who had looked",
         (Event::EraseDone, _) => "erased the case",
         _ => "did something about the case",

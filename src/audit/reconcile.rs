@@ -48,6 +48,8 @@ pub struct CaseOnFile {
     pub assignments: Vec<(i32, String, String)>,
     /// Releases: to which account, for what purpose, which field groups.
     pub releases: Vec<(String, String, Vec<String>)>,
+    /// How many pairings it has, or had.
+    pub pairings: usize,
     /// Id of the partner whose referral it is.
     pub partner: Option<Uuid>,
     /// Whether there is a referral of this case, and whether it is withdrawn.
@@ -61,6 +63,11 @@ struct Book {
     first_seq: u64,
     consent: i32,
     transitions: i32,
+    /// Steps of pairings, each of which changes the case, and how many of them began one.
+    pairing_steps: i32,
+    pairings: usize,
+    /// Changes of the facts that are neither.
+    other_facts: i32,
     withdrawn: i32,
     /// By territory or by a person, and to whom.
     assigned: Vec<(bool, String)>,
@@ -216,6 +223,13 @@ impl Book {
                 let to = entry.why.as_str().rsplit(':').next();
                 self.comes_to(to.unwrap_or_default());
             }
+            Event::PairingMade | Event::PairingMoved => {
+                self.pairing_steps += 1;
+                self.pairings += usize::from(entry.event == Event::PairingMade);
+                let to = entry.why.as_str().rsplit(':').next();
+                self.comes_to(to.unwrap_or_default());
+            }
+            Event::GoalsChanged => self.other_facts += 1,
             Event::ReferralWithdrawn => {
                 self.withdrawn += 1;
                 self.comes_to(WITHDRAWN_STATE);
@@ -241,7 +255,8 @@ impl Book {
         is_named: &impl Fn(&str, &str) -> bool,
     ) -> Vec<&'static str> {
         let by_hand = self.assigned.iter().filter(|(territory, _)| !territory).count();
-        let steps = i32::try_from(by_hand).unwrap_or(i32::MAX) + self.transitions + self.withdrawn;
+        let by_hand = i32::try_from(by_hand).unwrap_or(i32::MAX);
+        let steps = by_hand + self.transitions + self.pairing_steps + self.withdrawn;
         let held = self.may_be_held && file.state == HELD_STATE;
         let last = file.assignments.last().map(|(_, coordinator, _)| coordinator.as_str());
         let withdrawn = self.withdrawn > 0;
@@ -249,13 +264,14 @@ impl Book {
             (self.accepted == 1, "a case has its entry referral.accepted"),
             (file.state == self.state || held, "a case is in the state the ledger brought it to"),
             (
-                file.facts_version == 1 + self.consent + self.transitions,
+                file.facts_version == 1 + self.consent + self.transitions + self.other_facts,
                 "every version of consent has its entry",
             ),
             (
                 (1 + steps..=1 + steps + self.consent).contains(&file.version),
                 "every change of a case has its entry",
             ),
+            (self.pairings == file.pairings, "every pairing has its entry"),
             (self.assignments_match(file, is_named), "every assignment has its entry"),
             (file.assignee.as_deref() == last, "a case is held by whom it was last assigned to"),
             (
@@ -305,6 +321,9 @@ const fn is_about_rows(event: Event) -> bool {
             | Event::ConsentWithdrawn
             | Event::AssignmentMade
             | Event::CaseTransition
+            | Event::PairingMade
+            | Event::PairingMoved
+            | Event::GoalsChanged
     )
 }
 

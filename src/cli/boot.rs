@@ -175,7 +175,7 @@ async fn gateway(
     keyring: Arc<Keyring>,
     clock: Clock,
 ) -> Result<Gateway, Failure> {
-    let Loaded { engine, consent, disclosure } =
+    let Loaded { engine, consent, disclosure, terms } =
         proof::load_proven(config.policies.directory.as_deref(), &config.ledger.origin, &keyring)?;
     let entropy = Entropy::system();
     let register = partners::load(&pool).await?;
@@ -197,6 +197,7 @@ async fn gateway(
         engine: ArcSwap::from_pointee(engine),
         consent: ArcSwap::from_pointee(consent),
         disclosure,
+        terms: ArcSwap::from_pointee(terms),
         register: ArcSwap::from_pointee(register),
     })
 }

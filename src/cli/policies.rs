@@ -3,6 +3,7 @@
 use crate::cli::Failure;
 use crate::domain::consent::{Purpose, Recipient, Switches};
 use crate::domain::municipality::Municipality;
+use crate::domain::pairing::Terms;
 use crate::flow::ConsentRules;
 use crate::policy::Engine;
 use crate::policy::engine::{self, PolicyFile, actions_without_permit};
@@ -14,6 +15,7 @@ use std::path::Path;
 pub mod contract;
 pub mod explain;
 pub mod matrix;
+mod programme;
 pub mod proof;
 pub mod prove;
 pub mod verbs;
@@ -34,7 +36,8 @@ compiled_in!(
     "oversight.cedar",
     "referrer.cedar",
     "consent.toml",
-    "disclosure.toml"
+    "disclosure.toml",
+    "programme.toml"
 );
 
 /// Everything `policies/` says.
@@ -46,6 +49,8 @@ pub struct Loaded {
     pub consent: ConsentRules,
     /// Figures.
     pub disclosure: Rules,
+    /// How long steps take.
+    pub terms: Terms,
 }
 
 /// What must hold of every set, as it was when the program was built. No policy: the engine never sees
@@ -93,7 +98,7 @@ impl Sources {
             .filter(|(name, _)| *name != INVARIANTS_FILE)
             .map(|(name, text)| PolicyFile { name: name.clone(), text: text.clone() })
             .collect();
-        let other = ["consent.toml", "disclosure.toml"];
+        let other = ["consent.toml", "disclosure.toml", "programme.toml"];
         let other =
             other.map(|name| Ok(PolicyFile { name: name.to_owned(), text: file(name)?.clone() }));
         let other = other.into_iter().collect::<Result<Vec<_>, Failure>>()?;
@@ -117,6 +122,7 @@ impl Sources {
             engine,
             consent: consent(text("consent.toml"))?,
             disclosure: disclosure(text("disclosure.toml"))?,
+            terms: programme::read(text("programme.toml"))?,
         })
     }
 

@@ -98,6 +98,7 @@ fn take_policies(booted: &Booted) -> Outcome {
         Ok(loaded) => {
             booted.api.gateway.engine.store(Arc::new(loaded.engine));
             booted.api.gateway.consent.store(Arc::new(loaded.consent));
+            booted.api.gateway.terms.store(Arc::new(loaded.terms));
             tracing::info!("policies taken anew");
             Outcome::Allow
         }

@@ -27,18 +27,31 @@ words! {
 }
 
 impl CaseState {
-    /// The states a coordinator can move the case to from here. The steps from `searching` on belong
-    /// to a pairing and are not taken by hand.
+    /// The states a coordinator can move the case to from here; `living` is where its pairings bring it,
+    /// if any of them lives. What belongs to a pairing is not taken by hand, and a case with a living
+    /// pairing comes back from waiting where that pairing is, and does not close.
     #[must_use]
-    pub const fn next(self) -> &'static [Self] {
-        match self {
-            Self::New => &[Self::Intake, Self::OnHold, Self::Closed],
-            Self::Intake => &[Self::Searching, Self::OnHold, Self::Closed],
-            Self::Searching => &[Self::OnHold, Self::Closed],
-            Self::Introduction | Self::Trial | Self::Paired | Self::Evaluating => &[Self::OnHold],
-            Self::OnHold => &[Self::Intake, Self::Closed],
-            Self::Closed => &[],
+    pub fn next(self, living: Option<Self>) -> Vec<Self> {
+        match (self, living) {
+            (Self::New, _) => vec![Self::Intake, Self::OnHold, Self::Closed],
+            (Self::Intake | Self::Evaluating, _) => {
+                vec![Self::Searching, Self::OnHold, Self::Closed]
+            }
+            (Self::Searching, _) => vec![Self::OnHold, Self::Closed],
+            (Self::Introduction | Self::Trial | Self::Paired, _) => vec![Self::OnHold],
+            (Self::OnHold, Some(pairing)) => vec![pairing],
+            (Self::OnHold, None) => vec![Self::Intake, Self::Closed],
+            (Self::Closed, _) => Vec::new(),
         }
+    }
+
+    /// Whether a family can be introduced to a support family from here.
+    #[must_use]
+    pub const fn takes_a_pairing(self) -> bool {
+        matches!(
+            self,
+            Self::Searching | Self::Introduction | Self::Trial | Self::Paired | Self::Evaluating
+        )
     }
 
     /// Whether anything about the family may still be released.
@@ -76,16 +89,22 @@ mod tests {
 
     #[test]
     fn closed_is_the_end_and_everything_can_reach_it() {
-        assert!(CaseState::Closed.next().is_empty());
+        assert!(CaseState::Closed.next(None).is_empty());
         for &state in CaseState::ALL {
             let mut reached = vec![state];
             while let Some(next) =
-                reached.iter().flat_map(|s| s.next()).find(|s| !reached.contains(s))
+                reached.iter().flat_map(|s| s.next(None)).find(|s| !reached.contains(s))
             {
-                reached.push(*next);
+                reached.push(next);
             }
             assert!(reached.contains(&CaseState::Closed), "{state:?}");
         }
+    }
+
+    #[test]
+    fn a_case_with_a_living_pairing_comes_back_to_it_and_does_not_close() {
+        assert_eq!(CaseState::OnHold.next(Some(CaseState::Trial)), [CaseState::Trial]);
+        assert!(!CaseState::Paired.next(Some(CaseState::Paired)).contains(&CaseState::Closed));
     }
 
     #[test]

@@ -225,6 +225,19 @@ pub struct Profile {
     pub youngest: AgeBand,
 }
 
+/// What is asked for, as far as matching needs. Codes, nothing in words.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SupportAsked {
+    /// What.
+    pub codes: Vec<SupportCode>,
+    /// When.
+    pub dayparts: Vec<Daypart>,
+    /// Whether a child would stay the night.
+    pub sleepover: bool,
+    /// The language the family is best reached in, as a tag.
+    pub language: Option<String>,
+}
+
 /// A referral that passed every rule of form. Consent has not been looked at yet.
 #[derive(Debug)]
 pub struct NewReferral {
@@ -244,6 +257,8 @@ pub struct NewReferral {
     pub consent: Option<Consent>,
     /// Whether attention points about health were sent.
     pub tells_health: bool,
+    /// What is asked for, in codes.
+    pub asked: SupportAsked,
     /// The field groups to seal.
     pub disclosures: Vec<Disclosure>,
     /// The registrant's own name, sealed apart for stage `contact`.

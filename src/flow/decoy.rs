@@ -11,7 +11,7 @@ use crate::domain::case::CaseState;
 use crate::domain::consent::{SubjectFacts, SubjectRef};
 use crate::domain::identity::Secret;
 use crate::domain::municipality::Municipality;
-use crate::domain::referral::{Composition, Profile, Source, Urgency};
+use crate::domain::referral::{Composition, Profile, Source, SupportAsked, Urgency};
 use crate::ids::{AuditReference, CaseId, FamilyId, PartnerId, ReferralId};
 use crate::store::StoreError;
 use crate::store::cases::CaseRow;
@@ -43,6 +43,8 @@ pub fn make(keyring: &Keyring, entropy: &Entropy) -> Result<CaseRow, StoreError>
         consent: None,
         plan_participants: Vec::new(),
         tells_health: false,
+        asked: SupportAsked::default(),
+        goals: Vec::new(),
         reference: None,
         history: Vec::new(),
         // About as long as a real one.

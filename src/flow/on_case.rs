@@ -2,10 +2,12 @@
 
 use crate::audit::entry::{Code, Event, Object as LedgerObject, Outcome};
 use crate::crypto::seal::CaseKey;
+use crate::domain::case::CaseState;
+use crate::domain::pairing::furthest;
 use crate::domain::partner::Role;
 use crate::flow::standing::{Basis, ConsentRules, Standing};
 use crate::flow::{Done, FlowError, Gateway, Once};
-use crate::ids::{AuditReference, CaseId, ReferralId};
+use crate::ids::{AuditReference, CaseId, PairingId, PartnerId, ReferralId, SupportFamilyId};
 use crate::policy::action::Action;
 use crate::policy::facts::{CaseFacts, Circumstance, Facts};
 use crate::policy::verdict::Note;
@@ -15,8 +17,9 @@ use crate::store::cases::CaseRow;
 use crate::store::effect::{Effect, Rows};
 use crate::store::facts::{self, CaseMemory};
 use crate::store::idempotency::Remembered;
+use crate::store::pairings::PairingRow;
 use crate::store::referrals::ReferralRow;
-use crate::store::writer::{Found, Question};
+use crate::store::writer::{Found, FoundSupport, Question};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -28,6 +31,26 @@ pub(super) struct OpenCase<'a> {
     pub(super) standing: &'a Standing,
     pub(super) remembered: Option<&'a Remembered>,
     pub(super) referral: Option<&'a ReferralRow>,
+    /// Its pairings, oldest first, where they were asked for.
+    pub(super) pairings: &'a [PairingRow],
+    /// Who referred, where the pairings were asked for.
+    pub(super) referrer: Option<PartnerId>,
+    /// The pairing asked for.
+    pub(super) pairing: Option<&'a PairingRow>,
+    /// The support family asked for, or that of the pairing.
+    pub(super) support: Option<&'a FoundSupport>,
+}
+
+impl OpenCase<'_> {
+    /// Where its living pairings bring the case.
+    pub(super) fn living(&self) -> Option<CaseState> {
+        furthest(self.pairings.iter().map(|pairing| pairing.state))
+    }
+
+    /// Whether it was ever tried out with a support family.
+    pub(super) fn was_tried(&self) -> bool {
+        self.pairings.iter().any(|pairing| pairing.trial_ms.is_some())
+    }
 }
 
 /// What a verb says about a case that was found: what to write if the verdict is yes.
@@ -38,10 +61,16 @@ pub(super) struct Wish<T> {
     pub(super) outcome: Result<(Rows, T), FlowError>,
 }
 
-/// Which case, by its own id or by that of its referral.
+/// Which case, by its own id or another, and what is read beside it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Which {
     Case(CaseId),
+    /// A case and its pairings.
+    WithPairings(CaseId),
+    /// A case, its pairings, and a support family to introduce it to.
+    WithSupport(CaseId, SupportFamilyId),
+    /// The case of a pairing, its pairings, and the support family.
+    Pairing(PairingId),
     Referral(ReferralId),
 }
 
@@ -54,6 +83,11 @@ impl Which {
         };
         match self {
             Self::Case(id) => Question { case: Some(id), ..asked },
+            Self::WithPairings(id) => Question { case: Some(id), pairings: true, ..asked },
+            Self::WithSupport(id, support) => {
+                Question { case: Some(id), pairings: true, support: Some(support), ..asked }
+            }
+            Self::Pairing(id) => Question { pairing: Some(id), pairings: true, ..asked },
             Self::Referral(id) => Question { referral: Some(id), ..asked },
         }
     }
@@ -130,6 +164,10 @@ fn decided<A: Action, T>(
         standing: &standing,
         remembered: found.remembered.as_ref(),
         referral: found.referral.as_ref(),
+        pairings: &found.pairings,
+        referrer: found.referrer,
+        pairing: found.pairing.as_ref(),
+        support: found.support.as_ref(),
     };
     let facts = facts_for(&case);
     let verdict = allowed.decide(object, &facts, &circumstance(&case));

@@ -79,7 +79,9 @@ pub async fn release(
     let circumstance = move |_: &OpenCase<'_>| Circumstance::Purpose(purpose.as_str());
     let asked = on_case(gateway, allowed, case, Which::Case(case), Some(once), circumstance, wish);
     let (permit, Done { value: intent, committed }) = match asked.await {
-        Err(FlowError::NotFound) => return Err(explain(gateway, &subject, case, purpose).await),
+        Err(FlowError::NotFound) => {
+            return Err(explain(gateway, &subject, case, purpose.as_str()).await);
+        }
         other => other?,
     };
     let opened =
@@ -214,11 +216,11 @@ pub(super) const fn reason_place(case: CaseId, release: &str) -> Place<'_> {
 }
 
 /// Tells the coordinator who holds the case why it stayed shut; everybody else learns nothing.
-async fn explain(
+pub(super) async fn explain(
     gateway: &Gateway,
     subject: &Subject,
     case: CaseId,
-    purpose: ReleasePurpose,
+    purpose: &str,
 ) -> FlowError {
     let found = crate::store::cases::find(&gateway.store.pool, case).await;
     let Ok(Some(row)) = found else {
@@ -232,8 +234,10 @@ async fn explain(
     };
     let rules = gateway.consent.load();
     let standing = standing_of(&rules, &row, &memory, gateway.clock.now());
-    if standing.consented.contains(&purpose.as_str()) {
-        FlowError::State { allowed: row.state.next().iter().map(|state| state.as_str()).collect() }
+    if standing.consented.contains(&purpose) {
+        FlowError::State {
+            allowed: row.state.next(None).iter().map(|state| state.as_str()).collect(),
+        }
     } else if standing.referral.is_allowed() {
         FlowError::Consent {
             reasons: vec![crate::domain::consent::Reason::PurposeNotCovered],
@@ -245,7 +249,7 @@ async fn explain(
 }
 
 /// Writes the outcome behind the answer's back: it shares the next commit.
-fn conclude(
+pub(super) fn conclude(
     gateway: &Arc<Gateway>,
     entry: crate::audit::entry::Entry,
     request: crate::ids::RequestId,

@@ -176,6 +176,8 @@ fn prepare(
         consent: new.consent,
         plan_participants: new.plan_participants,
         tells_health: new.tells_health,
+        asked: new.asked,
+        goals: Vec::new(),
         reference,
         history: Vec::new(),
         view,

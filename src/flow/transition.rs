@@ -4,7 +4,7 @@ use crate::audit::entry::Event;
 use crate::domain::case::CaseState;
 use crate::domain::identity::Secret;
 use crate::domain::referral::ReferralStatus;
-use crate::flow::on_case::{OpenCase, Which, Wish, on_case};
+use crate::flow::on_case::{OpenCase, Which, Wish, consent_basis, on_case};
 use crate::flow::{Done, FlowError, Gateway};
 use crate::ids::{CaseId, DeliveryId};
 use crate::policy::Allowed;
@@ -38,7 +38,8 @@ pub async fn transition(
         note: Note { why: vec![to.as_str()], ..Note::default() },
         outcome: step(&own, found, to, &reason, expected, now),
     };
-    let (_, done) = on_case(gateway, allowed, case, Which::Case(case), None, nothing, wish).await?;
+    let (_, done) =
+        on_case(gateway, allowed, case, Which::WithPairings(case), None, nothing, wish).await?;
     Ok(done)
 }
 
@@ -53,17 +54,26 @@ fn step(
     if expected.is_some_and(|version| version != found.row.version) {
         return Err(FlowError::Stale);
     }
-    let next = found.row.state.next();
+    let next = found.row.state.next(found.living());
     if !next.contains(&to) {
         return Err(FlowError::State { allowed: next.iter().map(|s| s.as_str()).collect() });
     }
     let at_ms = now.as_millisecond();
     let case =
         CaseChange { id: found.row.id, state: to, assignee: found.row.assignee.clone(), at_ms };
-    let status = referral_status(to);
+    let status = referral_status(to, found.was_tried());
     let referral = status.map(|status| ReferralChange { id: found.row.referral, status, at_ms });
     let facts = Some(remember(gateway, found, reason)?);
-    Ok((Rows { case: Some(case), referral, facts, ..Rows::default() }, to))
+    let outbox = referral.iter().filter_map(|_| tell(gateway, found, now)).collect();
+    Ok((Rows { case: Some(case), referral, facts, outbox, ..Rows::default() }, to))
+}
+
+/// A message to the referrer that its referral changed, while the family consents to feedback.
+pub(super) fn tell(gateway: &Gateway, found: &OpenCase<'_>, now: Timestamp) -> Option<OutboxRow> {
+    let rules = gateway.consent.load();
+    let hears = rules.covers_feedback(consent_basis(found.row, found.memory), now);
+    let referrer = found.referrer.filter(|_| hears)?;
+    Some(tell_referrer(referrer, found.row.referral, now.as_millisecond()))
 }
 
 /// The facts with the reason of this step at the end of their history.
@@ -79,13 +89,19 @@ fn remember(
     Ok(FactsRow { case, version, sealed })
 }
 
-/// What the referrer sees of a state of the case.
-pub(super) const fn referral_status(state: CaseState) -> Option<ReferralStatus> {
-    match state {
-        CaseState::Intake | CaseState::Searching => Some(ReferralStatus::InContact),
-        CaseState::OnHold => Some(ReferralStatus::OnHold),
-        CaseState::Closed => Some(ReferralStatus::NotPaired),
-        _ => None,
+/// What the referrer sees of a state of the case; `tried` when a support family ever was.
+pub(super) const fn referral_status(state: CaseState, tried: bool) -> Option<ReferralStatus> {
+    match (state, tried) {
+        (CaseState::New, _) => None,
+        (CaseState::Intake | CaseState::Searching | CaseState::Introduction, _) => {
+            Some(ReferralStatus::InContact)
+        }
+        (CaseState::Trial | CaseState::Paired | CaseState::Evaluating, _) => {
+            Some(ReferralStatus::Paired)
+        }
+        (CaseState::OnHold, _) => Some(ReferralStatus::OnHold),
+        (CaseState::Closed, false) => Some(ReferralStatus::NotPaired),
+        (CaseState::Closed, true) => Some(ReferralStatus::Completed),
     }
 }
 

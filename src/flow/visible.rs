@@ -4,10 +4,10 @@
 use crate::audit::entry::Event;
 use crate::domain::partner::Role;
 use crate::flow::{FlowError, Gateway, plain};
-use crate::ids::{CaseId, ReferralId};
+use crate::ids::{CaseId, ReferralId, SupportFamilyId};
 use crate::policy::facts::Facts;
 use crate::policy::{Action, Allowed};
-use crate::store::{cases, referrals};
+use crate::store::{cases, referrals, support_families};
 use std::sync::Arc;
 
 /// Fails with [`FlowError::NotFound`], on record, when the case is not there or not the caller's.
@@ -39,6 +39,21 @@ pub async fn referral<A: Action<Object = ReferralId>>(
 ) -> Result<(), FlowError> {
     let row = referrals::find(&gateway.store.pool, id).await?;
     let visible = row.is_some_and(|row| row.partner == allowed.subject().partner);
+    if visible { Ok(()) } else { refuse(gateway, allowed, id).await }
+}
+
+/// Fails with [`FlowError::NotFound`], on record, when the support family is not there or not of the caller's
+/// organisation.
+///
+/// # Errors
+/// [`FlowError::NotFound`]; [`FlowError::Store`].
+pub async fn support<A: Action<Object = SupportFamilyId>>(
+    gateway: &Arc<Gateway>,
+    allowed: &Allowed<A>,
+    id: SupportFamilyId,
+) -> Result<(), FlowError> {
+    let row = support_families::find(&gateway.store.pool, id).await?;
+    let visible = row.is_some_and(|row| row.organisation == allowed.subject().partner);
     if visible { Ok(()) } else { refuse(gateway, allowed, id).await }
 }
 

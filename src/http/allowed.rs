@@ -6,7 +6,8 @@
 use crate::http::Api;
 use crate::http::problem::Problem;
 use crate::policy::action::{
-    ListAuditEntries, ListCases, ListReferrals, ReadAuditConsistency, ReadCheckpoint,
+    ListAuditEntries, ListCases, ListReferrals, ListSupportFamilies, ReadAuditConsistency,
+    ReadCheckpoint,
 };
 use crate::policy::{Action, Allowed, Subject};
 use crate::store::health::State;
@@ -43,8 +44,13 @@ fn ask<A: Action>(request: &HttpRequest) -> Result<Allowed<A>, Problem> {
 /// Lists and a proof of growth read their own parameters; nothing else takes any. What stands in a URL ends in the logs of
 /// others, so nobody may get used to putting data there.
 fn no_query_unless_read<A: Action>(request: &HttpRequest) -> Result<(), Problem> {
-    let reading =
-        [ListReferrals::NAME, ListCases::NAME, ListAuditEntries::NAME, ReadAuditConsistency::NAME];
+    let reading = [
+        ListReferrals::NAME,
+        ListCases::NAME,
+        ListSupportFamilies::NAME,
+        ListAuditEntries::NAME,
+        ReadAuditConsistency::NAME,
+    ];
     if request.query_string().is_empty() || reading.contains(&A::NAME) {
         return Ok(());
     }

@@ -4,7 +4,7 @@
 //! `buurtpoort openapi`.
 
 use crate::http::edge::API_VERSION;
-use crate::http::{audit, cases, consent, referrals, statistics};
+use crate::http::{audit, cases, consent, pairings, referrals, statistics, support_families};
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
@@ -24,6 +24,16 @@ use utoipa::OpenApi;
     cases::assign::assign_case,
     cases::assign::list_assignments,
     cases::transition::transition_case,
+    support_families::find::list_proposals,
+    pairings::introduce::create_pairing,
+    pairings::introduce::list_pairings,
+    pairings::step::transition_pairing,
+    pairings::evaluate::create_evaluation,
+    support_families::register::register_support_family,
+    support_families::find::list_support_families,
+    support_families::find::read_support_family,
+    support_families::work::transition_support_family,
+    support_families::work::release_support_identity,
     statistics::list_statistics,
     statistics::read_statistics,
     statistics::read_definitions,

@@ -35,6 +35,20 @@ impl Page {
         request: &HttpRequest,
         route: &str,
     ) -> Result<Self, Problem> {
+        Self::read_with(gateway, subject, request, route, |_, _| Ok(false))
+    }
+
+    /// As [`Self::read`]; `other` takes the parameters this list has besides, and says whether one is.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and what `other` refuses.
+    pub(super) fn read_with(
+        gateway: &Gateway,
+        subject: &Subject,
+        request: &HttpRequest,
+        route: &str,
+        mut other: impl FnMut(&str, &str) -> Result<bool, Problem>,
+    ) -> Result<Self, Problem> {
         let context = format!("{}:{}:{route}", subject.partner, subject.person.as_str());
         let mut page =
             Self { after: (i64::MIN, Uuid::nil()), limit: DEFAULT, unassigned: false, context };
@@ -44,6 +58,7 @@ impl Page {
                 Some(("cursor", text)) => page.after = page.open(gateway, text)?,
                 Some(("assigned", "false")) => page.unassigned = true,
                 Some(("assigned", "true")) => page.unassigned = false,
+                Some((name, text)) if other(name, text)? => {}
                 _ => return Err(bad("unknown-parameter", "holds documented parameters only")),
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::flow::{Gateway, visible};
 use crate::http::problem::Problem;
-use crate::ids::{CaseId, ReferralId};
+use crate::ids::{CaseId, ReferralId, SupportFamilyId};
 use crate::policy::{Action, Allowed};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
@@ -102,6 +102,16 @@ pub(super) async fn unless_hidden_referral<A: Action<Object = ReferralId>>(
     problem: Problem,
 ) -> Problem {
     visible::referral(gateway, &allowed, referral).await.err().map_or(problem, Problem::from)
+}
+
+/// As [`unless_hidden`], for a support family.
+pub(super) async fn unless_hidden_support<A: Action<Object = SupportFamilyId>>(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<A>,
+    id: SupportFamilyId,
+    problem: Problem,
+) -> Problem {
+    visible::support(gateway, &allowed, id).await.err().map_or(problem, Problem::from)
 }
 
 /// Whether the caller takes JSON.

@@ -1,8 +1,10 @@
 //! Every route of the API listener.
 
 use crate::http::cases::{assign, read, release, transition};
+use crate::http::pairings::{evaluate, introduce, step};
 use crate::http::referrals::{follow, goals, submit};
 use crate::http::router::Router;
+use crate::http::support_families::{find, register, work};
 use crate::http::{audit, consent, oauth, statistics};
 use actix_web::http::Method;
 
@@ -25,6 +27,20 @@ pub fn routes() -> Router {
         .add(post.clone(), "/v1/cases/{id}/assignments", assign::assign_case)
         .add(get.clone(), "/v1/cases/{id}/assignments", assign::list_assignments)
         .add(post.clone(), "/v1/cases/{id}/transitions", transition::transition_case)
+        .add(get.clone(), "/v1/cases/{id}/proposals", find::list_proposals)
+        .add(post.clone(), "/v1/cases/{id}/pairings", introduce::create_pairing)
+        .add(get.clone(), "/v1/cases/{id}/pairings", introduce::list_pairings)
+        .add(post.clone(), "/v1/pairings/{id}/transitions", step::transition_pairing)
+        .add(post.clone(), "/v1/pairings/{id}/evaluations", evaluate::create_evaluation)
+        .add(post.clone(), "/v1/support-families", register::register_support_family)
+        .add(get.clone(), "/v1/support-families", find::list_support_families)
+        .add(get.clone(), "/v1/support-families/{id}", find::read_support_family)
+        .add(post.clone(), "/v1/support-families/{id}/transitions", work::transition_support_family)
+        .add(
+            post.clone(),
+            "/v1/support-families/{id}/identity-releases",
+            work::release_support_identity,
+        )
         .add(get.clone(), "/v1/statistics/releases", statistics::list_statistics)
         .add(get.clone(), "/v1/statistics/releases/{id}", statistics::read_statistics)
         .add(get.clone(), "/v1/statistics/definitions", statistics::read_definitions)

@@ -4,7 +4,7 @@
 
 use crate::domain::access::Field;
 use crate::domain::municipality::Municipality;
-use crate::ids::{CaseId, PartnerId, ReferralId};
+use crate::ids::{CaseId, PartnerId, ReferralId, SupportFamilyId};
 use std::fmt;
 
 mod sealed {
@@ -39,6 +39,13 @@ impl Object for CaseId {
 
 impl Object for ReferralId {
     const ENTITY: &'static str = "Buurtpoort::Referral";
+    fn key(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Object for SupportFamilyId {
+    const ENTITY: &'static str = "Buurtpoort::SupportFamily";
     fn key(&self) -> String {
         self.to_string()
     }
@@ -109,6 +116,36 @@ actions! {
     DecideCaseConsent on CaseId = "decideCaseConsent" for "intake";
     /// A coordinator moves a case along.
     TransitionCase on CaseId = "transitionCase" for "intake";
+    /// A coordinator has support families proposed for a case.
+    ProposeSupport on CaseId = "proposeSupport" for "pairing";
+    /// A coordinator introduces a family to a support family.
+    PairCase on CaseId = "pairCase" for "pairing";
+    /// A coordinator moves a pairing along, or ends it.
+    MovePairing on CaseId = "movePairing" for "pairing";
+    /// A coordinator sees the pairings of a case.
+    ListPairings on CaseId = "listPairings" for "monitoring";
+    /// A coordinator evaluates a pairing.
+    EvaluatePairing on CaseId = "evaluatePairing" for "monitoring";
+    /// A coordinator says where a goal of the plan stands.
+    ChangeGoals on CaseId = "changeGoals" for "coordination";
+    /// A coordinator corrects what is kept of a family.
+    CorrectCase on CaseId = "correctCase" for "access-request";
+    /// A coordinator has a family erased.
+    EraseCase on CaseId = "eraseCase" for "access-request";
+    /// A coordinator passes on that a family will not be counted.
+    ObjectToStatistics on CaseId = "objectToStatistics" for "access-request";
+    /// A support family is registered.
+    RegisterSupportFamily on PartnerId = "registerSupportFamily" for "pairing";
+    /// A coordinator looks for support families.
+    ListSupportFamilies on PartnerId = "listSupportFamilies" for "pairing";
+    /// A coordinator reads what a support family offers, without its name.
+    ReadSupportFamily on SupportFamilyId = "readSupportFamily" for "pairing";
+    /// A coordinator screens a support family, or lets it go.
+    TransitionSupportFamily on SupportFamilyId = "transitionSupportFamily" for "pairing";
+    /// A coordinator opens who a support family is.
+    ReleaseSupportIdentity on SupportFamilyId = "releaseSupportIdentity" for "pairing";
+    /// A referrer reports the counts of its programme.
+    ReportProgramme on PartnerId = "reportProgramme" for "statistics";
     /// An assigner hands a case to a coordinator.
     AssignCase on CaseId = "assignCase" for "assignment";
     /// An assigner sees to whom a case was handed.

@@ -4,9 +4,9 @@
 //! the policies looked at.
 
 use crate::crypto::digest::{hex, sha256};
-use crate::domain::partner::Role;
+use crate::domain::partner::{Role, Slug};
 use crate::policy::action::{Action, NAMES, Object};
-use crate::policy::facts::{CaseFacts, Circumstance, Facts};
+use crate::policy::facts::{CaseFacts, Circumstance, Facts, SupportFacts};
 use crate::policy::sight::Sights;
 use crate::policy::subject::{Subject, account_key};
 use cedar_policy::{
@@ -219,7 +219,23 @@ fn resource_facts(facts: &Facts) -> Option<HashMap<String, RestrictedExpression>
             Some(HashMap::from([("partner".to_owned(), partner)]))
         }
         Facts::Case(case) => case_facts(case),
+        Facts::SupportFamily(family) => support_facts(family),
     }
+}
+
+fn support_facts(family: &SupportFacts) -> Option<HashMap<String, RestrictedExpression>> {
+    let account = |person: &Slug| {
+        let key = account_key(family.organisation, person);
+        uid(entity_type(Role::Coordinator), &key).map(RestrictedExpression::new_entity_uid)
+    };
+    let holders: Option<Vec<_>> = family.holders.iter().map(account).collect();
+    let organisation = uid("Buurtpoort::Partner", &family.organisation.to_string())?;
+    Some(HashMap::from([
+        ("organisation".to_owned(), RestrictedExpression::new_entity_uid(organisation)),
+        ("coordinator".to_owned(), account(&family.coordinator)?),
+        ("holders".to_owned(), RestrictedExpression::new_set(holders?)),
+        ("open".to_owned(), RestrictedExpression::new_bool(family.open)),
+    ]))
 }
 
 fn case_facts(case: &CaseFacts) -> Option<HashMap<String, RestrictedExpression>> {
@@ -246,6 +262,7 @@ fn context(circumstance: &Circumstance) -> Option<Context> {
         Circumstance::Purpose(purpose) => vec![("purpose", text(purpose))],
         Circumstance::Consent(found) => vec![("consent", text(found))],
         Circumstance::Eligible(yes) => vec![("eligible", flag(*yes))],
+        Circumstance::Tells(yes) => vec![("tells", flag(*yes))],
         Circumstance::Coordination { consented, participant } => {
             vec![("coordination", flag(*consented)), ("participant", flag(*participant))]
         }

@@ -24,6 +24,19 @@ impl CaseFacts {
     }
 }
 
+/// What the policies may know about a support family.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SupportFacts {
+    /// The organisation it registered with.
+    pub organisation: PartnerId,
+    /// The coordinator who looks after it.
+    pub coordinator: Slug,
+    /// She, and the coordinators of the families it is paired with.
+    pub holders: Vec<Slug>,
+    /// Whether it has not left.
+    pub open: bool,
+}
+
 /// Facts about the object of one question.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Facts {
@@ -36,6 +49,8 @@ pub enum Facts {
         /// The partner that sent it.
         partner: PartnerId,
     },
+    /// A support family.
+    SupportFamily(SupportFacts),
     /// An object about which nothing but its key is known: a partner, a gemeente.
     Bare,
 }
@@ -52,6 +67,8 @@ pub enum Circumstance {
     Consent(&'static str),
     /// Whether the person named may be given the case.
     Eligible(bool),
+    /// Whether a step of a pairing tells either family something.
+    Tells(bool),
     /// Whether the family consented to coordination, and whether the caller's organisation takes part.
     Coordination {
         /// The family consented to it at this instant.

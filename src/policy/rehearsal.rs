@@ -13,7 +13,7 @@ use crate::domain::partner_number::PartnerNumber;
 use crate::domain::words::words;
 use crate::ids::{PartnerId, RequestId};
 use crate::policy::engine::{Asked, Decided, Engine};
-use crate::policy::facts::{CaseFacts, Circumstance, Facts};
+use crate::policy::facts::{CaseFacts, Circumstance, Facts, SupportFacts};
 use crate::policy::sight::Question;
 use crate::policy::subject::Subject;
 use cedar_policy::Effect;
@@ -37,6 +37,8 @@ words! {
         TokenNotBound = "token-not-bound",
         /// The person named may not have the case.
         NotEligible = "not-eligible",
+        /// The step ends a pairing.
+        TellsNothing = "tells-nothing",
         /// No consent to feedback.
         NoFeedbackConsent = "no-feedback-consent",
         /// No consent to coordination.
@@ -70,6 +72,7 @@ impl Twist {
             Self::Closed => "the case is closed or on hold",
             Self::TokenNotBound => "the token is not bound to the connection",
             Self::NotEligible => "the person named may not have the case",
+            Self::TellsNothing => "the step only ends a pairing",
             Self::NoFeedbackConsent => "no consent to feedback",
             Self::NoCoordinationConsent => "no consent to coordination",
             Self::NotAParticipant => "the organisation takes no part in the plan",
@@ -99,7 +102,9 @@ impl Twist {
             Self::NotVerified => Condition::IdentityVerified,
             Self::RightsNotChecked => Condition::RightsOfOthersChecked,
             Self::NotReviewed => Condition::OfficerReview,
-            Self::ContactStage | Self::Closed | Self::NotEligible => return None,
+            Self::ContactStage | Self::Closed | Self::NotEligible | Self::TellsNothing => {
+                return None;
+            }
         })
     }
 }
@@ -229,6 +234,7 @@ fn object(entity: &str, twists: &Twists) -> Option<(String, Facts)> {
         }
         "Buurtpoort::Referral" => (anything, Facts::Referral { partner: owner }),
         "Buurtpoort::Case" => (anything, Facts::Case(case(owner, twists)?)),
+        "Buurtpoort::SupportFamily" => (anything, Facts::SupportFamily(support(owner, twists)?)),
         _ => return None,
     })
 }
@@ -250,6 +256,13 @@ fn case(organisation: PartnerId, twists: &Twists) -> Option<CaseFacts> {
     })
 }
 
+fn support(organisation: PartnerId, twists: &Twists) -> Option<SupportFacts> {
+    let holder = if twists.contains(&Twist::NotAssigned) { "colleague" } else { "caller" };
+    let coordinator = Slug::parse(holder).ok()?;
+    let (holders, open) = (vec![coordinator.clone()], !twists.contains(&Twist::Closed));
+    Some(SupportFacts { organisation, coordinator, holders, open })
+}
+
 fn circumstance(action: &str, twists: &Twists) -> Circumstance {
     let has = |twist| twists.contains(&twist);
     match action {
@@ -258,6 +271,7 @@ fn circumstance(action: &str, twists: &Twists) -> Circumstance {
         "submitReferral" => Circumstance::Consent("full"),
         "releaseIdentity" if has(Twist::ContactStage) => Circumstance::Purpose("pairing"),
         "releaseIdentity" => Circumstance::Purpose("intake"),
+        "movePairing" => Circumstance::Tells(!has(Twist::TellsNothing)),
         "assignCase" => Circumstance::Eligible(!has(Twist::NotEligible)),
         "readGoals" => Circumstance::Coordination {
             consented: !has(Twist::NoCoordinationConsent),

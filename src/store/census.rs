@@ -16,6 +16,8 @@ pub struct Census {
     pub assignments: HashMap<CaseId, Vec<Assigned>>,
     /// Releases by case.
     pub releases: HashMap<CaseId, Vec<Released>>,
+    /// Number of pairings by case.
+    pub pairings: HashMap<CaseId, usize>,
     /// Referrals.
     pub referrals: HashMap<ReferralId, Sent>,
     /// Number of cases.
@@ -71,6 +73,7 @@ pub async fn take(pool: &Pool) -> Result<Census, StoreError> {
     Ok(Census {
         assignments: assignments(pool).await?,
         releases: releases(pool).await?,
+        pairings: pairings(pool).await?,
         referrals: referrals(pool).await?,
         cases: u64::try_from(cases).unwrap_or_default(),
         figures: u64::try_from(figures).unwrap_or_default(),
@@ -124,5 +127,15 @@ async fn referrals(pool: &Pool) -> Result<HashMap<ReferralId, Sent>, StoreError>
             found.insert(ReferralId::from_uuid(row.try_get("id")?), sent);
         }
     });
+    Ok(found)
+}
+
+async fn pairings(pool: &Pool) -> Result<HashMap<CaseId, usize>, StoreError> {
+    const SQL: &str = "SELECT case_id FROM pairing";
+    let mut found: HashMap<CaseId, usize> = HashMap::new();
+    let cases: Vec<uuid::Uuid> = on_db!(pool, |db| sqlx::query_scalar(SQL).fetch_all(db).await?);
+    for case in cases {
+        *found.entry(CaseId::from_uuid(case)).or_default() += 1;
+    }
     Ok(found)
 }

@@ -5,7 +5,9 @@ use crate::ids::RequestId;
 use crate::store::cases::{AssignmentRow, CaseChange, FactsRow, ReleaseRow};
 use crate::store::figures::FiguresRow;
 use crate::store::idempotency::IdempotencyRow;
+use crate::store::pairings::{EvaluationRow, PairingRow};
 use crate::store::referrals::{AcceptedReferral, OutboxRow, ReferralChange};
+use crate::store::support_families::{NewSupport, SupportChange, SupportReleaseRow};
 
 /// Entries and rows of one decision.
 #[derive(Debug)]
@@ -51,6 +53,18 @@ pub struct Rows {
     pub idempotency: Option<IdempotencyRow>,
     /// Messages to deliver.
     pub outbox: Vec<OutboxRow>,
+    /// A new support family.
+    pub support: Option<Box<NewSupport>>,
+    /// A new state of a support family.
+    pub support_change: Option<SupportChange>,
+    /// An opening of who a support family is, about to happen.
+    pub support_release: Option<SupportReleaseRow>,
+    /// A new pairing.
+    pub pairing: Option<PairingRow>,
+    /// Where a pairing stands now.
+    pub pairing_change: Option<PairingRow>,
+    /// An evaluation.
+    pub evaluation: Option<EvaluationRow>,
     /// Published figures.
     pub figures: Option<FiguresRow>,
 }

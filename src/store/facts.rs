@@ -17,6 +17,7 @@ use crate::domain::consent::{
     SubjectFacts, SubjectRef,
 };
 use crate::domain::identity::Secret;
+use crate::domain::referral::{Daypart, GoalStatus, SupportAsked, SupportCode};
 use crate::ids::{AuditReference, CaseId, FamilyId};
 use crate::store::StoreError;
 use crate::store::cases::CaseRow;
@@ -41,6 +42,10 @@ pub struct CaseMemory {
     pub plan_participants: Vec<String>,
     /// Whether attention points about health are among the identity's groups.
     pub tells_health: bool,
+    /// What is asked for, in codes.
+    pub asked: SupportAsked,
+    /// Where goals of the plan stand that were changed since: label and status.
+    pub goals: Vec<(String, GoalStatus)>,
     /// The referrer's own reference, shown to nobody else.
     pub reference: Option<Secret>,
     /// What was said with later decisions and steps, oldest first: JSON of the HTTP floor.
@@ -61,6 +66,8 @@ impl CaseMemory {
             consent: self.consent.clone(),
             plan_participants: self.plan_participants.clone(),
             tells_health: self.tells_health,
+            asked: self.asked.clone(),
+            goals: self.goals.clone(),
             reference: self.reference.as_ref().map(Secret::again),
             history: self.history.iter().map(Secret::again).collect(),
             view: self.view.again(),
@@ -113,9 +120,21 @@ struct Stored {
     consent: Option<StoredConsent>,
     participants: Vec<String>,
     health: bool,
+    #[serde(default)]
+    asked: StoredAsked,
+    #[serde(default)]
+    goals: Vec<(String, String)>,
     reference: Option<String>,
     history: Vec<String>,
     view: String,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+struct StoredAsked {
+    codes: Vec<String>,
+    dayparts: Vec<String>,
+    sleepover: bool,
+    language: Option<String>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -163,10 +182,36 @@ fn stored(memory: &CaseMemory) -> Stored {
         consent: memory.consent.as_ref().map(stored_consent),
         participants: memory.plan_participants.clone(),
         health: memory.tells_health,
+        asked: stored_asked(&memory.asked),
+        goals: memory.goals.iter().map(|(id, s)| (id.clone(), s.as_str().to_owned())).collect(),
         reference: memory.reference.as_ref().map(|text| text.reveal().to_owned()),
         history: memory.history.iter().map(|text| text.reveal().to_owned()).collect(),
         view: memory.view.reveal().to_owned(),
     }
+}
+
+fn stored_asked(asked: &SupportAsked) -> StoredAsked {
+    StoredAsked {
+        codes: asked.codes.iter().map(|code| code.as_str().to_owned()).collect(),
+        dayparts: asked.dayparts.iter().map(|part| part.as_str().to_owned()).collect(),
+        sleepover: asked.sleepover,
+        language: asked.language.clone(),
+    }
+}
+
+fn asked(stored: StoredAsked) -> Result<SupportAsked, StoreError> {
+    let codes = stored.codes.iter().map(|code| SupportCode::parse(code));
+    let dayparts = stored.dayparts.iter().map(|part| Daypart::parse(part));
+    Ok(SupportAsked {
+        codes: codes.collect::<Result<_, _>>().or(Err(CORRUPT))?,
+        dayparts: dayparts.collect::<Result<_, _>>().or(Err(CORRUPT))?,
+        sleepover: stored.sleepover,
+        language: stored.language,
+    })
+}
+
+fn goal((id, status): (String, String)) -> Result<(String, GoalStatus), StoreError> {
+    Ok((id, GoalStatus::parse(&status).or(Err(CORRUPT))?))
 }
 
 fn stored_subject(subject: &SubjectFacts) -> StoredSubject {
@@ -220,6 +265,8 @@ fn memory(stored: Stored) -> Result<CaseMemory, StoreError> {
         consent: stored.consent.as_ref().map(consent).transpose()?,
         plan_participants: stored.participants,
         tells_health: stored.health,
+        asked: asked(stored.asked)?,
+        goals: stored.goals.into_iter().map(goal).collect::<Result<_, _>>()?,
         reference: stored.reference.map(Secret::new),
         history: stored.history.into_iter().map(Secret::new).collect(),
         view: Secret::new(stored.view),

@@ -6,7 +6,7 @@
 //! leaves the others shut.
 //!
 //! # Invariants
-//! * [`open`] and [`open_plan`] take a permit and no id: which case is in the permit.
+//! * [`open`], [`open_plan`] and [`open_support`] take a permit and no id: which case is in the permit.
 //! * Nothing joins this table to another.
 
 use crate::crypto::Entropy;
@@ -15,10 +15,11 @@ use crate::crypto::seal::{self, CaseKey, Place, WrappedCaseKey};
 use crate::domain::identity::{Disclosure, FieldGroup, Secret};
 use crate::ids::CaseId;
 use crate::policy::Permit;
-use crate::policy::action::{ReadGoals, ReleaseIdentity};
+use crate::policy::action::{ReadGoals, ReleaseIdentity, ReleaseSupportIdentity};
 use crate::store::pool::on_db;
 use crate::store::{Pool, StoreError, referrals};
 use sqlx::Row;
+use uuid::Uuid;
 
 /// Seals each group by itself and puts them side by side.
 ///
@@ -31,13 +32,27 @@ pub fn pack(
     version: i32,
     disclosures: &[Disclosure],
 ) -> Result<Vec<u8>, StoreError> {
+    pack_under(entropy, key, case.uuid(), version, disclosures)
+}
+
+/// As [`pack`], for whatever has a key of its own: a case, or a support family.
+///
+/// # Errors
+/// As [`pack`].
+pub fn pack_under(
+    entropy: &Entropy,
+    key: &CaseKey,
+    id: Uuid,
+    version: i32,
+    disclosures: &[Disclosure],
+) -> Result<Vec<u8>, StoreError> {
     let mut packed = Vec::new();
     for disclosure in disclosures {
         let group = disclosure.group.as_str();
         let sealed = seal::seal(
             entropy,
             key,
-            &place(case, group, version),
+            &place(id, group, version),
             disclosure.content.reveal().as_bytes(),
         )
         .or(Err(StoreError::Unavailable("seal")))?;
@@ -50,8 +65,8 @@ pub fn pack(
     Ok(packed)
 }
 
-const fn place(case: CaseId, group: &str, version: i32) -> Place<'_> {
-    Place { table: "identity", case: case.uuid(), group, version }
+const fn place(id: Uuid, group: &str, version: i32) -> Place<'_> {
+    Place { table: "identity", case: id, group, version }
 }
 
 /// Opens the groups asked for, of the case the permit is about. Groups that were never sent are left
@@ -65,7 +80,20 @@ pub async fn open(
     permit: &Permit<ReleaseIdentity>,
     groups: &[FieldGroup],
 ) -> Result<Vec<Disclosure>, StoreError> {
-    open_of(pool, keyring, permit.object(), groups).await
+    open_of(pool, keyring, permit.object().uuid(), groups).await
+}
+
+/// Opens the groups asked for, of the support family the permit is about.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when a seal does not fit its row.
+pub async fn open_support(
+    pool: &Pool,
+    keyring: &Keyring,
+    permit: &Permit<ReleaseSupportIdentity>,
+    groups: &[FieldGroup],
+) -> Result<Vec<Disclosure>, StoreError> {
+    open_of(pool, keyring, permit.object().uuid(), groups).await
 }
 
 /// What a participant of a plan can be shown at all, whatever it asks.
@@ -87,19 +115,19 @@ pub async fn open_plan(
     let case = row.ok_or(StoreError::Corrupt("referral of a permit"))?.case;
     let groups: Vec<FieldGroup> =
         groups.iter().copied().filter(|group| OF_A_PLAN.contains(group)).collect();
-    open_of(pool, keyring, case, &groups).await
+    open_of(pool, keyring, case.uuid(), &groups).await
 }
 
 async fn open_of(
     pool: &Pool,
     keyring: &Keyring,
-    case: CaseId,
+    id: Uuid,
     groups: &[FieldGroup],
 ) -> Result<Vec<Disclosure>, StoreError> {
     const SQL: &str = "SELECT i.version, i.field_groups, k.kek_version, k.wrapped FROM identity i \
         JOIN case_key k ON k.case_id = i.case_id WHERE i.case_id = $1";
     let (version, packed, key) = on_db!(pool, |db| {
-        let row = sqlx::query(SQL).bind(case.uuid()).fetch_one(db).await?;
+        let row = sqlx::query(SQL).bind(id).fetch_one(db).await?;
         let key = WrappedCaseKey {
             kek_version: row.try_get("kek_version")?,
             wrapped: row.try_get("wrapped")?,
@@ -108,13 +136,13 @@ async fn open_of(
         let packed: Vec<u8> = row.try_get("field_groups")?;
         (version, packed, key)
     });
-    let key = keyring.open_case_key(case.uuid(), &key).or(Err(StoreError::Corrupt("case_key")))?;
+    let key = keyring.open_case_key(id, &key).or(Err(StoreError::Corrupt("case_key")))?;
     let mut opened = Vec::new();
     for (name, sealed) in unpack(&packed)? {
         let Some(group) = groups.iter().copied().find(|group| group.as_str() == name) else {
             continue;
         };
-        let text = seal::open(&key, &place(case, name, version), sealed)
+        let text = seal::open(&key, &place(id, name, version), sealed)
             .or(Err(StoreError::Corrupt("identity seal")))?;
         let text = str::from_utf8(&text).or(Err(StoreError::Corrupt("identity text")))?;
         opened.push(Disclosure { group, content: Secret::new(text.to_owned()) });

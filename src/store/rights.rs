@@ -19,7 +19,7 @@ pub enum Role {
 }
 
 /// The name is bound to a setting of the transaction, and quoted by the database itself.
-const NAME: &str = "SELECT set_config('buurtpoort.role', $1, true)";
+const NAME_POSTGRES: &str = "SELECT set_config('buurtpoort.role', $1, true)";
 
 const NOTHING: &str = "DO $$ BEGIN \
     EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA public FROM %I', current_setting('buurtpoort.role')); \
@@ -28,8 +28,9 @@ const NOTHING: &str = "DO $$ BEGIN \
 const GATEWAY: &str = "DO $$ DECLARE who text := current_setting('buurtpoort.role'); BEGIN \
     EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA public TO %I', who); \
     EXECUTE format('GRANT INSERT ON audit_entry, assignment, identity_release, statistics_release, outbox, \
-        referral, case_file, case_key, identity, idempotency TO %I', who); \
-    EXECUTE format('GRANT UPDATE ON audit_head, referral, case_file TO %I', who); \
+        referral, case_file, case_key, identity, idempotency, support_family, pairing, evaluation, support_release \
+        TO %I', who); \
+    EXECUTE format('GRANT UPDATE ON audit_head, referral, case_file, support_family, pairing TO %I', who); \
     EXECUTE format('GRANT DELETE ON idempotency TO %I', who); END $$";
 
 const AUDITOR: &str = "DO $$ BEGIN \
@@ -50,7 +51,7 @@ pub async fn give(pool: &Pool, role: Role, name: &str) -> Result<(), StoreError>
         Role::Auditor => AUDITOR,
     };
     let mut tx = db.begin().await?;
-    sqlx::query(NAME).bind(name).execute(&mut *tx).await?;
+    sqlx::query(NAME_POSTGRES).bind(name).execute(&mut *tx).await?;
     sqlx::query(NOTHING).execute(&mut *tx).await?;
     sqlx::query(rights).execute(&mut *tx).await?;
     Ok(tx.commit().await?)

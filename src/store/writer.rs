@@ -18,15 +18,18 @@ use crate::audit::committed::{Committed, SignedHead};
 use crate::audit::entry::{Entry, Outcome};
 use crate::audit::grown::Grown;
 use crate::crypto::keyring::Keyring;
-use crate::ids::{CaseId, ReferralId, RequestId};
+use crate::domain::partner::Slug;
+use crate::ids::{CaseId, PairingId, PartnerId, ReferralId, RequestId, SupportFamilyId};
 use crate::store::cases::CaseRow;
 use crate::store::denials::Denials;
 use crate::store::effect::{Effect, Rows};
 use crate::store::health::{Cause, Health, State};
 use crate::store::idempotency::{self, Remembered, Scope};
 use crate::store::ledger::{self, Head};
+use crate::store::pairings::PairingRow;
 use crate::store::pool::Conn;
 use crate::store::referrals::ReferralRow;
+use crate::store::support_families::SupportRow;
 use crate::store::{Pool, StoreError, figures};
 use bulk::{Bulk, look_up};
 use jiff::Timestamp;
@@ -55,6 +58,12 @@ pub struct Question {
     pub case: Option<CaseId>,
     /// A referral, and the case it became.
     pub referral: Option<ReferralId>,
+    /// A pairing, and the case it is of.
+    pub pairing: Option<PairingId>,
+    /// Whether the pairings of the case, and who referred it, are asked for too.
+    pub pairings: bool,
+    /// A support family, who works with it and how many families it has.
+    pub support: Option<SupportFamilyId>,
     /// Whether figures of a gemeente and year were published before.
     pub figures: Option<figures::FiguresKey>,
     /// Whether the register is still the one the caller was admitted by.
@@ -72,10 +81,29 @@ pub struct Found {
     pub instead: Option<Box<CaseRow>>,
     /// The referral asked for.
     pub referral: Option<ReferralRow>,
+    /// The pairing asked for.
+    pub pairing: Option<PairingRow>,
+    /// The pairings of the case, oldest first.
+    pub pairings: Vec<PairingRow>,
+    /// Who sent the referral of the case, where its pairings were asked for.
+    pub referrer: Option<PartnerId>,
+    /// The support family asked for, or that of the pairing.
+    pub support: Option<FoundSupport>,
     /// Whether the figures asked for are published.
     pub published: bool,
     /// Whether the register has changed since the caller was admitted.
     pub register_moved: bool,
+}
+
+/// A support family with what decisions about it rest on.
+#[derive(Debug)]
+pub struct FoundSupport {
+    /// The row.
+    pub row: SupportRow,
+    /// Coordinators of the families it is paired with.
+    pub paired_with: Vec<Slug>,
+    /// How many pairings of it live.
+    pub living: i64,
 }
 
 type Decide = Box<dyn FnMut(&Found) -> Effect + Send>;

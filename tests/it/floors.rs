@@ -18,6 +18,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("audit", 1),
     ("consent", 1),
     ("crypto", 1),
+    ("matching", 1),
     ("policy", 1),
     ("statistics", 1),
     ("store", 2),

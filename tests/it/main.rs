@@ -36,9 +36,13 @@ mod mutants;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod pairing;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod programme;
 #[cfg(test)]
 mod proofs;
 #[cfg(test)]
@@ -48,9 +52,9 @@ mod referral;
 #[cfg(test)]
 mod restore;
 #[cfg(test)]
-mod sql;
-#[cfg(test)]
 mod rights;
+#[cfg(test)]
+mod sql;
 #[cfg(test)]
 mod store;
 #[cfg(test)]

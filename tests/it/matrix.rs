@@ -103,52 +103,110 @@ fn agreed(name: &str, question: Question, part: Part) -> bool {
     }
 }
 
+/// What is in order, of what an action may ask.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
+struct Order {
+    bound: bool,
+    hers: bool,
+    own: bool,
+    consent: bool,
+    full: bool,
+    open: bool,
+    plan: bool,
+    tells: bool,
+    eligible: bool,
+}
+
+impl Order {
+    fn of(twists: &Twists) -> Self {
+        let not = |twist| !twists.contains(&twist);
+        Self {
+            bound: not(Twist::TokenNotBound),
+            hers: not(Twist::NotAssigned) && not(Twist::Elsewhere),
+            own: not(Twist::Elsewhere),
+            consent: not(Twist::ConsentWithdrawn),
+            full: not(Twist::ConsentWithdrawn) && not(Twist::ContactStage),
+            open: not(Twist::Closed),
+            plan: not(Twist::NoCoordinationConsent) && not(Twist::NotAParticipant),
+            tells: not(Twist::TellsNothing),
+            eligible: not(Twist::NotEligible),
+        }
+    }
+
+    /// An open case of hers, with full consent.
+    fn opens(&self) -> bool {
+        self.hers && self.full && self.open
+    }
+
+    /// What the forbids by themselves leave, under a permit for everything.
+    fn is_not_forbidden(&self, action: &str) -> bool {
+        self.bound
+            && match action {
+                "submitReferral" => self.consent,
+                "releaseIdentity" | "proposeSupport" | "pairCase" => self.opens(),
+                "movePairing" => !self.tells || (self.full && self.open),
+                "releaseSupportIdentity" => self.hers && self.open,
+                "readGoals" => self.plan,
+                _ => true,
+            }
+    }
+}
+
+/// Done by a coordinator to what is hers, whatever became of consent.
+const HERS: [&str; 11] = [
+    "readCase",
+    "decideCaseConsent",
+    "transitionCase",
+    "listReleases",
+    "listPairings",
+    "evaluatePairing",
+    "changeGoals",
+    "correctCase",
+    "eraseCase",
+    "objectToStatistics",
+    "transitionSupportFamily",
+];
+
+/// Done by a referrer in its own name, or to what it sent.
+const REFERRERS: [&str; 7] = [
+    "submitReferral",
+    "listReferrals",
+    "readReferral",
+    "decideReferralConsent",
+    "withdrawReferral",
+    "registerSupportFamily",
+    "reportProgramme",
+];
+
 /// What `api.md`, "Resources", says of an action in a situation.
 fn agreed_action(role: Role, action: &str, twists: &Twists, part: Part) -> bool {
-    let not = |twist| !twists.contains(&twist);
-    let bound = not(Twist::TokenNotBound);
-    let hers = not(Twist::NotAssigned) && not(Twist::Elsewhere);
-    let own = not(Twist::Elsewhere);
-    let consent = not(Twist::ConsentWithdrawn);
-    let opens = hers && consent && not(Twist::ContactStage) && not(Twist::Closed);
-    let plan = not(Twist::NoCoordinationConsent) && not(Twist::NotAParticipant);
+    let order = Order::of(twists);
     if part == Part::Forbids {
-        return bound
-            && match action {
-                "submitReferral" => consent,
-                "releaseIdentity" => opens,
-                "readGoals" => plan,
-                _ => true,
-            };
+        return order.is_not_forbidden(action);
     }
-    let referrers = [
-        "submitReferral",
-        "listReferrals",
-        "readReferral",
-        "decideReferralConsent",
-        "withdrawReferral",
-    ];
+    let own = order.own;
     let may = match (role, action) {
-        (Role::Referrer, "submitReferral") if part == Part::Whole => own && consent,
-        (Role::Coordinator, "releaseIdentity") => opens,
-        (Role::CaseManager, "readGoals") => plan,
-        (Role::Assigner, "assignCase") => own && not(Twist::NotEligible),
+        (Role::Referrer, "submitReferral") if part == Part::Whole => own && order.consent,
+        (Role::Coordinator, "releaseIdentity" | "proposeSupport" | "pairCase") => order.opens(),
+        (Role::Coordinator, "movePairing") => order.hers && (order.opens() || !order.tells),
+        (Role::Coordinator, "releaseSupportIdentity") => order.hers && order.open,
+        (Role::Coordinator, action) if HERS.contains(&action) => order.hers,
+        (Role::CaseManager, "readGoals") => order.plan,
+        (Role::Assigner, "assignCase") => own && order.eligible,
         (Role::PrivacyOfficer, "listReleases") => true,
-        (Role::PrivacyOfficer, "listAuditEntries" | "readAuditProof" | "readAuditConsistency") => {
-            own
-        }
-        (
-            Role::Coordinator,
-            "readCase" | "decideCaseConsent" | "transitionCase" | "listReleases",
-        ) => hers,
         (Role::Coordinator | Role::Assigner, "listCases")
+        | (
+            Role::Coordinator,
+            "registerSupportFamily" | "listSupportFamilies" | "readSupportFamily",
+        )
+        | (Role::PrivacyOfficer, "listAuditEntries" | "readAuditProof" | "readAuditConsistency")
         | (Role::Assigner, "listAssignments")
         | (Role::Municipality, "listStatistics" | "readDefinitions" | "readStatistics") => own,
-        (Role::Referrer, _) if referrers.contains(&action) => own,
+        (Role::Referrer, action) if REFERRERS.contains(&action) => own,
         (role, "readCheckpoint") => own && role != Role::DataSubject,
         _ => false,
     };
-    may && (bound || part == Part::Permits)
+    may && (order.bound || part == Part::Permits)
 }
 
 /// Every subset of a list.
@@ -291,6 +349,7 @@ const ACTION_TWISTS: &[Twist] = &[
     Twist::Closed,
     Twist::TokenNotBound,
     Twist::NotEligible,
+    Twist::TellsNothing,
     Twist::NoCoordinationConsent,
     Twist::NotAParticipant,
 ];
@@ -564,13 +623,22 @@ fn differs(
         let relevant: &[Twist] = match action {
             "submitReferral" => &[Twist::ConsentWithdrawn, Twist::ContactStage],
             "readGoals" => &[Twist::NoCoordinationConsent, Twist::NotAParticipant],
-            "releaseIdentity" => &[Twist::ConsentWithdrawn, Twist::ContactStage, Twist::Closed],
+            "releaseIdentity" | "proposeSupport" | "pairCase" => {
+                &[Twist::ConsentWithdrawn, Twist::ContactStage, Twist::Closed]
+            }
+            "movePairing" => {
+                &[Twist::ConsentWithdrawn, Twist::ContactStage, Twist::Closed, Twist::TellsNothing]
+            }
+            "releaseSupportIdentity" => &[Twist::Closed],
             "assignCase" => &[Twist::NotEligible],
             _ => &[],
         };
         let common = [Twist::NotAssigned, Twist::Elsewhere, Twist::TokenNotBound];
         let one_by_one = common.iter().chain(relevant).map(|twist| Twists::from([*twist]));
-        let situations: Vec<Twists> = one_by_one.chain([Twists::new()]).collect();
+        // What only counts where a step ends a pairing shows in what that makes up for.
+        let ends = relevant.iter().filter(|_| action == "movePairing");
+        let ends = ends.map(|twist| Twists::from([*twist, Twist::TellsNothing]));
+        let situations: Vec<Twists> = one_by_one.chain(ends).chain([Twists::new()]).collect();
         Role::ALL.iter().any(|role| {
             let asked = engine.roles_of(action).contains(role) && reach.has_role(*role);
             situations.iter().any(|twists| {

@@ -11,6 +11,8 @@ pub(crate) fn all() -> Vec<Mutant> {
         of_identity(),
         of_forbids(),
         of_cases(),
+        of_pairings(),
+        that_bar_pairing(),
         of_others(),
         that_shut(),
         that_hide(),
@@ -91,8 +93,9 @@ fn of_identity() -> Vec<Mutant> {
             "any coordinator opens, and the forbid is gone",
             vec![
                 Replace(
-                    "resource has assignee &&\n  principal == resource.assignee &&\n  resource.open",
-                    "resource.open",
+                    "resource has assignee &&\n  principal == resource.assignee &&\n  resource.open &&\n  \
+                     resource.consented.contains(context.purpose)",
+                    "resource.open && resource.consented.contains(context.purpose)",
                 ),
                 Drop("no-identity-without-assignment"),
             ],
@@ -111,7 +114,13 @@ fn of_identity() -> Vec<Mutant> {
         ),
         mutant(
             "from a shut case, and the forbid is gone",
-            vec![Replace("resource.open &&\n  ", ""), Drop("no-identity-from-a-shut-case")],
+            vec![
+                Replace(
+                    "resource.open &&\n  resource.consented.contains(context.purpose)",
+                    "resource.consented.contains(context.purpose)",
+                ),
+                Drop("no-identity-from-a-shut-case"),
+            ],
             &[IDENTITY, "identity-never-from-a-shut-case"],
         ),
     ]
@@ -162,11 +171,15 @@ fn of_forbids() -> Vec<Mutant> {
                 "a-case-only-for-its-coordinator",
                 "a-referrer-refers-only-for-itself",
                 "a-referrer-sees-only-its-own",
+                "a-support-family-is-registered-in-ones-own-name",
+                "a-support-family-moved-only-by-its-coordinator",
+                "a-support-family-read-only-within-the-organisation",
                 "assignment-only-within-the-organisation",
                 "cases-listed-only-within-the-organisation",
                 "fields-only-in-the-way-of-the-role",
                 "figures-listed-only-for-oneself",
                 "figures-only-for-the-gemeente-they-are-about",
+                "support-families-listed-only-within-the-organisation",
                 "the-ledger-read-only-by-the-privacy-officer",
                 "the-ledger-witnessed-in-ones-own-name",
                 "who-had-it-only-within-the-organisation",
@@ -210,6 +223,80 @@ fn of_cases() -> Vec<Mutant> {
         mutant("cases of others are listed", vec![rule("permit", "Coordinator", "listCases", "")], &["cases-listed-only-within-the-organisation"]),
         mutant("an assigner gives to anybody", vec![Replace(" && context.eligible", "")], &["assignment-only-within-the-organisation"]),
         mutant("an assigner of another organisation looks", vec![rule("permit", "Assigner", "listAssignments", "")], &["who-had-it-only-within-the-organisation"]),
+    ]
+}
+
+fn of_pairings() -> Vec<Mutant> {
+    let opened = "who-a-support-family-is-only-to-those-who-work-with-it";
+    vec![
+        mutant(
+            "a family is introduced without consent",
+            vec![Drop("no-pairing-without-consent")],
+            &["nobody-is-introduced-without-consent-to-pairing"],
+        ),
+        mutant(
+            "a family is told of another without consent",
+            vec![Drop("no-telling-without-consent")],
+            &["nothing-is-told-without-consent-to-pairing"],
+        ),
+        mutant(
+            "the forbid about support families alone",
+            vec![Drop("no-support-identity-to-others")],
+            &[opened],
+        ),
+        mutant(
+            "any coordinator opens a support family, and the forbid is gone",
+            vec![
+                Drop("no-support-identity-to-others"),
+                rule("permit", "Coordinator", "releaseSupportIdentity", "when { resource.open }"),
+            ],
+            &[opened, "a-support-family-opened-only-by-who-works-with-it"],
+        ),
+        mutant(
+            "support families of others are listed",
+            vec![rule("permit", "Coordinator", "listSupportFamilies", "")],
+            &["support-families-listed-only-within-the-organisation"],
+        ),
+        mutant(
+            "support families of others are read",
+            vec![rule("permit", "Coordinator", "readSupportFamily", "")],
+            &["a-support-family-read-only-within-the-organisation"],
+        ),
+        mutant(
+            "a colleague moves a support family",
+            vec![rule(
+                "permit",
+                "Coordinator",
+                "transitionSupportFamily",
+                "when { principal.partner == resource.organisation }",
+            )],
+            &["a-support-family-moved-only-by-its-coordinator"],
+        ),
+        mutant(
+            "a support family registered in another's name",
+            vec![rule("permit", "Referrer", "registerSupportFamily", "")],
+            &["a-support-family-is-registered-in-ones-own-name"],
+        ),
+    ]
+}
+
+fn that_bar_pairing() -> Vec<Mutant> {
+    vec![
+        mutant(
+            "a pairing cannot be ended",
+            vec![rule("forbid", "", "movePairing", "unless { context.tells || resource.open }")],
+            &["the-coordinator-ends-a-pairing"],
+        ),
+        mutant(
+            "nothing is proposed",
+            vec![rule("forbid", "", "proposeSupport", "")],
+            &["the-coordinator-pairs", YES],
+        ),
+        mutant(
+            "support families stay shut",
+            vec![rule("forbid", "", "releaseSupportIdentity", "")],
+            &["the-coordinator-works-with-support-families", YES],
+        ),
     ]
 }
 
@@ -351,9 +438,12 @@ fn of_the_whole() -> Vec<Mutant> {
                 "everybody-can-witness-the-ledger",
                 YES,
                 "the-assigner-hands-out",
+                "the-coordinator-ends-a-pairing",
                 "the-coordinator-opens-hers",
+                "the-coordinator-pairs",
                 "the-coordinator-sees-names-of-hers",
                 "the-coordinator-works-on-hers",
+                "the-coordinator-works-with-support-families",
                 "the-gemeente-reads-its-own-figures",
                 "the-officer-reads-the-ledger",
                 "the-officer-sees-who-looked",
@@ -372,12 +462,12 @@ fn of_the_whole() -> Vec<Mutant> {
             vec![
                 Replace(
                     "action readCheckpoint",
-                    "action eraseCase appliesTo { principal: [Coordinator], resource: [Case] };\n  action readCheckpoint",
+                    "action dissolveCase appliesTo { principal: [Coordinator], resource: [Case] };\n  action readCheckpoint",
                 ),
                 rule(
                     "permit",
                     "Coordinator",
-                    "eraseCase",
+                    "dissolveCase",
                     "when { resource has assignee && principal == resource.assignee }",
                 ),
             ],

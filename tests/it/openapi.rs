@@ -13,12 +13,18 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("assignment", "assignCase"),
     ("consent-withdrawal", "decideCaseConsent"),
     ("consent-withdrawal", "decideReferralConsent"),
+    ("evaluation", "createEvaluation"),
     ("identity-release", "releaseIdentity"),
+    ("pairing", "createPairing"),
+    ("pairing-step", "transitionPairing"),
     ("referral-doorbraakcoach", "submitReferral"),
     ("referral-poh-j", "submitReferral"),
     ("referral-regieteam", "submitReferral"),
     ("referral-self", "submitReferral"),
     ("referral-wijkteam", "submitReferral"),
+    ("support-family", "registerSupportFamily"),
+    ("support-family-release", "releaseSupportIdentity"),
+    ("support-family-step", "transitionSupportFamily"),
     ("transition", "transitionCase"),
 ];
 

@@ -11,10 +11,13 @@ use buurtpoort::domain::partner::{PartnerKind, Role, Slug};
 use buurtpoort::domain::partner_number::PartnerNumber;
 use buurtpoort::ids::{CaseId, PartnerId, ReferralId, RequestId};
 use buurtpoort::policy::action::{
-    AssignCase, DecideCaseConsent, DecideReferralConsent, ListAssignments, ListAuditEntries,
-    ListCases, ListReferrals, ListReleases, ListStatistics, NAMES, ReadAuditConsistency,
-    ReadAuditProof, ReadCase, ReadCheckpoint, ReadDefinitions, ReadGoals, ReadReferral,
-    ReadStatistics, ReleaseIdentity, SeeField, SubmitReferral, TransitionCase, WithdrawReferral,
+    AssignCase, ChangeGoals, CorrectCase, DecideCaseConsent, DecideReferralConsent, EraseCase,
+    EvaluatePairing, ListAssignments, ListAuditEntries, ListCases, ListPairings, ListReferrals,
+    ListReleases, ListStatistics, ListSupportFamilies, MovePairing, NAMES, ObjectToStatistics,
+    PairCase, ProposeSupport, ReadAuditConsistency, ReadAuditProof, ReadCase, ReadCheckpoint,
+    ReadDefinitions, ReadGoals, ReadReferral, ReadStatistics, ReadSupportFamily,
+    RegisterSupportFamily, ReleaseIdentity, ReleaseSupportIdentity, ReportProgramme, SeeField,
+    SubmitReferral, TransitionCase, TransitionSupportFamily, WithdrawReferral,
 };
 use buurtpoort::policy::engine::{PolicyError, PolicyFile};
 use buurtpoort::policy::facts::{CaseFacts, Circumstance, Facts};
@@ -72,6 +75,21 @@ fn table() -> Vec<Row> {
         row::<ReadAuditProof>(&[PrivacyOfficer]),
         row::<ReadAuditConsistency>(&[PrivacyOfficer]),
         row::<ReadGoals>(&[Role::CaseManager]),
+        row::<ProposeSupport>(&[Coordinator]),
+        row::<PairCase>(&[Coordinator]),
+        row::<MovePairing>(&[Coordinator]),
+        row::<ListPairings>(&[Coordinator]),
+        row::<EvaluatePairing>(&[Coordinator]),
+        row::<ChangeGoals>(&[Coordinator]),
+        row::<CorrectCase>(&[Coordinator]),
+        row::<EraseCase>(&[Coordinator]),
+        row::<ObjectToStatistics>(&[Coordinator]),
+        row::<RegisterSupportFamily>(&[Referrer, Coordinator]),
+        row::<ListSupportFamilies>(&[Coordinator]),
+        row::<ReadSupportFamily>(&[Coordinator]),
+        row::<TransitionSupportFamily>(&[Coordinator]),
+        row::<ReleaseSupportIdentity>(&[Coordinator]),
+        row::<ReportProgramme>(&[Referrer]),
         row::<SeeField>(&[
             Role::Referrer,
             Role::CaseManager,
@@ -286,7 +304,7 @@ fn pol_20_22_a_set_with_a_mistake_is_not_loaded() {
         assert!(matches!(when(condition), Err(PolicyError::Invalid(_))), "{condition}");
     }
     let unknown =
-        "@id(\"x\") permit (principal, action == Buurtpoort::Action::\"eraseCase\", resource);";
+        "@id(\"x\") permit (principal, action == Buurtpoort::Action::\"dissolveCase\", resource);";
     assert!(matches!(with(unknown), Err(PolicyError::Invalid(_))));
     let anonymous =
         "permit (principal, action == Buurtpoort::Action::\"readCheckpoint\", resource);";
@@ -307,9 +325,9 @@ fn a_schema_that_the_program_does_not_know_is_not_loaded() {
         Engine::load(&schema.replace(from, to), &files, &[])
     };
     assert!(changed("namespace", "namespace").is_ok(), "the control");
-    let more = "action eraseCase appliesTo { principal: [Coordinator], resource: [Case] };\n  action readStatistics";
+    let more = "action dissolveCase appliesTo { principal: [Coordinator], resource: [Case] };\n  action readStatistics";
     let more = changed("action readStatistics", more);
-    assert!(matches!(more, Err(PolicyError::UnknownAction(name)) if name == "eraseCase"));
+    assert!(matches!(more, Err(PolicyError::UnknownAction(name)) if name == "dissolveCase"));
     let fewer = changed(
         "action listAssignments appliesTo { principal: [Assigner], resource: [Case] };",
         "",

@@ -59,8 +59,10 @@ async fn aud_20_the_gateway_only_appends_and_the_auditor_only_reads_the_ledger()
     let Some(world) = World::raise(Engine::Postgres).await else { return };
     let owner = &world.booted.api.gateway.store.pool;
     world.referral().await;
-    let (gateway, auditor) =
-        (format!("bp_gateway_{}", std::process::id()), format!("bp_auditor_{}", std::process::id()));
+    let (gateway, auditor) = (
+        format!("bp_gateway_{}", std::process::id()),
+        format!("bp_auditor_{}", std::process::id()),
+    );
     let missing = rights::give(owner, Role::Gateway, "nobody_of_this_name").await;
     assert!(missing.is_err(), "a role that is not there");
     for name in [&gateway, &auditor] {
@@ -77,7 +79,7 @@ async fn aud_20_the_gateway_only_appends_and_the_auditor_only_reads_the_ledger()
     let second = Arc::new(second.unwrap_or_else(|failure| panic!("{}", failure.message)));
     let pool = &second.api.gateway.store.pool;
     let me = sql::texts(pool, "SELECT current_user::text").await;
-    assert_eq!(me, [gateway.clone()], "control: it speaks as that role");
+    assert_eq!(me, [&*gateway], "control: it speaks as that role");
     let socket = || TcpListener::bind("127.0.0.1:0").expect("a port");
     let sockets = Sockets { api: socket(), portal: socket(), admin: socket() };
     let port = sockets.api.local_addr().expect("an address").port();
@@ -102,5 +104,8 @@ async fn aud_20_the_gateway_only_appends_and_the_auditor_only_reads_the_ledger()
     for statement in NOT_THE_AUDITOR {
         refused(&reader, statement).await;
     }
-    assert!(sql::run(owner, "UPDATE outbox SET kind = kind").await < 1_000, "control: the owner may");
+    assert!(
+        sql::run(owner, "UPDATE outbox SET kind = kind").await < 1_000,
+        "control: the owner may"
+    );
 }

@@ -4,8 +4,9 @@
 //! [`every_route_is_in_the_table`]. "On record" means one ledger entry with outcome deny or error;
 //! what is refused before the ledger is looked at shows in the counters of the admin listener.
 
+use crate::programme::SUPPORT;
 use crate::support::{
-    ANNA, Answer, BEHEER, BERT, Caller, Engine, GEMEENTE, LEA, POH_J, REGIETEAM, TOEZICHT,
+    ANNA, Answer, BEHEER, BERT, Caller, Engine, GEMEENTE, LEA, POH_J, REGIETEAM, TOEZICHT, WEBSITE,
     WIJKTEAM, World, answer, client_of, example, metrics, on_both,
 };
 use buurtpoort::cli::boot;
@@ -35,6 +36,9 @@ const OTHER_CASE_MANAGER: Caller = ("doorbraak-nijmegen", "coach-1", "case-manag
 const DRUTEN: Caller = ("gemeente-druten", "beleid-1", "municipality");
 /// A lead coordinator of another organisation, which [`Hall::open`] adds to the register.
 const ELSEWHERE: Caller = ("andere-organisatie", "lea", "assigner");
+
+/// A coordinator there.
+const ELSEWHERE_TOO: Caller = ("andere-organisatie", "iemand", "coordinator");
 
 /// One caller for each role.
 const ROLES: &[Caller] = &[WIJKTEAM, CASE_MANAGER, LEA, ANNA, GEMEENTE, TOEZICHT, BEHEER];
@@ -147,6 +151,67 @@ const ROUTES: &[Route] = &[
         body: Some("transition"),
         ..NOBODY
     },
+    Route { path: "/v1/cases/{id}/proposals", right: &[(ANNA, "")], foreign: Some(BERT), ..NOBODY },
+    Route {
+        method: "POST",
+        path: "/v1/cases/{id}/pairings",
+        right: &[(ANNA, "")],
+        foreign: Some(BERT),
+        body: Some("pairing"),
+        creates: true,
+        status: 201,
+    },
+    Route { path: "/v1/cases/{id}/pairings", right: &[(ANNA, "")], foreign: Some(BERT), ..NOBODY },
+    Route {
+        method: "POST",
+        path: "/v1/pairings/{id}/transitions",
+        right: &[(ANNA, "")],
+        foreign: Some(BERT),
+        body: Some("pairing-step"),
+        ..NOBODY
+    },
+    Route {
+        method: "POST",
+        path: "/v1/pairings/{id}/evaluations",
+        right: &[(ANNA, "")],
+        foreign: Some(BERT),
+        body: Some("evaluation"),
+        creates: true,
+        status: 201,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/support-families",
+        right: &[(ANNA, ""), (WEBSITE, "")],
+        body: Some("support-family"),
+        creates: true,
+        status: 201,
+        ..NOBODY
+    },
+    Route { path: "/v1/support-families", right: &[(ANNA, "?state=available")], ..NOBODY },
+    Route {
+        path: "/v1/support-families/{id}",
+        right: &[(ANNA, "")],
+        foreign: Some(ELSEWHERE_TOO),
+        ..NOBODY
+    },
+    Route {
+        method: "POST",
+        path: "/v1/support-families/{id}/transitions",
+        right: &[(ANNA, "")],
+        foreign: Some(ELSEWHERE_TOO),
+        body: Some("support-family-step"),
+        ..NOBODY
+    },
+    Route {
+        method: "POST",
+        path: "/v1/support-families/{id}/identity-releases",
+        right: &[(ANNA, "")],
+        foreign: Some(ELSEWHERE_TOO),
+        body: Some("support-family-release"),
+        creates: true,
+        status: 201,
+    },
     Route { path: "/v1/statistics/releases", right: &[(GEMEENTE, "")], ..NOBODY },
     Route {
         path: "/v1/statistics/releases/{id}",
@@ -248,19 +313,27 @@ struct Hall<'w> {
     plan: String,
     case: String,
     figures: String,
+    /// A support family, and a pairing of another case with another one.
+    support: String,
+    pairing: String,
+    /// A support family that can be proposed, for the next introduction.
+    spare: RefCell<String>,
 }
 
 impl<'w> Hall<'w> {
     async fn open(world: &'w World) -> Self {
         enrol(world, ELSEWHERE.0, "00000099000000015000", "coordination").await;
         let (referral, case) = world.assigned_case().await;
+        let [_, _, support, pairing] = world.introduced().await;
         let releases = world.get(GEMEENTE, "/v1/statistics/releases").await;
         let figures = releases.text("/items/0/id").to_owned();
         assert!(!figures.is_empty());
         let sent = world.post(REGIETEAM, "/v1/referrals", &example("referral-regieteam")).await;
         let plan = sent.text("/id").to_owned();
         assert_eq!(plan.len(), 36, "{}", sent.raw);
-        Self { world, clients: RefCell::default(), referral, plan, case, figures }
+        let spare = RefCell::new(support.clone());
+        let clients = RefCell::default();
+        Self { world, clients, referral, plan, case, figures, support, pairing, spare }
     }
 
     fn client(&self, partner: &str) -> Client {
@@ -275,6 +348,8 @@ impl<'w> Hall<'w> {
             "/v1/referrals/{id}/goals" => &self.plan,
             path if path.starts_with("/v1/referrals/") => &self.referral,
             path if path.starts_with("/v1/cases/") => &self.case,
+            path if path.starts_with("/v1/pairings/") => &self.pairing,
+            path if path.starts_with("/v1/support-families/") => &self.support,
             _ => &self.figures,
         }
     }
@@ -283,6 +358,20 @@ impl<'w> Hall<'w> {
     async fn fresh(&self, route: &Route) -> String {
         // So that it is the last of those that wait.
         self.world.later(1);
+        match route.path {
+            "/v1/cases/{id}/pairings" => {
+                *self.spare.borrow_mut() = self.world.available_support().await;
+                return self.world.searching_case().await.1;
+            }
+            path if path.starts_with("/v1/pairings/") => {
+                let [_, _, _, pairing] = self.world.on_trial().await;
+                return pairing;
+            }
+            path if path.starts_with("/v1/support-families/") => {
+                return self.world.support_family(ANNA, &example("support-family")).await;
+            }
+            _ => {}
+        }
         let (referral, case) = self.world.assigned_case().await;
         match self.id(route) {
             id if *id == self.referral => referral,
@@ -306,6 +395,7 @@ impl<'w> Hall<'w> {
             request = request.header("Idempotency-Key", self.world.key());
         }
         if let Some(content) = route.content() {
+            let content = content.replace(SUPPORT, &self.spare.borrow());
             request = request.header("Content-Type", route.media()).body(content);
         }
         request
@@ -873,8 +963,8 @@ async fn inp_10_11_64_kib_are_taken_and_one_byte_more_is_413() {
         |size: usize, content: &str| format!("{content}{}", " ".repeat(size - content.len()));
     for route in ROUTES.iter().filter(|route| route.content().is_some()) {
         let who = route.right.first().map_or(WIJKTEAM, |(who, _)| *who);
-        let content = route.content().unwrap_or_default();
         let id = hall.fresh(route).await;
+        let content = route.content().unwrap_or_default().replace(SUPPORT, &hall.spare.borrow());
         let path = route.path.replace("{id}", &id);
         for (size, large) in [(65_536, false), (65_537, true)] {
             let what = format!("{size} {}", route.name());

@@ -28,9 +28,9 @@ pub(crate) fn auc(one: &[Duration], other: &[Duration]) -> f64 {
     for (_, mine) in all {
         if mine { longer += below } else { below += 1 }
     }
-    #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
-    let share = longer as f64 / (one.len() * other.len()) as f64;
-    share
+    let number = |n: u64| f64::from(u32::try_from(n).expect("a few thousand squared"));
+    let pairs = u64::try_from(one.len() * other.len()).expect("a number");
+    number(longer) / number(pairs)
 }
 
 #[test]
@@ -75,7 +75,7 @@ impl Question {
             if nth % 2_000 == 1_999 {
                 token = world.token(self.who);
             }
-            let absent = uuid::Uuid::new_v4();
+            let absent = buurtpoort::ids::CaseId::new().uuid();
             // A coin: a bit of the id nobody chose.
             let order = if absent.as_u128() & 1 == 0 { [0, 1] } else { [1, 0] };
             for which in order {

@@ -58,11 +58,33 @@ pub enum Event {
     ConfigChanged,
     /// An operator acted by the command line.
     OperatorAction,
+    /// A support family was registered.
+    SupportRegistered,
+    /// Support families were listed, or one read, without identity.
+    SupportRead,
+    /// A support family changed state.
+    SupportMoved,
+    /// A family was introduced to a support family. The reason ends in the state its case came to.
+    PairingMade,
+    /// A pairing changed state. The reason ends in the state its case came to.
+    PairingMoved,
+    /// A pairing was evaluated.
+    PairingEvaluated,
+    /// Where a goal of a plan stands was changed.
+    GoalsChanged,
+    /// What is kept of a family was corrected.
+    CaseCorrected,
+    /// A family will not be counted in figures to come.
+    StatisticsObjected,
+    /// Two cases were said to be of one family, or not.
+    LinkDecided,
+    /// Counts of a programme were received.
+    ReportReceived,
 }
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 37] = [
         Self::ReferralAccepted,
         Self::ReferralRefused,
         Self::ReferralWithdrawn,
@@ -89,6 +111,17 @@ impl Event {
         Self::RestoreAcknowledged,
         Self::ConfigChanged,
         Self::OperatorAction,
+        Self::SupportRegistered,
+        Self::SupportRead,
+        Self::SupportMoved,
+        Self::PairingMade,
+        Self::PairingMoved,
+        Self::PairingEvaluated,
+        Self::GoalsChanged,
+        Self::CaseCorrected,
+        Self::StatisticsObjected,
+        Self::LinkDecided,
+        Self::ReportReceived,
     ];
 
     /// The text in the leaf and in the derived column.
@@ -121,6 +154,17 @@ impl Event {
             Self::RestoreAcknowledged => "restore.acknowledged",
             Self::ConfigChanged => "config.changed",
             Self::OperatorAction => "operator.action",
+            Self::SupportRegistered => "support.registered",
+            Self::SupportRead => "support.read",
+            Self::SupportMoved => "support.moved",
+            Self::PairingMade => "pairing.made",
+            Self::PairingMoved => "pairing.moved",
+            Self::PairingEvaluated => "pairing.evaluated",
+            Self::GoalsChanged => "goals.changed",
+            Self::CaseCorrected => "case.corrected",
+            Self::StatisticsObjected => "statistics.objected",
+            Self::LinkDecided => "link.decided",
+            Self::ReportReceived => "report.received",
         }
     }
 

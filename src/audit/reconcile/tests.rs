@@ -45,6 +45,7 @@ fn file() -> CaseOnFile {
         assignee: Some("anna".into()),
         assignments: vec![(1, "anna".into(), "lea".into())],
         releases: vec![("anna".into(), "intake".into(), vec!["names".into(), "address".into()])],
+        pairings: 0,
         partner: Some(Uuid::from_u128(5)),
         referral_withdrawn: Some(false),
     }

@@ -149,6 +149,7 @@ fn on_file(
         releases: releases
             .map(|r| (r.person.clone(), r.purpose.clone(), r.groups.clone()))
             .collect(),
+        pairings: census.pairings.get(&row.id).copied().unwrap_or_default(),
         partner: referral.map(|sent| sent.partner.uuid()),
         referral_withdrawn: referral.map(|sent| sent.status == "withdrawn"),
     }))

@@ -127,10 +127,14 @@ fn relevant(engine: &Engine, name: &str) -> Vec<Twist> {
             Twist::ContactStage,
             Twist::Closed,
         ],
+        Some("Buurtpoort::SupportFamily") => {
+            vec![Twist::NotAssigned, Twist::Elsewhere, Twist::Closed]
+        }
         _ => vec![Twist::Elsewhere],
     };
     twists.extend_from_slice(match name {
         "submitReferral" => &[Twist::ConsentWithdrawn, Twist::ContactStage],
+        "movePairing" => &[Twist::TellsNothing],
         "assignCase" => &[Twist::NotEligible],
         "readGoals" => &[Twist::NoCoordinationConsent, Twist::NotAParticipant],
         _ => &[],

@@ -10,7 +10,7 @@ use crate::domain::partner_number::Oin;
 use crate::domain::person;
 use crate::domain::referral::{
     AttentionPoint, Composition, Daypart, Frequency, GoalStatus, Involved, NewReferral, PlanType,
-    Profile, Source, SubjectRole, SupportCode, Urgency,
+    Profile, Source, SubjectRole, SupportAsked, SupportCode, Urgency,
 };
 use crate::http::referrals::{seal, shape};
 use crate::http::tree::{Tree, tree};
@@ -44,6 +44,9 @@ fn parts(r: &mut Reading, wire: &shape::Referral, now: Timestamp) -> Option<NewR
     let urgency = r.need("urgency", &wire.urgency, "term", |t| Urgency::parse(t));
     let place = place(r, wire);
     alone_standing(r, wire);
+    let asked = section(r, "support", &wire.support, support);
+    let language =
+        r.optional("", &wire.contact).and_then(|c| r.optional("", &c.preferred_language));
     let subjects = r.list("subjects", &wire.subjects, 1..=16, |r, s| subject(r, s, now));
     same_label_twice(r, &subjects);
     let composition = section(r, "household", &wire.household, household).flatten();
@@ -66,6 +69,7 @@ fn parts(r: &mut Reading, wire: &shape::Referral, now: Timestamp) -> Option<NewR
         subjects,
         plan_participants,
         consent,
+        asked: SupportAsked { language: language.cloned(), ..asked? },
         tells_health: r.optional("", &wire.attention_points).is_some_and(|p| !p.is_empty()),
     })
 }
@@ -91,7 +95,6 @@ fn alone_standing(r: &mut Reading, wire: &shape::Referral) {
     r.may("contactsBefore", &wire.contacts_before, "range", |n| within(*n, 0, 100));
     section(r, "referrer", &wire.referrer, referrer);
     section(r, "contact", &wire.contact, contact);
-    section(r, "support", &wire.support, support);
     r.may("supportText", &wire.support_text, "text", |t| person::prose(t, 1000));
     r.terms("attentionPoints", &wire.attention_points, 0..=5, AttentionPoint::parse);
     r.terms("alreadyInvolved", &wire.already_involved, 0..=5, Involved::parse);
@@ -143,11 +146,12 @@ fn contact(r: &mut Reading, wire: &shape::Contact) {
     }
 }
 
-fn support(r: &mut Reading, wire: &shape::Support) {
-    r.terms("codes", &wire.codes, 1..=3, SupportCode::parse);
-    r.terms("dayparts", &wire.dayparts, 0..=7, Daypart::parse);
+fn support(r: &mut Reading, wire: &shape::Support) -> SupportAsked {
+    let codes = r.terms("codes", &wire.codes, 1..=3, SupportCode::parse);
+    let dayparts = r.terms("dayparts", &wire.dayparts, 0..=7, Daypart::parse);
     r.may("frequency", &wire.frequency, "term", |t| Frequency::parse(t));
-    r.optional("sleepover", &wire.sleepover);
+    let sleepover = r.optional("sleepover", &wire.sleepover) == Some(&true);
+    SupportAsked { codes, dayparts, sleepover, language: None }
 }
 
 fn household(r: &mut Reading, wire: &shape::Household) -> Option<Composition> {

@@ -2,13 +2,14 @@
 //!
 //! For the writer alone. Invariant: a question sees what earlier requests of its group wrote.
 
-use super::{Found, Question};
+use super::{Found, FoundSupport, Question};
+use crate::ids::CaseId;
 use crate::store::cases;
 use crate::store::effect::Rows;
 use crate::store::idempotency::{self, Remembered, Scope};
 use crate::store::pool::Conn;
 use crate::store::referrals::{self, AcceptedReferral};
-use crate::store::{StoreError, figures, partners};
+use crate::store::{StoreError, figures, pairings, partners, support_families};
 use std::collections::HashMap;
 
 /// Rows of new referrals wait here and go in with one statement a table.
@@ -42,6 +43,24 @@ impl Bulk {
         if let Some(figures) = rows.figures {
             figures::insert(conn, &figures).await?;
         }
+        if let Some(new) = rows.support {
+            support_families::insert(conn, &new).await?;
+        }
+        if let Some(change) = rows.support_change {
+            support_families::change(conn, &change).await?;
+        }
+        if let Some(release) = rows.support_release {
+            support_families::insert_release(conn, &release).await?;
+        }
+        if let Some(pairing) = rows.pairing {
+            pairings::insert(conn, &pairing).await?;
+        }
+        if let Some(pairing) = rows.pairing_change {
+            pairings::change(conn, &pairing).await?;
+        }
+        if let Some(evaluation) = rows.evaluation {
+            pairings::insert_evaluation(conn, &evaluation).await?;
+        }
         Ok(())
     }
 
@@ -67,9 +86,10 @@ pub(super) async fn look_up(
         remembered: question.idempotency.and_then(|key| remembered.get(&key).cloned()),
         ..Found::default()
     };
-    if question.case.is_some() || question.referral.is_some() {
+    if question.case.is_some() || question.referral.is_some() || question.pairing.is_some() {
         bulk.flush(conn).await?;
     }
+    let (of_pairing, is_paired) = look_up_pairing(conn, question, &mut found).await?;
     let referral = match question.referral {
         Some(id) => referrals::read(conn, id).await?,
         None => None,
@@ -77,14 +97,18 @@ pub(super) async fn look_up(
     // What is not there is read in another's place, so that the same is read of both.
     let (of_referral, is_it) =
         referral.as_ref().map_or((None, true), |r| (Some(r.case), Some(r.id) == question.referral));
-    if let Some(id) = question.case.or(of_referral) {
+    if let Some(id) = question.case.or(of_referral).or(of_pairing) {
         match cases::read(conn, id).await? {
-            cases::Read::It(row) if is_it => found.case = Some(*row),
+            cases::Read::It(row) if is_it && is_paired => found.case = Some(*row),
             cases::Read::It(row) | cases::Read::Another(row) => found.instead = Some(row),
             cases::Read::None => {}
         }
     }
     found.referral = referral.filter(|_| is_it);
+    if let (true, Some(case)) = (question.pairings, &found.case) {
+        found.pairings = pairings::read_of_case(conn, case.id).await?;
+        found.referrer = referrals::read(conn, case.referral).await?.map(|r| r.partner);
+    }
     if let Some(known) = question.register {
         found.register_moved = partners::version_on(conn).await? != known;
     }
@@ -92,4 +116,31 @@ pub(super) async fn look_up(
         found.published = figures::is_published(conn, key).await?;
     }
     Ok(found)
+}
+
+/// Reads a pairing and the support family asked for, or that of the pairing. Gives the case of the pairing
+/// that was read, and whether it is the one that was asked for.
+async fn look_up_pairing(
+    conn: &mut Conn<'_>,
+    question: &Question,
+    found: &mut Found,
+) -> Result<(Option<CaseId>, bool), StoreError> {
+    let pairing = match question.pairing {
+        Some(id) => pairings::read(conn, id).await?,
+        None => None,
+    };
+    let is_it = question.pairing.is_none() || pairing.as_ref().map(|p| p.id) == question.pairing;
+    let case = pairing.as_ref().map(|pairing| pairing.case);
+    let support = question.support.or(pairing.as_ref().map(|pairing| pairing.support_family));
+    if let Some(id) = support {
+        let row = support_families::read(conn, id).await?;
+        let (paired_with, living) = (
+            support_families::paired_with(conn, id).await?,
+            pairings::living_of_support(conn, id).await?,
+        );
+        let row = row.filter(|row| row.id == id && is_it);
+        found.support = row.map(|row| FoundSupport { row, paired_with, living });
+    }
+    found.pairing = pairing.filter(|_| is_it);
+    Ok((case, is_it))
 }

@@ -1,0 +1,67 @@
+-- The programme: support families, pairings and their evaluation, families referred twice, counts reported by
+-- other programmes, and the rights of those whose data is here.
+
+-- Objected to being counted, and erased: instants, or nothing.
+ALTER TABLE case_file ADD COLUMN objected_ms INTEGER;
+ALTER TABLE case_file ADD COLUMN erased_ms INTEGER;
+-- Whether its linkage tags stand in `linkage_tag`.
+ALTER TABLE case_file ADD COLUMN linked INTEGER NOT NULL DEFAULT 0 CHECK (linked IN (0, 1));
+CREATE INDEX case_unlinked ON case_file (received_ms, id) WHERE linked = 0;
+
+CREATE TABLE support_family (
+    id              BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16), -- its key and identity stand under it
+    organisation_id BLOB    NOT NULL REFERENCES partner (id),
+    coordinator     TEXT    NOT NULL, -- account name
+    state           TEXT    NOT NULL CHECK (state IN ('registered', 'screening', 'available', 'paired', 'left')),
+    municipality    TEXT    NOT NULL,
+    district        TEXT    NOT NULL, -- '' when unknown
+    facts_version   INTEGER NOT NULL,
+    facts           BLOB    NOT NULL, -- sealed: what it offers, how its screening stands
+    registered_ms   INTEGER NOT NULL,
+    changed_ms      INTEGER NOT NULL,
+    version         INTEGER NOT NULL
+) STRICT;
+CREATE INDEX support_by_place ON support_family (organisation_id, municipality, registered_ms, id);
+
+CREATE TABLE pairing (
+    id                BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    case_id           BLOB    NOT NULL REFERENCES case_file (id),
+    support_family_id BLOB    NOT NULL REFERENCES support_family (id),
+    state             TEXT    NOT NULL CHECK (state IN ('introduction', 'trial', 'paired', 'ended')),
+    children          INTEGER NOT NULL CHECK (children BETWEEN 1 AND 15),
+    introduced_ms     INTEGER NOT NULL,
+    trial_ms          INTEGER,
+    trial_until_ms    INTEGER,
+    extended          INTEGER NOT NULL CHECK (extended IN (0, 1)),
+    paired_ms         INTEGER,
+    evaluate_ms       INTEGER, -- when the next evaluation is due
+    ended_ms          INTEGER,
+    end_reason        TEXT,
+    next_form         TEXT,
+    changed_ms        INTEGER NOT NULL,
+    version           INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX pairing_by_case ON pairing (case_id, introduced_ms, id);
+CREATE INDEX pairing_by_support_family ON pairing (support_family_id, state);
+
+CREATE TABLE evaluation (
+    id                BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    pairing_id        BLOB    NOT NULL REFERENCES pairing (id),
+    professional_help TEXT    NOT NULL,
+    network_extended  INTEGER NOT NULL CHECK (network_extended IN (0, 1)),
+    social_contacts   TEXT    NOT NULL,
+    grade             INTEGER NOT NULL CHECK (grade BETWEEN 10 AND 100), -- tenths
+    placement_avoided TEXT    NOT NULL,
+    note              BLOB, -- sealed
+    at_ms             INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX evaluation_by_pairing ON evaluation (pairing_id, at_ms, id);
+
+CREATE TABLE support_release (
+    id                BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    support_family_id BLOB    NOT NULL REFERENCES support_family (id),
+    person            TEXT    NOT NULL, -- account name
+    reason            BLOB    NOT NULL, -- sealed
+    at_ms             INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX support_release_by_family ON support_release (support_family_id, at_ms, id);

@@ -1,0 +1,5 @@
+//! `/v1/support-families`: who opens its door to children of another family.
+
+pub mod find;
+pub mod register;
+pub mod work;
