@@ -10,9 +10,11 @@ pub mod consent;
 pub mod demo;
 pub mod figures;
 pub mod issuer;
+pub mod keys;
 pub mod partners;
 pub mod pki;
 pub mod policies;
+mod progress;
 pub mod restore;
 pub mod serve;
 pub mod story;
@@ -62,6 +64,9 @@ enum Verb {
     /// Read and check the policies.
     #[command(subcommand)]
     Policy(policies::verbs::PolicyVerb),
+    /// Keys.
+    #[command(subcommand)]
+    Key(keys::KeyVerb),
     /// The ledger.
     #[command(subcommand)]
     Audit(audit::AuditVerb),
@@ -193,6 +198,7 @@ async fn act(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Statistics(StatisticsVerb::Publish { municipality, year, config }) => {
             print(&figures::publish(&municipality, year, &config.config).await?)?;
         }
+        Verb::Key(verb) => keys::run(&verb).await?,
         Verb::Audit(verb) => return audit::run(&verb).await,
         Verb::Policy(verb) => return policies::verbs::run(&verb).await,
         Verb::Openapi => print(&crate::http::openapi::document().to_string())?,

@@ -27,6 +27,7 @@ pub mod assign;
 pub mod cases;
 pub mod decide;
 pub mod decoy;
+pub mod erase;
 pub mod figures;
 pub mod goals;
 mod on_case;

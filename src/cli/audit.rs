@@ -4,6 +4,7 @@
 //! 1 tampered or not proven, 2 incomplete (it could not be read, or evidence is missing), 3 usage.
 
 use crate::audit::verify::{Summary, Tamper};
+use crate::cli::progress::Progress;
 use crate::cli::restore::{self, RestoreArgs};
 use crate::cli::{ConfigArgs, Failure, boot, print};
 use crate::config::Config;
@@ -13,7 +14,6 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 pub mod archive;
 mod export;
@@ -222,30 +222,6 @@ impl Opened {
 
 fn incomplete(error: impl std::fmt::Display) -> Failure {
     Failure { message: error.to_string(), code: INCOMPLETE }
-}
-
-/// Says on standard error how far a long piece of work is: one JSON line every five seconds.
-struct Progress {
-    what: &'static str,
-    total: u64,
-    told: Instant,
-}
-
-impl Progress {
-    fn of(what: &'static str, total: u64) -> Self {
-        Self { what, total, told: Instant::now() }
-    }
-
-    fn at(&mut self, done: u64) {
-        use std::io::Write;
-        if self.told.elapsed() < Duration::from_secs(5) {
-            return;
-        }
-        self.told = Instant::now();
-        let line = json!({"progress": self.what, "done": done, "of": self.total});
-        // Nobody may be reading.
-        let _told = writeln!(std::io::stderr(), "{line}");
-    }
 }
 
 /// How the end of a check is told.

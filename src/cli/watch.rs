@@ -5,7 +5,7 @@ use crate::audit::entry::Outcome;
 use crate::cli::boot::{self, Booted, api_files, portal_files};
 use crate::cli::policies::proof;
 use crate::config::Config;
-use crate::store::{idempotency, partners};
+use crate::store::{idempotency, keys, partners};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -34,6 +34,24 @@ pub async fn changes(booted: Arc<Booted>) {
             reload_certificates(&booted);
         }
         refresh_register(&booted).await;
+        refresh_keys(&booted).await;
+    }
+}
+
+/// Takes keys that were added or retired by `buurtpoort key rotate`.
+pub async fn refresh_keys(booted: &Booted) {
+    let gateway = &booted.api.gateway;
+    let known = gateway.keyring.states();
+    match keys::states(&gateway.store.pool).await {
+        Ok(states) if states == known => {}
+        Ok(_) => match boot::keyring(&booted.config, &gateway.store.pool).await {
+            Ok(fresh) => {
+                gateway.keyring.adopt(&fresh);
+                tracing::info!("keys read again");
+            }
+            Err(failure) => tracing::error!(error = %failure.message, "keys kept as they were"),
+        },
+        Err(error) => tracing::warn!(error = %error, "keys not looked at"),
     }
 }
 

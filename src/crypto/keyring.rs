@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
+use arc_swap::ArcSwap;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
     UnparsedPublicKey,
@@ -32,7 +33,8 @@ const P256_POINT_LEN: usize = 65;
 /// The opened keys. Neither printable nor copyable; dropping it wipes the key bytes.
 pub struct Keyring {
     pub(super) deployment: Box<str>,
-    keys: Vec<Key>,
+    /// Exchanged whole when keys are rotated ([`Keyring::adopt`]).
+    keys: ArcSwap<Vec<Held>>,
     pub(super) idempotency: hmac::Key,
     /// Derived HMAC keys by framed name; bounded by `crypto::pseudonymise`.
     pub(super) derived: Mutex<HashMap<Vec<u8>, Arc<hmac::Key>>>,
@@ -51,7 +53,7 @@ impl Keyring {
         rows: impl IntoIterator<Item = WrappedKey>,
     ) -> Result<Self, CryptoError> {
         wrap::check_deployment(deployment)?;
-        let mut keys = Vec::new();
+        let mut keys: Vec<Held> = Vec::new();
         let mut versions = HashSet::new();
         let mut fingerprints = HashSet::new();
         for row in rows {
@@ -68,14 +70,39 @@ impl Keyring {
             if !fingerprints.insert(key.fingerprint()) {
                 return Err(CryptoError::DuplicateMaterial(row.purpose));
             }
-            keys.push(key);
+            keys.push(Held { state: row.state, key: Arc::new(key) });
         }
-        keys.sort_by_key(|key| (key.purpose, key.version));
+        keys.sort_by_key(|held| (held.key.purpose, held.key.version));
         for purpose in KeyPurpose::ALL {
             check_active(&keys, purpose)?;
         }
         let idempotency = find_active(&keys, KeyPurpose::Idempotency)?.mac();
-        Ok(Self { deployment: deployment.into(), keys, idempotency, derived: Mutex::default() })
+        let (deployment, keys) = (deployment.into(), ArcSwap::from_pointee(keys));
+        Ok(Self { deployment, keys, idempotency, derived: Mutex::default() })
+    }
+
+    /// Takes over what a ring opened anew holds: new keys, and states that changed. A key that is here already
+    /// keeps its counts, and stays away where it was put away; one that was destroyed is forgotten.
+    pub fn adopt(&self, fresh: &Self) {
+        let old = self.keys.load();
+        let same = |new: &Key| {
+            let own =
+                |held: &&Held| (held.key.purpose, held.key.version) == (new.purpose, new.version);
+            old.iter().find(own).map(|held| Arc::clone(&held.key))
+        };
+        let held = |held: &Held| Held {
+            state: held.state,
+            key: same(&held.key).unwrap_or_else(|| Arc::clone(&held.key)),
+        };
+        self.keys.store(Arc::new(fresh.keys.load().iter().map(held).collect()));
+    }
+
+    /// Purpose, version and state of every key that is not destroyed, in that order: to see whether the
+    /// rows have moved.
+    #[must_use]
+    pub fn states(&self) -> Vec<(KeyPurpose, i32, KeyState)> {
+        let state = |held: &Held| (held.key.purpose, held.key.version, held.state);
+        self.keys.load().iter().map(state).collect()
     }
 
     /// Version of the active key of a purpose, to be stored beside what it makes.
@@ -119,8 +146,9 @@ impl Keyring {
     /// How many seals each sealing key has made since start-up or since the count was resumed.
     #[must_use]
     pub fn seal_counts(&self) -> Vec<SealCount> {
-        let sealing = |key: &&Key| matches!(key.purpose, KeyPurpose::Kek | KeyPurpose::Cursor);
-        self.keys.iter().filter(sealing).map(Key::seal_count).collect()
+        let sealing =
+            |held: &&Held| matches!(held.key.purpose, KeyPurpose::Kek | KeyPurpose::Cursor);
+        self.keys.load().iter().filter(sealing).map(|held| held.key.seal_count()).collect()
     }
 
     /// Adds seals counted before this process started, as the store remembers them.
@@ -148,28 +176,34 @@ impl Keyring {
     /// Whether the key-encryption keys are put away.
     #[must_use]
     pub fn is_put_away(&self) -> bool {
-        self.of(KeyPurpose::Kek).any(|key| key.material().is_empty())
+        self.of(KeyPurpose::Kek).iter().any(|key| key.material().is_empty())
     }
 
     /// Takes the key-encryption keys up again from a ring opened anew.
     pub fn take_up(&self, fresh: &Self) {
-        for key in self.of(KeyPurpose::Kek).filter(|key| key.material().is_empty()) {
+        for key in self.of(KeyPurpose::Kek).iter().filter(|key| key.material().is_empty()) {
             if let Ok(same) = fresh.key(KeyPurpose::Kek, key.version) {
                 key.put(same.material().clone());
             }
         }
     }
 
-    pub(super) fn active(&self, purpose: KeyPurpose) -> Result<&Key, CryptoError> {
-        find_active(&self.keys, purpose)
+    pub(super) fn active(&self, purpose: KeyPurpose) -> Result<Arc<Key>, CryptoError> {
+        find_active(&self.keys.load(), purpose)
     }
 
-    pub(super) fn key(&self, purpose: KeyPurpose, version: i32) -> Result<&Key, CryptoError> {
-        self.of(purpose).find(|key| key.version == version).ok_or(CryptoError::UnknownKey(purpose))
+    pub(super) fn key(&self, purpose: KeyPurpose, version: i32) -> Result<Arc<Key>, CryptoError> {
+        let all = self.keys.load();
+        let own = |held: &&Held| held.key.purpose == purpose && held.key.version == version;
+        let found = all.iter().find(own).map(|held| Arc::clone(&held.key));
+        found.ok_or(CryptoError::UnknownKey(purpose))
     }
 
-    pub(super) fn of(&self, purpose: KeyPurpose) -> impl Iterator<Item = &Key> {
-        self.keys.iter().filter(move |key| key.purpose == purpose)
+    /// Every key of a purpose, oldest version first.
+    pub(super) fn of(&self, purpose: KeyPurpose) -> Vec<Arc<Key>> {
+        let all = self.keys.load();
+        let own = all.iter().filter(|held| held.key.purpose == purpose);
+        own.map(|held| Arc::clone(&held.key)).collect()
     }
 
     fn sign_ed25519(
@@ -185,6 +219,7 @@ impl Keyring {
 
     fn ed25519_public_keys(&self, purpose: KeyPurpose) -> Vec<VerifyingKey> {
         self.of(purpose)
+            .iter()
             .filter_map(|key| {
                 let bytes = <[u8; 32]>::try_from(key.public.as_slice()).ok()?;
                 Some(VerifyingKey { version: key.version, bytes })
@@ -225,11 +260,16 @@ pub struct SealCount {
     pub alarm: bool,
 }
 
+/// A key and how it may still be used.
+struct Held {
+    state: KeyState,
+    key: Arc<Key>,
+}
+
 /// One opened key.
 pub(super) struct Key {
     pub(super) purpose: KeyPurpose,
     pub(super) version: i32,
-    state: KeyState,
     /// Empty while a key-encryption key is put away.
     material: RwLock<Zeroizing<Vec<u8>>>,
     /// Ed25519: 32 bytes. P-256: the uncompressed point. Empty for the symmetric purposes.
@@ -248,7 +288,6 @@ impl Key {
         Ok(Self {
             purpose: row.purpose,
             version: row.version,
-            state: row.state,
             material: RwLock::new(material),
             public,
             seals: AtomicU64::new(0),
@@ -335,14 +374,14 @@ fn public_half(purpose: KeyPurpose, material: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-fn find_active(keys: &[Key], purpose: KeyPurpose) -> Result<&Key, CryptoError> {
-    keys.iter()
-        .find(|key| key.purpose == purpose && key.state == KeyState::Active)
-        .ok_or(CryptoError::NoActiveKey(purpose))
+fn find_active(keys: &[Held], purpose: KeyPurpose) -> Result<Arc<Key>, CryptoError> {
+    let active = |held: &&Held| held.key.purpose == purpose && held.state == KeyState::Active;
+    let found = keys.iter().find(active).map(|held| Arc::clone(&held.key));
+    found.ok_or(CryptoError::NoActiveKey(purpose))
 }
 
-fn check_active(keys: &[Key], purpose: KeyPurpose) -> Result<(), CryptoError> {
-    let mut states = keys.iter().filter(|key| key.purpose == purpose).map(|key| key.state);
+fn check_active(keys: &[Held], purpose: KeyPurpose) -> Result<(), CryptoError> {
+    let mut states = keys.iter().filter(|held| held.key.purpose == purpose).map(|held| held.state);
     let Some(first) = states.next() else {
         return Err(CryptoError::MissingKey(purpose));
     };

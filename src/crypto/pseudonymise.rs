@@ -53,7 +53,7 @@ impl Keyring {
         id: Uuid,
     ) -> Result<Pseudonym, CryptoError> {
         let key = self.key(KeyPurpose::Pseudonym, version)?;
-        let mac = self.derived(key, &scope)?;
+        let mac = self.derived(&key, &scope)?;
         let tag = first_16(&mac, &frame(&[domain.as_bytes(), id.as_bytes()]))?;
         Ok(Pseudonym::from_tag(domain, version, tag)?)
     }
@@ -69,7 +69,7 @@ impl Keyring {
         value: &[u8],
     ) -> Result<[u8; 16], CryptoError> {
         let key = self.active(KeyPurpose::Linkage)?;
-        first_16(&*self.derived(key, &[field, region])?, value)
+        first_16(&*self.derived(&key, &[field, region])?, value)
     }
 
     /// A record key for statistics, one derived key per scope (contract and reporting year).
@@ -78,7 +78,7 @@ impl Keyring {
     /// [`CryptoError::Label`].
     pub fn statistics_tag(&self, scope: &str, record: &[u8]) -> Result<[u8; 32], CryptoError> {
         let key = self.active(KeyPurpose::Statistics)?;
-        Ok(tag_32(&*self.derived(key, &[scope])?, record))
+        Ok(tag_32(&*self.derived(&key, &[scope])?, record))
     }
 
     /// A keyed hash of a request body, stored instead of the body.
@@ -92,6 +92,7 @@ impl Keyring {
     pub fn idempotency_matches(&self, body: &[u8], stored: &[u8; 32]) -> bool {
         let framed = frame(&[b"body", body]);
         self.of(KeyPurpose::Idempotency)
+            .iter()
             .map(|key| tag_32(&key.mac(), &framed).ct_eq(stored))
             .fold(subtle::Choice::from(0), |any, one| any | one)
             .into()

@@ -49,6 +49,7 @@ impl Keyring {
     pub fn jwks_json(&self) -> String {
         let keys: Vec<Value> = self
             .of(KeyPurpose::Tokens)
+            .iter()
             .filter_map(|key| Point::from_uncompressed(&key.public))
             .map(|point| point.jwk())
             .collect();

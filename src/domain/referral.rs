@@ -255,6 +255,8 @@ pub struct NewReferral {
     pub plan_participants: Vec<String>,
     /// The consent that came along.
     pub consent: Option<Consent>,
+    /// Goals of the plan, by label, and where each stands.
+    pub goals: Vec<(String, GoalStatus)>,
     /// Whether attention points about health were sent.
     pub tells_health: bool,
     /// What is asked for, in codes.

@@ -1,4 +1,5 @@
-//! A case manager follows a plan: how its goals stand, its reference, and whom to call.
+//! A case manager follows a plan: how its goals stand, its reference, and whom to call. The coordinator says
+//! how they stand.
 //!
 //! For a participant of the plan, under the family's consent to `coordination`, judged inside the
 //! transaction. The groups that were opened stand in the ledger entry, committed before anything is
@@ -6,19 +7,20 @@
 
 use crate::audit::entry::Event;
 use crate::domain::access::{Condition, Conditions, Field, Level, Use};
-use crate::domain::case::Stage;
+use crate::domain::case::{CaseState, Stage};
 use crate::domain::identity::{Disclosure, FieldGroup};
-use crate::domain::referral::ReferralStatus;
+use crate::domain::referral::{GoalStatus, ReferralStatus};
 use crate::flow::on_case::{OpenCase, Which, Wish, basis, consent_basis, on_case};
 use crate::flow::standing::ConsentRules;
 use crate::flow::{Done, FlowError, Gateway};
-use crate::ids::ReferralId;
-use crate::policy::action::ReadGoals;
+use crate::ids::{CaseId, ReferralId};
+use crate::policy::action::{ChangeGoals, ReadGoals};
 use crate::policy::facts::Circumstance;
 use crate::policy::verdict::Note;
 use crate::policy::{Allowed, Subject, fields};
+use crate::store::cases::FactsRow;
 use crate::store::effect::Rows;
-use crate::store::identities;
+use crate::store::{facts, identities};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -31,6 +33,8 @@ pub struct PlanView {
     pub consent: Option<&'static str>,
     /// The groups, opened.
     pub disclosures: Vec<Disclosure>,
+    /// Where each goal stands today, by label.
+    pub goals: Vec<(String, GoalStatus)>,
 }
 
 /// What the policies let this caller see, as it stood inside the transaction.
@@ -38,6 +42,7 @@ struct Granted {
     status: Option<ReferralStatus>,
     consent: Option<&'static str>,
     groups: Vec<FieldGroup>,
+    goals: Vec<(String, GoalStatus)>,
 }
 
 /// Reads how the goals of a plan stand.
@@ -76,7 +81,8 @@ pub async fn read(
         on_case(gateway, allowed, id, which, None, circumstance, wish).await?;
     let pool = &gateway.store.pool;
     let disclosures = identities::open_plan(pool, &gateway.keyring, &permit, &value.groups).await?;
-    let value = PlanView { status: value.status, consent: value.consent, disclosures };
+    let Granted { status, consent, goals, .. } = value;
+    let value = PlanView { status, consent, disclosures, goals };
     Ok(Done { value, committed })
 }
 
@@ -116,5 +122,52 @@ fn granted(allowed: &Allowed<ReadGoals>, found: &OpenCase<'_>, facts: &Circumsta
         status: found.referral.filter(|_| status).map(|referral| referral.status),
         consent: consent.then(|| found.standing.stage_word()),
         groups,
+        goals: found.memory.goals.clone(),
     }
 }
+
+/// Says where a goal stands from now on, for the participants of the plan.
+///
+/// # Errors
+/// [`FlowError::NotFound`] when the case is not the caller's; [`FlowError::Rule`] when its plan has no such
+/// goal; [`FlowError::State`] once the case is closed.
+pub async fn change(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<ChangeGoals>,
+    case: CaseId,
+    goal: String,
+    status: GoalStatus,
+) -> Result<Done<GoalStatus>, FlowError> {
+    let own = Arc::clone(gateway);
+    let wish = move |found: &OpenCase<'_>, _: Timestamp| Wish {
+        granted: Event::GoalsChanged,
+        note: Note { basis: basis(found.row), why: vec![status.as_str()], ..Note::default() },
+        outcome: changed(&own, found, &goal, status)
+            .map(|facts| (Rows { facts: Some(facts), ..Rows::default() }, status)),
+    };
+    let nothing = |_: &OpenCase<'_>| Circumstance::None;
+    Ok(on_case(gateway, allowed, case, Which::Case(case), None, nothing, wish).await?.1)
+}
+
+fn changed(
+    gateway: &Gateway,
+    found: &OpenCase<'_>,
+    goal: &str,
+    status: GoalStatus,
+) -> Result<FactsRow, FlowError> {
+    if found.row.state == CaseState::Closed {
+        return Err(FlowError::State { allowed: Vec::new() });
+    }
+    let mut memory = found.memory.again();
+    let known = memory.goals.iter_mut().find(|(id, _)| id == goal);
+    known.ok_or(NO_GOAL)?.1 = status;
+    let (case, version) = (found.row.id, found.row.facts_version.saturating_add(1));
+    let sealed = facts::seal(&gateway.entropy, found.key, case, version, &memory)?;
+    Ok(FactsRow { case, version, sealed })
+}
+
+const NO_GOAL: FlowError = FlowError::Rule {
+    pointer: "/id",
+    code: "goal-unknown",
+    rule: "must be the label of a goal of the plan in the referral",
+};

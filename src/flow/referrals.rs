@@ -68,7 +68,8 @@ pub async fn list(
     let found = cases::find_all(pool, &ids).await?;
     let found: HashMap<CaseId, CaseRow> = found.into_iter().map(|case| (case.id, case)).collect();
     let own = |row: ReferralRow| own(gateway, &allowed, &row, found.get(&row.case), now);
-    let value = rows.into_iter().map(own).collect::<Result<_, _>>()?;
+    let there = |row: &ReferralRow| found.get(&row.case).is_some_and(|case| case.key.is_some());
+    let value = rows.into_iter().filter(there).map(own).collect::<Result<_, _>>()?;
     Ok(Done { value, committed })
 }
 
@@ -134,6 +135,9 @@ pub async fn read(
         gateway.store.writer.write(question, now, decide).await?;
     verdict.settle(&committed)?;
     let row = row.ok_or(FlowError::NotFound)?;
+    // Of an erased case not even that there was one is told.
+    let case = case.filter(|case| case.key.is_some());
+    case.as_ref().ok_or(FlowError::NotFound)?;
     let value = own(gateway, &asking, &row, case.as_ref(), now)?;
     Ok(Done { value, committed })
 }

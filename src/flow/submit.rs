@@ -177,7 +177,7 @@ fn prepare(
         plan_participants: new.plan_participants,
         tells_health: new.tells_health,
         asked: new.asked,
-        goals: Vec::new(),
+        goals: new.goals,
         reference,
         history: Vec::new(),
         view,

@@ -3,4 +3,5 @@
 pub mod assign;
 pub mod read;
 pub mod release;
+pub mod rights;
 pub mod transition;

@@ -258,7 +258,8 @@ pub async fn list_of(
     limit: i64,
 ) -> Result<Vec<CaseRow>, StoreError> {
     const SQL: &str = select_case!(
-        "WHERE c.organisation_id = $1 AND c.assignee = $2 AND (c.received_ms, c.id) > ($3, $4) \
+        "WHERE c.organisation_id = $1 AND c.assignee = $2 AND c.erased_ms IS NULL \
+         AND (c.received_ms, c.id) > ($3, $4) \
          ORDER BY c.received_ms, c.id LIMIT $5"
     );
     on_db!(pool, |db| sqlx::query(SQL)
@@ -285,7 +286,8 @@ pub async fn list_unassigned(
     limit: i64,
 ) -> Result<Vec<CaseRow>, StoreError> {
     const SQL: &str = select_case!(
-        "WHERE c.organisation_id = $1 AND c.assignee IS NULL AND (c.received_ms, c.id) > ($2, $3) \
+        "WHERE c.organisation_id = $1 AND c.assignee IS NULL AND c.erased_ms IS NULL \
+         AND (c.received_ms, c.id) > ($2, $3) \
          ORDER BY c.received_ms, c.id LIMIT $4"
     );
     on_db!(pool, |db| sqlx::query(SQL)
@@ -325,6 +327,40 @@ pub(super) async fn write_facts(conn: &mut Conn<'_>, facts: &FactsRow) -> Result
         .await?
         .rows_affected());
     if changed == 1 { Ok(()) } else { Err(StoreError::Constraint) }
+}
+
+/// Erases a case: its key, its identity and its facts go, and what is left says nothing about anybody. The row
+/// stays for what was counted.
+pub(super) async fn erase(conn: &mut Conn<'_>, id: CaseId, at_ms: i64) -> Result<(), StoreError> {
+    const KEY: &str = "DELETE FROM case_key WHERE case_id = $1";
+    const IDENTITY: &str = "DELETE FROM identity WHERE case_id = $1";
+    const CASE_SQLITE: &str = "UPDATE case_file SET state = 'closed', assignee = NULL, facts = x'', \
+        erased_ms = $2, changed_ms = $2, version = version + 1 WHERE id = $1";
+    const CASE_POSTGRES: &str = "UPDATE case_file SET state = 'closed', assignee = NULL, facts = '', \
+        erased_ms = $2, changed_ms = $2, version = version + 1 WHERE id = $1";
+    let case = match conn {
+        Conn::Sqlite(_) => CASE_SQLITE,
+        Conn::Postgres(_) => CASE_POSTGRES,
+    };
+    let gone = on_conn!(conn, |db| {
+        let gone = sqlx::query(KEY).bind(id.uuid()).execute(&mut **db).await?.rows_affected();
+        sqlx::query(IDENTITY).bind(id.uuid()).execute(&mut **db).await?;
+        sqlx::query(case).bind(id.uuid()).bind(at_ms).execute(&mut **db).await?;
+        gone
+    });
+    if gone == 1 { Ok(()) } else { Err(StoreError::Constraint) }
+}
+
+/// Keeps that a family will not be counted in figures to come.
+pub(super) async fn object(conn: &mut Conn<'_>, id: CaseId, at_ms: i64) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE case_file SET objected_ms = $2 WHERE id = $1 AND objected_ms IS NULL";
+    on_conn!(conn, |db| sqlx::query(SQL)
+        .bind(id.uuid())
+        .bind(at_ms)
+        .execute(&mut **db)
+        .await?
+        .rows_affected());
+    Ok(())
 }
 
 pub(super) async fn insert_assignments(

@@ -1,7 +1,7 @@
 //! What one decision writes: its ledger entries and its rows, together or not at all.
 
 use crate::audit::entry::Entry;
-use crate::ids::RequestId;
+use crate::ids::{CaseId, RequestId};
 use crate::store::cases::{AssignmentRow, CaseChange, FactsRow, ReleaseRow};
 use crate::store::figures::FiguresRow;
 use crate::store::idempotency::IdempotencyRow;
@@ -65,6 +65,10 @@ pub struct Rows {
     pub pairing_change: Option<PairingRow>,
     /// An evaluation.
     pub evaluation: Option<EvaluationRow>,
+    /// A case to erase, at an instant in milliseconds since the epoch.
+    pub erase: Option<(CaseId, i64)>,
+    /// A case whose family will not be counted from an instant on.
+    pub object: Option<(CaseId, i64)>,
     /// Published figures.
     pub figures: Option<FiguresRow>,
 }

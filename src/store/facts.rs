@@ -44,7 +44,7 @@ pub struct CaseMemory {
     pub tells_health: bool,
     /// What is asked for, in codes.
     pub asked: SupportAsked,
-    /// Where goals of the plan stand that were changed since: label and status.
+    /// Goals of the plan, by label, and where each stands.
     pub goals: Vec<(String, GoalStatus)>,
     /// The referrer's own reference, shown to nobody else.
     pub reference: Option<Secret>,

@@ -59,7 +59,7 @@ pub async fn count(
     const SQL: &str = "SELECT source, CAST(SUM(families) AS BIGINT) AS families FROM ( \
         SELECT c.source, 1 AS families FROM case_file c JOIN referral r ON r.id = c.referral_id \
         WHERE c.municipality = $1 AND c.received_ms >= $2 AND c.received_ms < $3 \
-        AND r.status <> 'withdrawn' \
+        AND r.status <> 'withdrawn' AND c.objected_ms IS NULL \
         UNION ALL SELECT source, families FROM history_count WHERE municipality = $1 AND year = $4 \
         ) counted GROUP BY source ORDER BY source";
     on_db!(pool, |db| sqlx::query(SQL)

@@ -1,9 +1,12 @@
 //! Rows of the key ring: wrapped by the root key, which is in no database.
 
-use crate::crypto::keyring::{KeyPurpose, KeyState, WrappedKey};
-use crate::store::pool::{on_conn, on_db};
-use crate::store::{Pool, StoreError};
-use sqlx::Row;
+use crate::audit::entry::{Code, Entry, Event, Outcome};
+use crate::crypto::keyring::{KeyPurpose, KeyState, Keyring, WrappedKey};
+use crate::crypto::seal::WrappedCaseKey;
+use crate::store::pool::{Conn, on_conn, on_db};
+use crate::store::{Pool, StoreError, ledger};
+use sqlx::{Connection, Row};
+use uuid::Uuid;
 
 /// All keys.
 ///
@@ -48,5 +51,157 @@ pub async fn add(pool: &Pool, key: &WrappedKey) -> Result<(), StoreError> {
         .execute(&mut **db)
         .await?
         .rows_affected());
+    Ok(())
+}
+
+/// Purpose, version and state of every key that is not destroyed, in that order.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn states(pool: &Pool) -> Result<Vec<(KeyPurpose, i32, KeyState)>, StoreError> {
+    let rows = load(pool).await?;
+    let there = rows.iter().filter(|row| row.state != KeyState::Destroyed);
+    let mut states: Vec<_> = there.map(|row| (row.purpose, row.version, row.state)).collect();
+    states.sort_by_key(|(purpose, version, _)| (*purpose, *version));
+    Ok(states)
+}
+
+/// A step in the life of a purpose's keys, written with its ledger entry in one commit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// This version becomes the active one, the others are for opening only.
+    Activate(i32),
+    /// This version is destroyed, unless a case key is still wrapped under it.
+    Destroy(i32),
+}
+
+/// Takes a step. Gives whether anything was done.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be written; nothing has changed then.
+pub async fn step(
+    pool: &Pool,
+    keyring: &Keyring,
+    purpose: KeyPurpose,
+    step: Step,
+    when: ([u8; 8], i64),
+) -> Result<bool, StoreError> {
+    match pool {
+        Pool::Sqlite { write, .. } => {
+            let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
+            let done = stepped(&mut Conn::Sqlite(&mut tx), keyring, purpose, step, when).await?;
+            tx.commit().await?;
+            Ok(done)
+        }
+        Pool::Postgres(db) => {
+            let mut tx = db.begin().await?;
+            let done = stepped(&mut Conn::Postgres(&mut tx), keyring, purpose, step, when).await?;
+            tx.commit().await?;
+            Ok(done)
+        }
+    }
+}
+
+async fn stepped(
+    conn: &mut Conn<'_>,
+    keyring: &Keyring,
+    purpose: KeyPurpose,
+    step: Step,
+    when: ([u8; 8], i64),
+) -> Result<bool, StoreError> {
+    const RETIRE: &str = "UPDATE key_ring SET state = 'verify-only' \
+        WHERE purpose = $1 AND state = 'active' AND version <> $2";
+    const ACTIVATE: &str = "UPDATE key_ring SET state = 'active' \
+        WHERE purpose = $1 AND version = $2 AND state = 'verify-only'";
+    const DESTROY_SQLITE: &str = "UPDATE key_ring SET state = 'destroyed', wrapped = x'' \
+        WHERE purpose = $1 AND version = $2 AND state = 'verify-only' \
+        AND NOT EXISTS (SELECT 1 FROM case_key WHERE kek_version = $2)";
+    const DESTROY_POSTGRES: &str = "UPDATE key_ring SET state = 'destroyed', wrapped = '' \
+        WHERE purpose = $1 AND version = $2 AND state = 'verify-only' \
+        AND NOT EXISTS (SELECT 1 FROM case_key WHERE kek_version = $2)";
+    let head = ledger::lock_head(conn, None).await?;
+    let (sql, version, word) = match (step, &*conn) {
+        (Step::Activate(version), _) => (ACTIVATE, version, "active"),
+        (Step::Destroy(version), Conn::Sqlite(_)) => (DESTROY_SQLITE, version, "destroyed"),
+        (Step::Destroy(version), Conn::Postgres(_)) => (DESTROY_POSTGRES, version, "destroyed"),
+    };
+    let done = on_conn!(conn, |db| {
+        if let Step::Activate(version) = step {
+            sqlx::query(RETIRE).bind(purpose.as_str()).bind(version).execute(&mut **db).await?;
+        }
+        let done = sqlx::query(sql).bind(purpose.as_str()).bind(version).execute(&mut **db).await?;
+        done.rows_affected() == 1
+    });
+    if done {
+        let mut entry = Entry::new(Event::KeyRotated, Outcome::Allow);
+        let fields = [format!("{}:{version}", purpose.as_str()), word.to_owned()];
+        entry.fields = fields.iter().filter_map(|field| Code::parse(field).ok()).collect();
+        ledger::record(conn, head, keyring, &entry, when).await?;
+    }
+    Ok(done)
+}
+
+/// How many case keys are wrapped under another key-encryption key than this one.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn wrapped_under_others(pool: &Pool, version: i32) -> Result<u64, StoreError> {
+    const SQL: &str = "SELECT COUNT(*) FROM case_key WHERE kek_version <> $1";
+    let count: i64 = on_db!(pool, |db| sqlx::query_scalar(SQL).bind(version).fetch_one(db).await?);
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
+/// A few case keys that are wrapped under another key-encryption key than this one.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn some_under_others(
+    pool: &Pool,
+    version: i32,
+    limit: i64,
+) -> Result<Vec<(Uuid, WrappedCaseKey)>, StoreError> {
+    const SQL: &str = "SELECT case_id, kek_version, wrapped FROM case_key WHERE kek_version <> $1 \
+        LIMIT $2";
+    on_db!(pool, |db| sqlx::query(SQL)
+        .bind(version)
+        .bind(limit)
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(|row| {
+            let key = WrappedCaseKey {
+                kek_version: row.try_get("kek_version")?,
+                wrapped: row.try_get("wrapped")?,
+            };
+            Ok((row.try_get("case_id")?, key))
+        })
+        .collect())
+}
+
+/// Writes case keys wrapped anew, each only where it is still wrapped as it was read.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be written; none is then.
+pub async fn rewrapped(
+    pool: &Pool,
+    keys: &[(Uuid, i32, WrappedCaseKey)],
+) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE case_key SET kek_version = $3, wrapped = $4 \
+        WHERE case_id = $1 AND kek_version = $2";
+    let mut held = pool.writing().await?;
+    let mut conn = held.conn();
+    on_conn!(&mut conn, |db| {
+        let mut tx = db.begin().await?;
+        for (case, before, key) in keys {
+            sqlx::query(SQL)
+                .bind(case)
+                .bind(before)
+                .bind(key.kek_version)
+                .bind(key.wrapped.as_slice())
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+    });
     Ok(())
 }

@@ -31,7 +31,7 @@ const GATEWAY: &str = "DO $$ DECLARE who text := current_setting('buurtpoort.rol
         referral, case_file, case_key, identity, idempotency, support_family, pairing, evaluation, support_release \
         TO %I', who); \
     EXECUTE format('GRANT UPDATE ON audit_head, referral, case_file, support_family, pairing TO %I', who); \
-    EXECUTE format('GRANT DELETE ON idempotency TO %I', who); END $$";
+    EXECUTE format('GRANT DELETE ON idempotency, case_key, identity TO %I', who); END $$";
 
 const AUDITOR: &str = "DO $$ BEGIN \
     EXECUTE format('GRANT SELECT ON audit_entry, audit_head, _sqlx_migrations TO %I', \

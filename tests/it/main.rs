@@ -18,6 +18,8 @@ mod docs;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
+mod erasure;
+#[cfg(test)]
 mod fault;
 #[cfg(test)]
 mod floors;
@@ -53,6 +55,8 @@ mod referral;
 mod restore;
 #[cfg(test)]
 mod rights;
+#[cfg(test)]
+mod rotation;
 #[cfg(test)]
 mod sql;
 #[cfg(test)]

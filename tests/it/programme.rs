@@ -1,7 +1,7 @@
 //! The programme as a test brings it about: support families that can be proposed, cases that look for one,
 //! pairings on trial. For tests of pairings and for those that need one.
 
-use crate::support::{ANNA, Caller, World, example};
+use crate::support::{ANNA, Caller, LEA, REGIETEAM, World, example};
 use jiff::ToSpan;
 use serde_json::{Value, json};
 
@@ -53,6 +53,19 @@ impl World {
             assert_eq!(self.case_to(&case, to).await.status, 200, "{to}");
         }
         (referral, case)
+    }
+
+    /// A case of anna's with a plan, from the regieteam, and its referral.
+    pub(crate) async fn planned_case(&self) -> (String, String) {
+        self.later(1);
+        let sent = self.post(REGIETEAM, "/v1/referrals", &example("referral-regieteam")).await;
+        assert_eq!(sent.status, 201, "{}", sent.raw);
+        let waiting = self.get(LEA, "/v1/cases?assigned=false&limit=100").await;
+        let items = waiting.body["items"].as_array().expect("a list");
+        let case = items.last().expect("the case")["id"].as_str().expect("an id").to_owned();
+        let path = format!("/v1/cases/{case}/assignments");
+        assert_eq!(self.post(LEA, &path, &json!({"coordinator": "anna"})).await.status, 201);
+        (sent.text("/id").to_owned(), case)
     }
 
     /// Introduces a case to a support family.

@@ -145,6 +145,30 @@ const ROUTES: &[Route] = &[
     },
     Route {
         method: "POST",
+        path: "/v1/cases/{id}/goals",
+        right: &[(ANNA, "")],
+        foreign: Some(BERT),
+        body: Some("goal"),
+        ..NOBODY
+    },
+    Route {
+        method: "POST",
+        path: "/v1/cases/{id}/erasures",
+        right: &[(ANNA, "")],
+        foreign: Some(BERT),
+        body: Some("erasure"),
+        ..NOBODY
+    },
+    Route {
+        method: "POST",
+        path: "/v1/cases/{id}/objections",
+        right: &[(ANNA, "")],
+        foreign: Some(BERT),
+        body: Some("objection"),
+        ..NOBODY
+    },
+    Route {
+        method: "POST",
         path: "/v1/cases/{id}/transitions",
         right: &[(ANNA, "")],
         foreign: Some(BERT),
@@ -363,6 +387,7 @@ impl<'w> Hall<'w> {
                 *self.spare.borrow_mut() = self.world.available_support().await;
                 return self.world.searching_case().await.1;
             }
+            "/v1/cases/{id}/goals" => return self.world.planned_case().await.1,
             path if path.starts_with("/v1/pairings/") => {
                 let [_, _, _, pairing] = self.world.on_trial().await;
                 return pairing;

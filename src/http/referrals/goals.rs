@@ -1,7 +1,7 @@
 //! `GET /v1/referrals/{id}/goals`: how the goals of a plan stand, for its participants.
 
 use crate::domain::identity::FieldGroup;
-use crate::domain::referral::ReferralStatus;
+use crate::domain::referral::{GoalStatus, ReferralStatus};
 use crate::flow::goals::{self as flow, PlanView};
 use crate::http::Api;
 use crate::http::problem::Problem;
@@ -14,6 +14,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// How a plan stands. What is not granted, or was not sent, is absent.
@@ -31,7 +32,7 @@ pub struct PlanReply {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<serde_json::Value>)]
     pub plan: Option<Box<RawValue>>,
-    /// Its goals with their status, as they were sent.
+    /// Its goals as they were sent, with the status of today.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<serde_json::Value>>)]
     pub goals: Option<Box<RawValue>>,
@@ -60,9 +61,21 @@ fn reply_of(id: ReferralId, view: &PlanView) -> Result<PlanReply, Problem> {
         status: view.status.map(ReferralStatus::as_str),
         consent,
         plan: part(FieldGroup::PlanReference)?,
-        goals: part(FieldGroup::PlanGoals)?,
+        goals: part(FieldGroup::PlanGoals)?.map(|sent| today(&sent, &view.goals)).transpose()?,
         referrer: part(FieldGroup::Referrer)?,
     })
+}
+
+/// The goals as they were sent, each with the status it has today.
+fn today(sent: &RawValue, standing: &[(String, GoalStatus)]) -> Result<Box<RawValue>, Problem> {
+    let mut goals: Value = serde_json::from_str(sent.get()).or(Err(Problem::Internal))?;
+    for goal in goals.as_array_mut().into_iter().flatten() {
+        let found = standing.iter().find(|(id, _)| goal["id"] == json!(id));
+        if let Some((_, status)) = found {
+            goal["status"] = json!(status.as_str());
+        }
+    }
+    RawValue::from_string(goals.to_string()).or(Err(Problem::Internal))
 }
 
 /// Reads how the goals of a plan stand.

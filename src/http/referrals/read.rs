@@ -50,7 +50,7 @@ fn parts(r: &mut Reading, wire: &shape::Referral, now: Timestamp) -> Option<NewR
     let subjects = r.list("subjects", &wire.subjects, 1..=16, |r, s| subject(r, s, now));
     same_label_twice(r, &subjects);
     let composition = section(r, "household", &wire.household, household).flatten();
-    let plan_participants = plan(r, source, &wire.plan);
+    let (plan_participants, goals) = plan(r, source, &wire.plan);
     let applicant = r.may("applicant", &wire.applicant, "label", |t| plain_label(t));
     let consent = r.optional("consent", &wire.consent);
     let consent = consent.map(|c| r.within("consent", c, |r, c| read_consent(r, c, now)));
@@ -68,6 +68,7 @@ fn parts(r: &mut Reading, wire: &shape::Referral, now: Timestamp) -> Option<NewR
         applicant,
         subjects,
         plan_participants,
+        goals,
         consent,
         asked: SupportAsked { language: language.cloned(), ..asked? },
         tells_health: r.optional("", &wire.attention_points).is_some_and(|p| !p.is_empty()),
@@ -247,12 +248,15 @@ fn same_label_twice(r: &mut Reading, subjects: &[SubjectFacts]) {
     }
 }
 
-/// The plan: required of regieteam and doorbraakcoach, refused of others. Gives who takes part.
-fn plan(r: &mut Reading, source: Option<Source>, field: &Field<shape::Plan>) -> Vec<String> {
+/// Who takes part in a plan, by OIN, and where its goals stand, by label.
+type PlanFacts = (Vec<String>, Vec<(String, GoalStatus)>);
+
+/// The plan: required of regieteam and doorbraakcoach, refused of others.
+fn plan(r: &mut Reading, source: Option<Source>, field: &Field<shape::Plan>) -> PlanFacts {
     let wanted = source.is_some_and(Source::has_plan);
     let wire = if wanted { r.required("plan", field) } else { r.optional("plan", field) };
     let Some(wire) = wire else {
-        return Vec::new();
+        return PlanFacts::default();
     };
     if source.is_some() && !wanted {
         r.error("plan", "plan-not-expected", "must come from a regieteam or doorbraakcoach only");
@@ -275,15 +279,18 @@ fn plan(r: &mut Reading, source: Option<Source>, field: &Field<shape::Plan>) -> 
                 r.may("email", &wire.email, "email", |t| person::email(t));
             });
         }
-        r.list("goals", &wire.goals, 1..=5, |r, goal| {
-            r.need("id", &goal.id, "label", |t| person::label(t))?;
+        let goals = r.list("goals", &wire.goals, 1..=5, |r, goal| {
+            let label = |t: &String| person::label(t).map(|()| t.clone());
+            let id = r.need("id", &goal.id, "label", label)?;
             r.need("text", &goal.text, "text", |t| person::line(t, 200))?;
-            r.need("status", &goal.status, "term", |t| GoalStatus::parse(t))
+            let status = r.need("status", &goal.status, "term", |t| GoalStatus::parse(t))?;
+            Some((id, status))
         });
-        r.list("participants", &wire.participants, 0..=16, |r, wire| {
+        let participants = r.list("participants", &wire.participants, 0..=16, |r, wire| {
             r.may("role", &wire.role, "text", |t| person::line(t, 60));
             r.need("oin", &wire.oin, "oin", |t| Oin::parse(t)).map(|oin| oin.as_str().to_owned())
-        })
+        });
+        (participants, goals)
     })
 }
 

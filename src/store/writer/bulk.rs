@@ -43,6 +43,12 @@ impl Bulk {
         if let Some(figures) = rows.figures {
             figures::insert(conn, &figures).await?;
         }
+        if let Some((case, at_ms)) = rows.erase {
+            cases::erase(conn, case, at_ms).await?;
+        }
+        if let Some((case, at_ms)) = rows.object {
+            cases::object(conn, case, at_ms).await?;
+        }
         if let Some(new) = rows.support {
             support_families::insert(conn, &new).await?;
         }

@@ -1,0 +1,173 @@
+//! `buurtpoort key list` and `key rotate`: the key-encryption key is exchanged while gateways run.
+//!
+//! What is erased opens no more, and neither does an older backup once the key that wrapped its case keys is
+//! gone; rotating is what makes it go. Resumable: each step is one commit, and a run that was cut off goes
+//! on where it stopped. No request fails: gateways look at the keys every second, so each step waits for
+//! them before the next one counts on it.
+//!
+//! # Not here
+//! The other purposes: what they made would have to be made anew, or verified for ever.
+
+use crate::cli::boot::{self, keyring, root_key};
+use crate::cli::progress::Progress;
+use crate::cli::{ConfigArgs, Failure, print};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::crypto::Entropy;
+use crate::crypto::keyring::{KeyPurpose, KeyState, generate};
+use crate::store::keys::{self, Step};
+use crate::store::{Pool, StoreError};
+use clap::{Args, Subcommand};
+use std::time::Duration;
+
+/// How long gateways may take to see a key or its new state: they look every second.
+const NOTICE: Duration = Duration::from_secs(3);
+/// Case keys wrapped anew in one commit.
+const BATCH: i64 = 200;
+
+/// What to do with keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyVerb {
+    /// Purpose, version, state and age of every key.
+    List(ConfigArgs),
+    /// Exchange the key-encryption key and wrap every case key anew.
+    Rotate(RotateArgs),
+}
+
+/// Which key, of which deployment.
+#[derive(Args, Clone, Debug)]
+pub struct RotateArgs {
+    /// `kek`.
+    pub purpose: String,
+    /// Configuration file.
+    #[arg(long)]
+    pub config: std::path::PathBuf,
+}
+
+/// Runs a verb.
+///
+/// # Errors
+/// One line naming what is wrong.
+pub async fn run(verb: &KeyVerb) -> Result<(), Failure> {
+    match verb {
+        KeyVerb::List(args) => list(&Config::read(&args.config)?).await,
+        KeyVerb::Rotate(args) => {
+            if KeyPurpose::parse(&args.purpose) != Some(KeyPurpose::Kek) {
+                return Err(Failure::usage("key rotate: only the key-encryption key, kek"));
+            }
+            let config = Config::read(&args.config)?;
+            let pool = boot::pool(&config).await?;
+            let done = rotate(&config, &pool, &Clock::System, NOTICE).await?;
+            pool.close().await;
+            print(&format!(
+                "kek {} is active; {} case keys wrapped anew",
+                done.version, done.wrapped
+            ))
+        }
+    }
+}
+
+async fn list(config: &Config) -> Result<(), Failure> {
+    let pool = boot::pool(config).await?;
+    for row in keys::load(&pool).await? {
+        let made = crate::clock::from_millisecond(row.created_ms);
+        let (purpose, state) = (row.purpose.as_str(), row.state.as_str());
+        print(&format!("{purpose:<18} {:>3}  {state:<12} {made}", row.version))?;
+    }
+    pool.close().await;
+    Ok(())
+}
+
+/// What a rotation came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Rotated {
+    /// The version that is active now.
+    pub version: i32,
+    /// Case keys wrapped anew.
+    pub wrapped: u64,
+}
+
+/// Exchanges the key-encryption key. `notice` is how long running gateways are waited for at each step.
+///
+/// # Errors
+/// When keys cannot be read or written, or a case key does not open: nothing is destroyed then.
+pub async fn rotate(
+    config: &Config,
+    pool: &Pool,
+    clock: &Clock,
+    notice: Duration,
+) -> Result<Rotated, Failure> {
+    let entropy = Entropy::system();
+    let boot: [u8; 8] = entropy.array()?;
+    let version = next_version(config, pool, clock, &entropy).await?;
+    tokio::time::sleep(notice).await;
+    let ring = keyring(config, pool).await?;
+    let when = (boot, clock.now().as_microsecond());
+    keys::step(pool, &ring, KeyPurpose::Kek, Step::Activate(version), when).await?;
+    tokio::time::sleep(notice).await;
+    let ring = keyring(config, pool).await?;
+    let wrapped = wrap_anew(pool, &ring, &entropy, version).await?;
+    for (purpose, old, state) in keys::states(pool).await? {
+        if purpose == KeyPurpose::Kek && old != version && state == KeyState::VerifyOnly {
+            let when = (boot, clock.now().as_microsecond());
+            let gone = keys::step(pool, &ring, purpose, Step::Destroy(old), when).await?;
+            if !gone {
+                return Err(Failure::new(
+                    "key rotate: case keys came under an older key meanwhile; run it again",
+                ));
+            }
+        }
+    }
+    Ok(Rotated { version, wrapped })
+}
+
+/// The version to go to: one that an earlier run began, or a new one, which opens nothing yet.
+async fn next_version(
+    config: &Config,
+    pool: &Pool,
+    clock: &Clock,
+    entropy: &Entropy,
+) -> Result<i32, Failure> {
+    let all: Vec<_> =
+        keys::load(pool).await?.into_iter().filter(|row| row.purpose == KeyPurpose::Kek).collect();
+    let newest = all.iter().map(|row| row.version).max().unwrap_or_default();
+    let active = all.iter().find(|row| row.state == KeyState::Active).map(|row| row.version);
+    let begun = active.is_some_and(|active| active < newest)
+        || keys::wrapped_under_others(pool, newest).await? > 0;
+    if begun {
+        return Ok(newest);
+    }
+    let (root, now_ms) = (root_key(&config.keys.root)?, clock.now().as_millisecond());
+    let deployment = &config.keys.deployment;
+    let mut key =
+        generate(KeyPurpose::Kek, newest.saturating_add(1), &root, entropy, deployment, now_ms)?;
+    key.state = KeyState::VerifyOnly;
+    keys::add(pool, &key).await?;
+    Ok(key.version)
+}
+
+async fn wrap_anew(
+    pool: &Pool,
+    ring: &crate::crypto::keyring::Keyring,
+    entropy: &Entropy,
+    version: i32,
+) -> Result<u64, Failure> {
+    let all = keys::wrapped_under_others(pool, version).await?;
+    let mut progress = Progress::of("case keys", all);
+    let mut done = 0;
+    loop {
+        let some = keys::some_under_others(pool, version, BATCH).await?;
+        if some.is_empty() {
+            return Ok(done);
+        }
+        let mut anew = Vec::with_capacity(some.len());
+        for (case, key) in &some {
+            let wrapped = ring.rewrap_case_key(entropy, *case, key);
+            let wrapped = wrapped.or(Err(StoreError::Corrupt("case_key")))?;
+            anew.push((*case, key.kek_version, wrapped));
+        }
+        keys::rewrapped(pool, &anew).await?;
+        done += u64::try_from(some.len()).unwrap_or_default();
+        progress.at(done);
+    }
+}

@@ -1,0 +1,91 @@
+//! The key-encryption key is exchanged while the gateway works (CRY-07), and with it older backups shut
+//! (CRY-08): what was erased opens no more from anything that was copied before.
+
+use crate::erasure::erase;
+use crate::support::{World, on_both};
+use buurtpoort::cli::keys::{self, Rotated};
+use buurtpoort::crypto::keyring::{KeyPurpose, KeyState};
+use buurtpoort::crypto::seal::WrappedCaseKey;
+use buurtpoort::ids::CaseId;
+use buurtpoort::store::{cases, keys as rows};
+use std::time::Duration;
+
+/// The wrapped key of a case, as a backup of today holds it.
+async fn backup(world: &World, case: &str) -> (CaseId, WrappedCaseKey) {
+    let id = CaseId::from_uuid(case.parse().expect("an id"));
+    let row = cases::find(&world.booted.api.gateway.store.pool, id).await.expect("read");
+    (id, row.expect("the case").key.expect("its key"))
+}
+
+async fn rotate(world: &World) -> Rotated {
+    let gateway = &world.booted.api.gateway;
+    // The gateway looks every second.
+    let notice = Duration::from_millis(2_200);
+    let done =
+        keys::rotate(&world.booted.config, &gateway.store.pool, &gateway.clock, notice).await;
+    done.unwrap_or_else(|failure| panic!("{}", failure.message))
+}
+
+on_both! {
+    /// CRY-07, CRY-08: no request fails while keys are exchanged; every case opens under the new one; a backup
+    /// of before opens until then, and not after.
+    async fn cry_07_08_older_backups_shut_and_no_request_fails(world: World) {
+        let (_, kept) = world.assigned_case().await;
+        let (_, gone) = world.assigned_case().await;
+        let (kept_id, old) = backup(world, &kept).await;
+        let (gone_id, copied) = backup(world, &gone).await;
+        assert_eq!(erase(world, &gone).await.status, 200);
+        let ring = &world.booted.api.gateway.keyring;
+        assert!(ring.open_case_key(gone_id.uuid(), &copied).is_ok(), "control: a backup opens until then");
+        let under_way = async {
+            let mut asked = 0;
+            let until = tokio::time::Instant::now() + Duration::from_secs(6);
+            while tokio::time::Instant::now() < until {
+                assert_eq!(world.release(&kept).await.status, 201, "after {asked}");
+                world.referral().await;
+                asked += 1;
+            }
+            asked
+        };
+        let (done, asked) = futures_util::future::join(rotate(world), under_way).await;
+        assert!(asked > 5 && done.wrapped >= 2, "{asked} asked, {done:?}");
+        assert_eq!(done.version, 2);
+        let states = rows::states(&world.booted.api.gateway.store.pool).await.expect("read");
+        let keks: Vec<_> = states.iter().filter(|(purpose, ..)| *purpose == KeyPurpose::Kek).collect();
+        assert_eq!(keks, [&(KeyPurpose::Kek, 2, KeyState::Active)]);
+        for _ in 0..30 {
+            if ring.states() == states {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(ring.states(), states, "the running gateway has forgotten the old key");
+        assert!(ring.open_case_key(gone_id.uuid(), &copied).is_err(), "the copy is shut");
+        assert!(ring.open_case_key(kept_id.uuid(), &old).is_err(), "and so is any other copy of then");
+        let (_, new) = backup(world, &kept).await;
+        assert!(ring.open_case_key(kept_id.uuid(), &new).is_ok(), "control: the live one opens");
+        assert_eq!(world.release(&kept).await.status, 201);
+        let summary = world.ledger().await;
+        assert!(summary.entries > 0);
+    }
+}
+
+on_both! {
+    /// A run that was cut off after its first step goes on where it stopped, and a second run begins anew.
+    async fn a_rotation_that_was_cut_off_goes_on(world: World) {
+        let (_, case) = world.assigned_case().await;
+        let pool = &world.booted.api.gateway.store.pool;
+        let (config, clock) = (&world.booted.config, &world.booted.api.gateway.clock);
+        let cut = tokio::time::timeout(
+            Duration::from_millis(1_500),
+            keys::rotate(config, pool, clock, Duration::from_secs(30)),
+        );
+        assert!(cut.await.is_err(), "cut off while gateways are waited for");
+        let begun = rows::states(pool).await.expect("read");
+        assert!(begun.contains(&(KeyPurpose::Kek, 2, KeyState::VerifyOnly)), "{begun:?}");
+        assert_eq!(world.release(&case).await.status, 201);
+        assert_eq!(rotate(world).await.version, 2, "the one that was begun");
+        assert_eq!(rotate(world).await.version, 3, "and then another");
+        assert_eq!(world.release(&case).await.status, 201);
+    }
+}
