@@ -16,6 +16,7 @@ pub mod pki;
 pub mod policies;
 mod progress;
 pub mod restore;
+pub mod retention;
 pub mod serve;
 pub mod story;
 pub mod watch;
@@ -67,6 +68,9 @@ enum Verb {
     /// Keys.
     #[command(subcommand)]
     Key(keys::KeyVerb),
+    /// Cases whose term is over.
+    #[command(subcommand)]
+    Retention(retention::RetentionVerb),
     /// The ledger.
     #[command(subcommand)]
     Audit(audit::AuditVerb),
@@ -198,6 +202,7 @@ async fn act(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Statistics(StatisticsVerb::Publish { municipality, year, config }) => {
             print(&figures::publish(&municipality, year, &config.config).await?)?;
         }
+        Verb::Retention(verb) => retention::run(&verb).await?,
         Verb::Key(verb) => keys::run(&verb).await?,
         Verb::Audit(verb) => return audit::run(&verb).await,
         Verb::Policy(verb) => return policies::verbs::run(&verb).await,

@@ -25,4 +25,5 @@ pub mod person;
 pub mod pseudonym;
 pub mod referral;
 pub mod support_family;
+pub mod term;
 pub mod words;

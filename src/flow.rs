@@ -14,6 +14,7 @@ use crate::crypto::Entropy;
 use crate::crypto::keyring::Keyring;
 use crate::domain::consent::{Reason, SubjectRef};
 use crate::domain::pairing::Terms;
+use crate::domain::term::Retention;
 use crate::policy::verdict::Refused;
 use crate::policy::{Engine, Subject};
 use crate::statistics::protect::Rules;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 pub mod assign;
 pub mod cases;
+mod deadlines;
 pub mod decide;
 pub mod decoy;
 pub mod erase;
@@ -36,6 +38,7 @@ mod plain;
 pub mod propose;
 pub mod referrals;
 pub mod release;
+pub mod retention;
 pub mod standing;
 pub mod submit;
 pub mod support;
@@ -61,6 +64,8 @@ pub struct Gateway {
     pub consent: ArcSwap<ConsentRules>,
     /// How long the steps of the programme take; exchanged with the policies.
     pub terms: ArcSwap<Terms>,
+    /// After how long cases go; exchanged with the policies.
+    pub retention: ArcSwap<Retention>,
     /// Threshold and rounding of figures.
     pub disclosure: Rules,
     /// Partners and territories; exchanged whole when the register moves.

@@ -175,7 +175,7 @@ async fn gateway(
     keyring: Arc<Keyring>,
     clock: Clock,
 ) -> Result<Gateway, Failure> {
-    let Loaded { engine, consent, disclosure, terms } =
+    let Loaded { engine, consent, disclosure, terms, retention } =
         proof::load_proven(config.policies.directory.as_deref(), &config.ledger.origin, &keyring)?;
     let entropy = Entropy::system();
     let register = partners::load(&pool).await?;
@@ -198,6 +198,7 @@ async fn gateway(
         consent: ArcSwap::from_pointee(consent),
         disclosure,
         terms: ArcSwap::from_pointee(terms),
+        retention: ArcSwap::from_pointee(retention),
         register: ArcSwap::from_pointee(register),
     })
 }

@@ -4,6 +4,7 @@ use crate::cli::Failure;
 use crate::domain::consent::{Purpose, Recipient, Switches};
 use crate::domain::municipality::Municipality;
 use crate::domain::pairing::Terms;
+use crate::domain::term::Retention;
 use crate::flow::ConsentRules;
 use crate::policy::Engine;
 use crate::policy::engine::{self, PolicyFile, actions_without_permit};
@@ -51,6 +52,8 @@ pub struct Loaded {
     pub disclosure: Rules,
     /// How long steps take.
     pub terms: Terms,
+    /// After how long cases go.
+    pub retention: Retention,
 }
 
 /// What must hold of every set, as it was when the program was built. No policy: the engine never sees
@@ -118,11 +121,13 @@ impl Sources {
             let file = self.other.iter().find(|file| file.name == name);
             file.map(|file| file.text.as_str()).unwrap_or_default()
         };
+        let (terms, retention) = programme::read(text("programme.toml"))?;
         Ok(Loaded {
             engine,
             consent: consent(text("consent.toml"))?,
             disclosure: disclosure(text("disclosure.toml"))?,
-            terms: programme::read(text("programme.toml"))?,
+            terms,
+            retention,
         })
     }
 

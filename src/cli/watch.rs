@@ -5,6 +5,7 @@ use crate::audit::entry::Outcome;
 use crate::cli::boot::{self, Booted, api_files, portal_files};
 use crate::cli::policies::proof;
 use crate::config::Config;
+use crate::flow::retention;
 use crate::store::{idempotency, keys, partners};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -26,6 +27,7 @@ pub async fn changes(booted: Arc<Booted>) {
         ticks.tick().await;
         if count.is_multiple_of(HOUSEKEEPING) {
             forget_old_keys(&booted).await;
+            erase_what_is_over(&booted).await;
         }
         count = count.saturating_add(1);
         let now = modified(&booted);
@@ -61,6 +63,18 @@ async fn forget_old_keys(booted: &Booted) {
     let before = gateway.clock.now().as_millisecond() - KEPT_MS;
     if let Err(error) = idempotency::forget(&gateway.store.pool, before).await {
         tracing::warn!(error = %error, "old idempotency keys kept");
+    }
+}
+
+/// Cases go when their term is over.
+async fn erase_what_is_over(booted: &Booted) {
+    let gateway = &booted.api.gateway;
+    match retention::sweep(gateway, false, |_| {}).await {
+        Ok(swept) if swept.erased > 0 => {
+            tracing::info!(erased = swept.erased, "cases erased whose term is over");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(error = %error, "terms not looked at"),
     }
 }
 
@@ -117,6 +131,7 @@ fn take_policies(booted: &Booted) -> Outcome {
             booted.api.gateway.engine.store(Arc::new(loaded.engine));
             booted.api.gateway.consent.store(Arc::new(loaded.consent));
             booted.api.gateway.terms.store(Arc::new(loaded.terms));
+            booted.api.gateway.retention.store(Arc::new(loaded.retention));
             tracing::info!("policies taken anew");
             Outcome::Allow
         }

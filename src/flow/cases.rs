@@ -10,10 +10,11 @@ use crate::domain::identity::Secret;
 use crate::domain::municipality::{District, Municipality};
 use crate::domain::partner::Role;
 use crate::domain::referral::{Composition, Source, Urgency};
+use crate::domain::term::Deadline;
 use crate::flow::on_case::{OpenCase, Which, Wish, on_case, standing_of};
 use crate::flow::release::reason_place;
 use crate::flow::standing::Standing;
-use crate::flow::{Done, FlowError, Gateway, plain};
+use crate::flow::{Done, FlowError, Gateway, deadlines, plain};
 use crate::ids::{CaseId, PartnerId};
 use crate::policy::action::{ListAssignments, ListCases, ListReleases, ReadCase};
 use crate::policy::facts::{Circumstance, Facts};
@@ -24,6 +25,7 @@ use crate::store::StoreError;
 use crate::store::cases::{self, AssignmentRow, CaseRow};
 use crate::store::effect::Rows;
 use crate::store::facts::{self, CaseMemory};
+use crate::store::pairings;
 use jiff::Timestamp;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -62,6 +64,8 @@ pub struct CaseView {
     pub view: Option<Secret>,
     /// How clearly the parts of `view` may be shown.
     pub levels: ViewLevels,
+    /// Days that must not pass, soonest first: for the coordinator.
+    pub deadlines: Vec<Deadline>,
     /// The same family under the same pseudonym, for this organisation: for the coordinator.
     pub pseudonym: Option<String>,
 }
@@ -109,12 +113,15 @@ pub async fn list(
         Role::Assigner => cases::list_unassigned(pool, permit.object(), after, limit).await?,
         _ => cases::list_of(pool, permit.object(), &subject.person, after, limit).await?,
     };
-    let views = rows.iter().filter_map(|row| view(gateway, &allowed, row, now).transpose());
-    Ok(Done { value: views.collect::<Result<_, _>>()?, committed })
+    let mut value = Vec::with_capacity(rows.len());
+    for row in &rows {
+        value.extend(view(gateway, &allowed, row, now).await?);
+    }
+    Ok(Done { value, committed })
 }
 
 /// Opens the facts of a row and shows what may be shown; `None` after erasure.
-fn view<A: Action>(
+async fn view<A: Action>(
     gateway: &Gateway,
     allowed: &Allowed<A>,
     row: &CaseRow,
@@ -125,7 +132,17 @@ fn view<A: Action>(
     };
     let standing = standing_of(&gateway.consent.load(), row, &memory, now);
     let seen = Seen::of(allowed, row, standing.stage);
-    shown(gateway, allowed.subject(), &seen, row, memory, standing, now).map(Some)
+    let mut deadlines = Vec::new();
+    if seen.role != Role::Assigner {
+        deadlines.extend(deadlines::of_consent(&memory, now));
+    }
+    if seen.level(Field::Pairing) == Some(Level::ReadWrite) {
+        let pairings = pairings::of_case(&gateway.store.pool, row.id).await?;
+        deadlines.extend(deadlines::of_pairings(&pairings));
+    }
+    deadlines.sort_unstable();
+    let view = shown(gateway, allowed.subject(), &seen, row, memory, standing, now)?;
+    Ok(Some(CaseView { deadlines, ..view }))
 }
 
 /// What one caller sees of one case.
@@ -198,6 +215,7 @@ fn shown(
         area: area.then_some((row.profile.municipality, row.profile.district)),
         household: levels.household.map(|_| row.profile.composition),
         age_bands: bands.then(|| age_bands(&memory, now)),
+        deadlines: Vec::new(),
         pseudonym: follows.then(|| pseudonym(gateway, subject, &memory)).transpose()?,
         view: any.iter().any(Option::is_some).then_some(memory.view),
         levels,
@@ -249,7 +267,7 @@ pub async fn read(
     let now = gateway.clock.now();
     let row = cases::find(&gateway.store.pool, permit.object()).await?;
     let row = row.ok_or(FlowError::NotFound)?;
-    let value = view(gateway, &asking, &row, now)?.ok_or(FlowError::NotFound)?;
+    let value = view(gateway, &asking, &row, now).await?.ok_or(FlowError::NotFound)?;
     Ok(Done { value, committed: done.committed })
 }
 

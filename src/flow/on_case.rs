@@ -145,7 +145,7 @@ fn decided<A: Action, T>(
     let request = allowed.subject().request;
     let opened = found.case.as_ref().map(|row| (row, facts::open(&gateway.keyring, row)));
     let Some((row, Ok(Some((key, memory))))) = &opened else {
-        as_long_as_a_foreign_case(gateway, found.instead.as_deref(), now);
+        as_long_as_a_foreign_case(gateway, found.instead.as_deref(), now, circumstance, wish);
         let verdict = allowed.decide(object, &Facts::Absent, &Circumstance::None);
         let corrupt = matches!(opened, Some((_, Err(_))));
         let note =
@@ -201,12 +201,30 @@ fn is_theirs<A: Action>(allowed: &Allowed<A>, found: &Found) -> bool {
 }
 
 /// Does with another case, or the decoy where there is no other, what is done with one that is there but not
-/// the caller's.
-fn as_long_as_a_foreign_case(gateway: &Gateway, instead: Option<&CaseRow>, now: Timestamp) {
+/// the caller's. A wish is pure: nothing comes of it.
+fn as_long_as_a_foreign_case<T>(
+    gateway: &Gateway,
+    instead: Option<&CaseRow>,
+    now: Timestamp,
+    circumstance: &impl Fn(&OpenCase<'_>) -> Circumstance,
+    wish: &impl Fn(&OpenCase<'_>, Timestamp) -> Wish<T>,
+) {
     let row = instead.unwrap_or(&gateway.decoy);
-    if let Ok(Some((_, memory))) = facts::open(&gateway.keyring, row) {
-        let rules = gateway.consent.load();
-        std::hint::black_box(standing_of(&rules, row, &memory, now));
+    if let Ok(Some((key, memory))) = facts::open(&gateway.keyring, row) {
+        let standing = standing_of(&gateway.consent.load(), row, &memory, now);
+        let case = OpenCase {
+            row,
+            key: &key,
+            memory: &memory,
+            standing: &standing,
+            remembered: None,
+            referral: None,
+            pairings: &[],
+            referrer: None,
+            pairing: None,
+            support: None,
+        };
+        std::hint::black_box((circumstance(&case), wish(&case, now)));
     }
 }
 

@@ -246,6 +246,29 @@ pub async fn list_all(pool: &Pool, after: CaseId, limit: i64) -> Result<Vec<Case
         .collect())
 }
 
+/// A page of the cases that ended or wait and were not erased, by id, after `after`.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn list_ended(
+    pool: &Pool,
+    after: CaseId,
+    limit: i64,
+) -> Result<Vec<CaseRow>, StoreError> {
+    const SQL: &str = select_case!(
+        "WHERE c.id > $1 AND c.state IN ('closed', 'on-hold') AND c.erased_ms IS NULL \
+         ORDER BY c.id LIMIT $2"
+    );
+    on_db!(pool, |db| sqlx::query(SQL)
+        .bind(after.uuid())
+        .bind(limit)
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(|row| case_of!(row))
+        .collect())
+}
+
 /// A page of the cases one coordinator holds, oldest first, after `(received_ms, id)`.
 ///
 /// # Errors

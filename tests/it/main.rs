@@ -66,6 +66,8 @@ mod surface;
 #[cfg(test)]
 mod tampering;
 #[cfg(test)]
+mod terms;
+#[cfg(test)]
 mod timing;
 #[cfg(test)]
 mod tls;

@@ -1,7 +1,9 @@
 //! `programme.toml`: how long the steps of the programme take.
 
 use crate::cli::Failure;
+use crate::domain::municipality::Municipality;
 use crate::domain::pairing::Terms;
+use crate::domain::term::Retention;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -10,6 +12,16 @@ struct File {
     support_family: SupportFamily,
     trial: Trial,
     evaluation: Evaluation,
+    retention: Kept,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Kept {
+    withdrawn_days: u16,
+    never_paired_months: u8,
+    paired_months: u8,
+    jeugdwet20: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -37,9 +49,9 @@ struct Evaluation {
 ///
 /// # Errors
 /// One line naming the rule.
-pub(super) fn read(text: &str) -> Result<Terms, Failure> {
+pub(super) fn read(text: &str) -> Result<(Terms, Retention), Failure> {
     let bad = |rule: &str| Failure::new(format!("policies: programme.toml: {rule}"));
-    let File { support_family, trial, evaluation } =
+    let File { support_family, trial, evaluation, retention } =
         toml::from_str(text).map_err(|error| bad(error.message()))?;
     let terms = Terms {
         vog_months: support_family.vog_months,
@@ -54,7 +66,23 @@ pub(super) fn read(text: &str) -> Result<Terms, Failure> {
             "terms are at least a month, and the longest trial is no shorter than the shortest",
         ));
     }
-    Ok(terms)
+    if retention.withdrawn_days == 0
+        || retention.never_paired_months == 0
+        || retention.paired_months == 0
+    {
+        return Err(bad(
+            "nothing is deleted on the day itself: terms are at least a day or a month",
+        ));
+    }
+    let codes = retention.jeugdwet20.iter().map(|code| Municipality::parse(code));
+    let jeugdwet20 = codes.collect::<Result<_, _>>().map_err(|error| bad(&error.to_string()))?;
+    let retention = Retention {
+        withdrawn_days: retention.withdrawn_days,
+        never_paired_months: retention.never_paired_months,
+        paired_months: retention.paired_months,
+        jeugdwet20,
+    };
+    Ok((terms, retention))
 }
 
 #[cfg(test)]
@@ -65,11 +93,14 @@ mod tests {
 
     #[test]
     fn the_shipped_file_is_read_and_a_wrong_one_is_not() {
-        assert_eq!(read(SHIPPED).unwrap().trial_most_months, 2);
+        assert_eq!(read(SHIPPED).unwrap().0.trial_most_months, 2);
+        assert_eq!(read(SHIPPED).unwrap().1.withdrawn_days, 30);
         for (from, to) in [
             ("every-months = 6", "every-months = 0"),
             ("most-months = 2", "most-months = 0"),
             ("vog-months = 36", "vog-years = 3"),
+            ("withdrawn-days = 30", "withdrawn-days = 0"),
+            ("jeugdwet20 = []", "jeugdwet20 = [\"Nijmegen\"]"),
         ] {
             let failure = read(&SHIPPED.replace(from, to)).unwrap_err();
             assert!(failure.message.starts_with("policies: programme.toml: "), "{to}");

@@ -50,6 +50,9 @@ pub struct CaseReply {
     /// the assigner. At stage `contact` the safety signal alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<Value>,
+    /// Days that must not pass, soonest first; for the coordinator. Those of a pairing while consent is full.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deadlines: Vec<DeadlineReply>,
     /// Where consent stands.
     pub consent: ConsentStanding,
     /// The same family, the same pseudonym, for this organisation only; for the coordinator while consent
@@ -62,6 +65,15 @@ pub struct CaseReply {
     pub changed_at: String,
     /// Counts changes, from 1.
     pub version: i32,
+}
+
+/// A day that must not pass.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeadlineReply {
+    /// `trial-ends`, `evaluation-due`, `consent-ends`, `subject-turns-12`, `-16` or `-18`.
+    pub kind: &'static str,
+    /// `YYYY-MM-DD`.
+    pub on: String,
 }
 
 /// Where consent stands today.
@@ -101,6 +113,11 @@ fn reply_of(view: &CaseView) -> CaseReply {
         household: view.household.map(Composition::as_str),
         age_bands: view.age_bands.as_ref().map(|all| all.iter().map(|b| b.as_str()).collect()),
         request: view.view.as_ref().map(|text| request(text, view.levels)),
+        deadlines: view
+            .deadlines
+            .iter()
+            .map(|one| DeadlineReply { kind: one.kind.as_str(), on: one.on.to_string() })
+            .collect(),
         consent: ConsentStanding {
             stage: view.stage.map_or("none", |stage| stage.as_str()),
             reasons: detail(view, |d| d.reasons.iter().map(|reason| reason.as_str()).collect()),

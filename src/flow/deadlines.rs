@@ -1,0 +1,32 @@
+//! Days that a coordinator must not let pass, of one case.
+
+use crate::clock::from_millisecond;
+use crate::domain::age::date_in_amsterdam;
+use crate::domain::pairing::PairingState;
+use crate::domain::term::{Deadline, DeadlineKind, day_of, is_near, turning};
+use crate::store::facts::CaseMemory;
+use crate::store::pairings::PairingRow;
+use jiff::Timestamp;
+
+/// Of the pairings: trials that end, evaluations that are due.
+pub(super) fn of_pairings(pairings: &[PairingRow]) -> Vec<Deadline> {
+    let of = |pairing: &PairingRow| {
+        let (kind, at_ms) = match pairing.state {
+            PairingState::Trial => (DeadlineKind::TrialEnds, pairing.trial_until_ms),
+            PairingState::Paired => (DeadlineKind::EvaluationDue, pairing.evaluate_ms),
+            PairingState::Introduction | PairingState::Ended => return None,
+        };
+        at_ms.map(|ms| Deadline { on: day_of(from_millisecond(ms)), kind })
+    };
+    pairings.iter().filter_map(of).collect()
+}
+
+/// Of the consent: its end, and who of its subjects turns an age at which another decides.
+pub(super) fn of_consent(memory: &CaseMemory, now: Timestamp) -> Vec<Deadline> {
+    let today = date_in_amsterdam(now);
+    let until = memory.consent.as_ref().and_then(|consent| consent.valid_until);
+    let ends = until.filter(|until| is_near(*until, now));
+    let ends = ends.map(|until| Deadline { on: day_of(until), kind: DeadlineKind::ConsentEnds });
+    let young = memory.subjects.iter().filter(|subject| !subject.adult);
+    young.flat_map(|subject| turning(subject.birth, today)).chain(ends).collect()
+}

@@ -1,0 +1,98 @@
+//! Terms: cases go when theirs is over and not before, and a coordinator sees the days that must not pass.
+
+use crate::pairing::reconciled;
+use crate::support::{ANNA, LEA, WIJKTEAM, World, example, on_both};
+use buurtpoort::domain::municipality::Municipality;
+use buurtpoort::domain::term::Retention;
+use buurtpoort::flow::retention::{Swept, sweep};
+use serde_json::json;
+use std::sync::Arc;
+
+const DAY: i64 = 86_400;
+
+async fn swept(world: &World, dry: bool) -> Swept {
+    sweep(&world.booted.api.gateway, dry, |_| {}).await.expect("looked at")
+}
+
+/// How many were due and erased, of those that ended.
+async fn goes(world: &World) -> (u64, u64) {
+    let swept = swept(world, false).await;
+    (swept.due, swept.erased)
+}
+
+on_both! {
+    /// Taken back and consent withdrawn: thirty days. Closed without a trial: six months. Paired: two years
+    /// after the end, or twenty under the Jeugdwet. What is open stays.
+    async fn cases_go_when_their_term_is_over(world: World) {
+        let (taken_back, _) = world.assigned_case().await;
+        let (withdrawn, _) = world.assigned_case().await;
+        let (_, never) = world.assigned_case().await;
+        let [_, paired, _, pairing] = world.on_trial().await;
+        world.assigned_case().await;
+        let take_back = format!("/v1/referrals/{taken_back}/withdrawals");
+        assert_eq!(world.post(WIJKTEAM, &take_back, &json!({})).await.status, 200);
+        let said = json!({"signer": "parent1", "decision": "withdrawn", "at": world.now().to_string()});
+        let path = format!("/v1/referrals/{withdrawn}/consent-decisions");
+        assert_eq!(world.post(WIJKTEAM, &path, &said).await.status, 201);
+        let end = json!({"to": "ended", "reason": "mismatch", "nextForm": "home"});
+        assert_eq!(world.pairing_to(&pairing, &end).await.status, 200);
+        for case in [&never, &paired] {
+            assert_eq!(world.case_to(case, "closed").await.status, 200);
+        }
+        world.later(29 * DAY);
+        assert_eq!(goes(world).await, (0, 0), "a day early");
+        world.later(DAY + 60);
+        let dry = swept(world, true).await;
+        assert_eq!((dry.looked_at, dry.due, dry.erased), (4, 2, 0), "a dry run only counts");
+        assert_eq!(goes(world).await, (2, 2), "taken back, and withdrawn");
+        assert_eq!(goes(world).await, (0, 0), "once");
+        world.later(155 * DAY);
+        assert_eq!(goes(world).await, (1, 1), "never paired, six months on");
+        let gateway = &world.booted.api.gateway;
+        let default = gateway.retention.load_full();
+        let nijmegen = Municipality::parse("GM0268").expect("a gemeente");
+        gateway.retention.store(Arc::new(Retention { jeugdwet20: vec![nijmegen], ..(*default).clone() }));
+        world.later(560 * DAY);
+        assert_eq!(goes(world).await, (0, 0), "the Jeugdwet asks for twenty years");
+        gateway.retention.store(default);
+        assert_eq!(goes(world).await, (1, 1), "paired, two years after the end");
+        assert_eq!(swept(world, true).await.looked_at, 0, "what is open is not looked at");
+        world.ledger().await;
+        reconciled(world).await;
+    }
+}
+
+on_both! {
+    /// The end of a trial, a birthday that counts, the end of consent: soonest first.
+    async fn a_coordinator_sees_the_days_that_must_not_pass(world: World) {
+        let [_, case, _, pairing] = world.on_trial().await;
+        let list = async || world.get(ANNA, "/v1/cases").await;
+        let own = |answer: &crate::support::Answer, case: &str| {
+            let items = answer.body["items"].as_array().expect("items").iter();
+            items.filter(|i| i["id"] == case).map(|i| i["deadlines"].clone()).next().expect("it")
+        };
+        let until = world.day(2, 0);
+        let expected = json!([{"kind": "trial-ends", "on": until}]);
+        assert_eq!(own(&list().await, &case), expected);
+        assert_eq!(world.get(ANNA, &format!("/v1/cases/{case}")).await.body["deadlines"], expected);
+        assert_eq!(world.pairing_to(&pairing, &json!({"to": "paired"})).await.status, 200);
+        let expected = json!([{"kind": "evaluation-due", "on": world.day(6, 0)}]);
+        assert_eq!(own(&list().await, &case), expected);
+        let mut body = example("referral-wijkteam");
+        let soon = world.day(0, 20);
+        body["subjects"][1]["birthDate"] = json!(soon.replace("2026", "2014"));
+        body["consent"]["validUntil"] = json!(format!("{}T00:00:00Z", world.day(0, 10)));
+        world.later(1);
+        assert_eq!(world.post(WIJKTEAM, "/v1/referrals", &body).await.status, 201);
+        let waiting = world.get(LEA, "/v1/cases?assigned=false").await;
+        assert!(waiting.body["items"][0].get("deadlines").is_none(), "not for the assigner");
+        let young = waiting.text("/items/0/id").to_owned();
+        let path = format!("/v1/cases/{young}/assignments");
+        assert_eq!(world.post(LEA, &path, &json!({"coordinator": "anna"})).await.status, 201);
+        let expected = json!([
+            {"kind": "consent-ends", "on": world.day(0, 10)},
+            {"kind": "subject-turns-12", "on": soon},
+        ]);
+        assert_eq!(own(&list().await, &young), expected);
+    }
+}
