@@ -94,14 +94,14 @@ fn honest_logs_pass_and_are_counted() {
         let rows = honest(count);
         assert_eq!(against(&ring, &rows, &rows), None);
     }
-    let rows = honest(48);
+    let rows = honest(120);
     let head = head_of(&rows, &note(&ring, &rows));
     let summary = read(&ring, &rows, &head).unwrap();
-    assert_eq!((summary.entries, summary.boots), (48, 1));
-    // release.intent stands at 3 and, as an error, at 29; done, aborted and denied follow it in that order.
-    assert_eq!((summary.releases_granted, summary.releases_refused), (1, 1));
-    assert_eq!((summary.releases_done, summary.releases_aborted), (2, 2));
-    assert_eq!(summary.accesses_denied, 2);
+    assert_eq!((summary.entries, summary.boots), (120, 1));
+    // release.intent stands at 3, 40, 77 and, refused, at 114; done, aborted and denied follow it.
+    assert_eq!((summary.releases_granted, summary.releases_refused), (3, 1));
+    assert_eq!((summary.releases_done, summary.releases_aborted), (4, 4));
+    assert_eq!(summary.accesses_denied, 4);
     assert_eq!(summary.counts.values().sum::<u64>(), 48);
     assert_eq!(summary.counts.get(&(Event::ReleaseDone, Outcome::Deny)), Some(&1));
     assert_eq!(summary.first_ts_us, Some(1_700_000_000_000_000));
