@@ -22,6 +22,7 @@ pub mod partner;
 pub mod partner_number;
 pub mod period;
 pub mod person;
+pub mod programme;
 pub mod pseudonym;
 pub mod referral;
 pub mod support_family;

@@ -38,6 +38,7 @@ mod plain;
 pub mod propose;
 pub mod referrals;
 pub mod release;
+pub mod report;
 pub mod retention;
 pub mod standing;
 pub mod submit;

@@ -31,6 +31,7 @@ pub mod pairings;
 pub mod problem;
 pub mod referrals;
 mod reply;
+pub mod reports;
 pub mod router;
 pub mod routes;
 pub mod server;

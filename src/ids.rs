@@ -93,6 +93,11 @@ id!(
     ordered()
 );
 id!(
+    /// One version of a programme's report.
+    ReportId,
+    ordered()
+);
+id!(
     /// One published set of figures.
     StatisticsReleaseId,
     ordered()

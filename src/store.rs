@@ -37,6 +37,7 @@ pub mod pairings;
 pub mod partners;
 pub mod pool;
 pub mod referrals;
+pub mod reports;
 pub mod rights;
 pub mod support_facts;
 pub mod support_families;

@@ -65,3 +65,22 @@ CREATE TABLE support_release (
     at_ms             INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX support_release_by_family ON support_release (support_family_id, at_ms, id);
+
+-- Counts that other programmes report about themselves; nobody is in them.
+CREATE TABLE programme_report (
+    id           BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    partner_id   BLOB    NOT NULL REFERENCES partner (id),
+    programme    TEXT    NOT NULL,
+    municipality TEXT    NOT NULL,
+    period       TEXT    NOT NULL, -- quarter, such as 2026Q3
+    version      INTEGER NOT NULL, -- a report sent again is a new version
+    received_ms  INTEGER NOT NULL,
+    UNIQUE (partner_id, programme, municipality, period, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE programme_count (
+    report_id BLOB    NOT NULL REFERENCES programme_report (id),
+    measure   TEXT    NOT NULL,
+    value     INTEGER NOT NULL CHECK (value >= 0), -- a grade in tenths
+    PRIMARY KEY (report_id, measure)
+) STRICT, WITHOUT ROWID;

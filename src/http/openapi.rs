@@ -4,7 +4,9 @@
 //! `buurtpoort openapi`.
 
 use crate::http::edge::API_VERSION;
-use crate::http::{audit, cases, consent, pairings, referrals, statistics, support_families};
+use crate::http::{
+    audit, cases, consent, pairings, referrals, reports, statistics, support_families,
+};
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
@@ -37,6 +39,7 @@ use utoipa::OpenApi;
     support_families::find::read_support_family,
     support_families::work::transition_support_family,
     support_families::work::release_support_identity,
+    reports::report_programme,
     statistics::list_statistics,
     statistics::read_statistics,
     statistics::read_definitions,

@@ -7,6 +7,7 @@ use crate::store::figures::FiguresRow;
 use crate::store::idempotency::IdempotencyRow;
 use crate::store::pairings::{EvaluationRow, PairingRow};
 use crate::store::referrals::{AcceptedReferral, OutboxRow, ReferralChange};
+use crate::store::reports::ReportRow;
 use crate::store::support_families::{NewSupport, SupportChange, SupportReleaseRow};
 
 /// Entries and rows of one decision.
@@ -69,6 +70,8 @@ pub struct Rows {
     pub erase: Option<(CaseId, i64)>,
     /// A case whose family will not be counted from an instant on.
     pub object: Option<(CaseId, i64)>,
+    /// A version of a programme's report.
+    pub report: Option<ReportRow>,
     /// Published figures.
     pub figures: Option<FiguresRow>,
 }

@@ -28,7 +28,8 @@ const NOTHING: &str = "DO $$ BEGIN \
 const GATEWAY: &str = "DO $$ DECLARE who text := current_setting('buurtpoort.role'); BEGIN \
     EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA public TO %I', who); \
     EXECUTE format('GRANT INSERT ON audit_entry, assignment, identity_release, statistics_release, outbox, \
-        referral, case_file, case_key, identity, idempotency, support_family, pairing, evaluation, support_release \
+        referral, case_file, case_key, identity, idempotency, support_family, pairing, evaluation, support_release, \
+        programme_report, programme_count \
         TO %I', who); \
     EXECUTE format('GRANT UPDATE ON audit_head, referral, case_file, support_family, pairing TO %I', who); \
     EXECUTE format('GRANT DELETE ON idempotency, case_key, identity TO %I', who); END $$";

@@ -29,6 +29,7 @@ use crate::store::ledger::{self, Head};
 use crate::store::pairings::PairingRow;
 use crate::store::pool::Conn;
 use crate::store::referrals::ReferralRow;
+use crate::store::reports::ReportKey;
 use crate::store::support_families::SupportRow;
 use crate::store::{Pool, StoreError, figures};
 use bulk::{Bulk, look_up};
@@ -50,7 +51,7 @@ const PATIENCE: Duration = Duration::from_millis(1_800);
 const TRIES: usize = 5;
 
 /// What must be read inside the transaction before deciding.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Question {
     /// Whether a request with this key was accepted before.
     pub idempotency: Option<Scope>,
@@ -64,6 +65,8 @@ pub struct Question {
     pub pairings: bool,
     /// A support family, who works with it and how many families it has.
     pub support: Option<SupportFamilyId>,
+    /// The last version of a programme's report.
+    pub report: Option<Arc<ReportKey>>,
     /// Whether figures of a gemeente and year were published before.
     pub figures: Option<figures::FiguresKey>,
     /// Whether the register is still the one the caller was admitted by.
@@ -89,6 +92,8 @@ pub struct Found {
     pub referrer: Option<PartnerId>,
     /// The support family asked for, or that of the pairing.
     pub support: Option<FoundSupport>,
+    /// Number and counts of the last version of the report asked for.
+    pub report: Option<(i32, Vec<(String, i64)>)>,
     /// Whether the figures asked for are published.
     pub published: bool,
     /// Whether the register has changed since the caller was admitted.

@@ -52,6 +52,8 @@ mod race;
 #[cfg(test)]
 mod referral;
 #[cfg(test)]
+mod reports;
+#[cfg(test)]
 mod restore;
 #[cfg(test)]
 mod rights;

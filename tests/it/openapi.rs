@@ -20,6 +20,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("objection", "objectToStatistics"),
     ("pairing", "createPairing"),
     ("pairing-step", "transitionPairing"),
+    ("programme-report", "reportProgramme"),
     ("referral-doorbraakcoach", "submitReferral"),
     ("referral-poh-j", "submitReferral"),
     ("referral-regieteam", "submitReferral"),

@@ -236,6 +236,13 @@ const ROUTES: &[Route] = &[
         creates: true,
         status: 201,
     },
+    Route {
+        method: "PUT",
+        path: "/v1/programme-reports/{programme}/{period}",
+        right: &[(POH_J, "")],
+        body: Some("programme-report"),
+        ..NOBODY
+    },
     Route { path: "/v1/statistics/releases", right: &[(GEMEENTE, "")], ..NOBODY },
     Route {
         path: "/v1/statistics/releases/{id}",
@@ -291,6 +298,10 @@ impl Route {
     fn name(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
+
+    fn verb(&self) -> Method {
+        Method::from_bytes(self.method.as_bytes()).expect("a method")
+    }
 }
 
 /// Every route, as the generated description and the routes' own file know them.
@@ -300,7 +311,11 @@ fn known_routes() -> BTreeSet<(String, String)> {
     calls
         .map(|call| {
             let (method, rest) = call.split_once(',').expect("a method");
-            let method = if method.contains("post") { "POST" } else { "GET" };
+            let method = match method {
+                put if put.contains("PUT") => "PUT",
+                post if post.contains("post") => "POST",
+                _ => "GET",
+            };
             let path = rest.split('"').nth(1).expect("a path");
             (method.to_owned(), path.to_owned())
         })
@@ -413,9 +428,8 @@ impl<'w> Hall<'w> {
         id: &str,
         query: &str,
     ) -> reqwest::RequestBuilder {
-        let path = route.path.replace("{id}", id).replace("{index}", "0");
-        let method = Method::from_bytes(route.method.as_bytes()).expect("a method");
-        let mut request = client.request(method, self.world.url(&format!("{path}{query}")));
+        let path = filled(route.path, id);
+        let mut request = client.request(route.verb(), self.world.url(&format!("{path}{query}")));
         if route.creates {
             request = request.header("Idempotency-Key", self.world.key());
         }
@@ -438,6 +452,12 @@ impl<'w> Hall<'w> {
     async fn ask(&self, who: Caller, route: &Route, id: &str) -> Answer {
         self.call(route, id, &self.client(who.0), Some(&self.world.token(who))).await
     }
+}
+
+/// A path with what stands in it.
+fn filled(path: &str, id: &str) -> String {
+    let path = path.replace("{id}", id).replace("{index}", "0");
+    path.replace("{programme}", "poh-j").replace("{period}", "2026Q3")
 }
 
 /// Adds a partner with a certificate of its own to the register.
@@ -739,7 +759,7 @@ on_both! {
 /// A request whose body and headers are wrong: the answer must still be the 404, on record.
 async fn ill_formed(hall: &Hall<'_>, who: Caller, route: &Route, id: &str) -> Answer {
     let before = size(hall.world).await;
-    let path = route.path.replace("{id}", id);
+    let path = filled(route.path, id);
     let body = Some("{\"unknown\": 1}".to_owned());
     let answer = hall.world.send(who, Method::POST, &path, body, None).await;
     is_problem(&answer, 404, "not-found", &route.name());
@@ -757,7 +777,7 @@ on_both! {
                 let what = format!("{} {}", who.2, route.name());
                 let id = hall.fresh(route).await;
                 if route.body.is_some() {
-                    let path = route.path.replace("{id}", &id);
+                    let path = filled(route.path, &id);
                     let body = Some("{\"unknown\": 1}".to_owned());
                     let key = world.key();
                     let answer = world.send(*who, Method::POST, &path, body, Some(&key)).await;
@@ -962,8 +982,8 @@ async fn inp_12_13_another_medium_or_a_compressed_body_is_415() {
         ];
         for (kind, coding) in plain {
             let what = format!("{kind:?} {coding:?} {}", route.name());
-            let path = route.path.replace("{id}", &id);
-            let mut request = hall.client(who.0).post(world.url(&path));
+            let path = filled(route.path, &id);
+            let mut request = hall.client(who.0).request(route.verb(), world.url(&path));
             request = request.bearer_auth(world.token(who)).header("Idempotency-Key", world.key());
             if let Some(kind) = kind {
                 request = request.header("Content-Type", kind);
@@ -990,10 +1010,11 @@ async fn inp_10_11_64_kib_are_taken_and_one_byte_more_is_413() {
         let who = route.right.first().map_or(WIJKTEAM, |(who, _)| *who);
         let id = hall.fresh(route).await;
         let content = route.content().unwrap_or_default().replace(SUPPORT, &hall.spare.borrow());
-        let path = route.path.replace("{id}", &id);
+        let path = filled(route.path, &id);
         for (size, large) in [(65_536, false), (65_537, true)] {
             let what = format!("{size} {}", route.name());
-            let request = hall.client(who.0).post(world.url(&path)).bearer_auth(world.token(who));
+            let request = hall.client(who.0).request(route.verb(), world.url(&path));
+            let request = request.bearer_auth(world.token(who));
             let request = request.header("Idempotency-Key", world.key());
             let request = request.header("Content-Type", route.media());
             let sent = request.body(padded(size, &content)).send().await.expect("an answer");
@@ -1009,8 +1030,9 @@ async fn inp_10_11_64_kib_are_taken_and_one_byte_more_is_413() {
         for (size, large) in [(65_536, false), (65_537, true)] {
             let token = world.token(who);
             let body = padded(size, &content);
+            let place = format!("{} {path}", route.method);
             let head =
-                head_of(&path, &token, &world.key(), route.media(), "Transfer-Encoding: chunked");
+                head_of(&place, &token, &world.key(), route.media(), "Transfer-Encoding: chunked");
             let chunk = format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
             let mut wire = Wire::open(&world, who.0);
             let answered = tokio::task::spawn_blocking(move || wire.exchange(chunk.as_bytes()));
@@ -1205,9 +1227,10 @@ fn is_wait(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
 }
 
-fn head_of(path: &str, token: &str, key: &str, media: &str, length: &str) -> String {
+fn head_of(place: &str, token: &str, key: &str, media: &str, length: &str) -> String {
+    let (method, path) = place.split_once(' ').unwrap_or(("POST", place));
     format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
          Idempotency-Key: {key}\r\nContent-Type: {media}\r\n{length}\r\n\r\n"
     )
 }

@@ -29,8 +29,8 @@ on_both! {
         let (_, never) = world.assigned_case().await;
         let [_, paired, _, pairing] = world.on_trial().await;
         world.assigned_case().await;
-        let take_back = format!("/v1/referrals/{taken_back}/withdrawals");
-        assert_eq!(world.post(WIJKTEAM, &take_back, &json!({})).await.status, 200);
+        let back = format!("/v1/referrals/{taken_back}/withdrawals");
+        assert_eq!(world.post(WIJKTEAM, &back, &json!({})).await.status, 200);
         let said = json!({"signer": "parent1", "decision": "withdrawn", "at": world.now().to_string()});
         let path = format!("/v1/referrals/{withdrawn}/consent-decisions");
         assert_eq!(world.post(WIJKTEAM, &path, &said).await.status, 201);

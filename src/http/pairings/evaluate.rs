@@ -52,7 +52,7 @@ pub struct EvaluationAccepted {
 }
 
 /// A grade in tenths.
-fn grade(text: &str) -> Result<i32, &'static str> {
+pub(in crate::http) fn grade(text: &str) -> Result<i32, &'static str> {
     const RULE: &str = "must be a grade from 1.0 to 10.0 with one decimal";
     let (whole, tenth) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());

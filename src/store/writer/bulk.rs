@@ -9,7 +9,7 @@ use crate::store::effect::Rows;
 use crate::store::idempotency::{self, Remembered, Scope};
 use crate::store::pool::Conn;
 use crate::store::referrals::{self, AcceptedReferral};
-use crate::store::{StoreError, figures, pairings, partners, support_families};
+use crate::store::{StoreError, figures, pairings, partners, reports, support_families};
 use std::collections::HashMap;
 
 /// Rows of new referrals wait here and go in with one statement a table.
@@ -54,6 +54,9 @@ impl Bulk {
         }
         if let Some(change) = rows.support_change {
             support_families::change(conn, &change).await?;
+        }
+        if let Some(report) = rows.report {
+            reports::insert(conn, &report).await?;
         }
         if let Some(release) = rows.support_release {
             support_families::insert_release(conn, &release).await?;
@@ -117,6 +120,9 @@ pub(super) async fn look_up(
     }
     if let Some(known) = question.register {
         found.register_moved = partners::version_on(conn).await? != known;
+    }
+    if let Some(key) = &question.report {
+        found.report = reports::last(conn, key).await?;
     }
     if let Some(key) = question.figures {
         found.published = figures::is_published(conn, key).await?;

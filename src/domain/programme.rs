@@ -1,0 +1,214 @@
+//! What other programmes report about themselves: counts of a quarter, a closed list for each.
+
+use crate::domain::age::date_in_amsterdam;
+use crate::domain::referral::Source;
+use crate::domain::words::words;
+use jiff::Timestamp;
+
+words! {
+    /// A programme that reports.
+    Programme {
+        /// Youth support at the general practitioner's.
+        PohJ = "poh-j",
+        /// One plan for households with several problems.
+        Regieteam = "regieteam",
+        /// A tailored plan with a breakthrough within three to six months.
+        Doorbraakaanpak = "doorbraakaanpak",
+    }
+}
+
+/// One measure of a programme, and the measure it is a part of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Measure {
+    /// Name on the wire and in a row.
+    pub name: &'static str,
+    /// It cannot be more than this one.
+    pub part_of: Option<&'static str>,
+}
+
+const fn whole(name: &'static str) -> Measure {
+    Measure { name, part_of: None }
+}
+
+const fn part(name: &'static str, part_of: &'static str) -> Measure {
+    Measure { name, part_of: Some(part_of) }
+}
+
+/// The mean grade of the respondents, in tenths: the one measure that is not a count.
+pub const GRADE: &str = "grade";
+/// Of how many respondents the grade is the mean.
+pub const RESPONDENTS: &str = "respondents";
+
+const POH_J: &[Measure] = &[
+    whole("childrenSeen"),
+    part("helpedWithoutReferral", "childrenSeen"),
+    part("referredOn", "childrenSeen"),
+    whole("contacts"),
+    part(RESPONDENTS, "childrenSeen"),
+];
+const REGIETEAM: &[Measure] = &[
+    whole("households"),
+    part("plansAgreed", "households"),
+    part("placementsAvoided", "households"),
+    part("placementsReversed", "households"),
+];
+const DOORBRAAK: &[Measure] = &[
+    whole("plans"),
+    part("breakthroughs", "plans"),
+    part("breakthroughsWithinTerm", "breakthroughs"),
+];
+
+impl Programme {
+    /// The capacity in which a partner of this programme refers.
+    #[must_use]
+    pub const fn source(self) -> Source {
+        match self {
+            Self::PohJ => Source::PohJ,
+            Self::Regieteam => Source::Regieteam,
+            Self::Doorbraakaanpak => Source::Doorbraakcoach,
+        }
+    }
+
+    /// What it counts, all of it required. The grade comes besides, where there are respondents.
+    #[must_use]
+    pub const fn measures(self) -> &'static [Measure] {
+        match self {
+            Self::PohJ => POH_J,
+            Self::Regieteam => REGIETEAM,
+            Self::Doorbraakaanpak => DOORBRAAK,
+        }
+    }
+}
+
+/// Most that a measure can be: what is more is a mistake of typing.
+pub const MOST: i64 = 100_000;
+
+/// A measure that does not fit another, and the rule.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Implausible {
+    /// Which measure.
+    pub measure: &'static str,
+    /// The rule.
+    pub rule: &'static str,
+}
+
+/// What does not fit in counts that are each right by themselves. `value` gives a measure.
+#[must_use]
+pub fn implausible(programme: Programme, value: impl Fn(&str) -> i64) -> Vec<Implausible> {
+    let mut found: Vec<Implausible> = programme
+        .measures()
+        .iter()
+        .filter(|measure| measure.part_of.is_some_and(|whole| value(measure.name) > value(whole)))
+        .map(|measure| Implausible {
+            measure: measure.name,
+            rule: "must not be more than what it is a part of",
+        })
+        .collect();
+    if programme == Programme::PohJ {
+        let (seen, helped, referred) =
+            (value("childrenSeen"), value("helpedWithoutReferral"), value("referredOn"));
+        if helped + referred > seen && helped <= seen && referred <= seen {
+            let rule = "must not, with those helped, be more than the children seen";
+            found.push(Implausible { measure: "referredOn", rule });
+        }
+        if value("contacts") < seen {
+            let rule = "must be at least one for each child seen";
+            found.push(Implausible { measure: "contacts", rule });
+        }
+    }
+    found
+}
+
+/// A calendar quarter, Europe/Amsterdam.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Quarter {
+    year: i16,
+    quarter: i8,
+}
+
+/// Not a quarter.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("must be a quarter that has begun, such as 2026Q3")]
+pub struct NotAQuarter;
+
+impl Quarter {
+    /// # Errors
+    /// [`NotAQuarter`] for another form, before 2015, or one that has not begun.
+    pub fn parse(text: &str, now: Timestamp) -> Result<Self, NotAQuarter> {
+        let (year, quarter) = text.split_once('Q').ok_or(NotAQuarter)?;
+        let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+        let form = year.len() == 4 && quarter.len() == 1 && digits(year) && digits(quarter);
+        let number = |part: &str| part.parse::<i16>().or(Err(NotAQuarter));
+        let (year, quarter) = if form { (number(year)?, number(quarter)?) } else { (0, 0) };
+        let quarter = i8::try_from(quarter).or(Err(NotAQuarter))?;
+        let read = Self { year, quarter };
+        let known = (2015..).contains(&year) && (1..=4).contains(&quarter);
+        if known && read <= Self::of(now) { Ok(read) } else { Err(NotAQuarter) }
+    }
+
+    /// The quarter an instant lies in.
+    #[must_use]
+    pub fn of(now: Timestamp) -> Self {
+        let today = date_in_amsterdam(now);
+        Self { year: today.year(), quarter: (today.month() + 2) / 3 }
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        format!("{}Q{}", self.year, self.quarter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    fn found(programme: Programme, counts: &[(&str, i64)]) -> Vec<&'static str> {
+        let counts: HashMap<&str, i64> = counts.iter().copied().collect();
+        let value = |name: &str| counts.get(name).copied().unwrap_or_default();
+        implausible(programme, value).into_iter().map(|one| one.measure).collect()
+    }
+
+    #[test]
+    fn parts_are_no_more_than_their_whole() {
+        let good = [
+            ("childrenSeen", 100),
+            ("helpedWithoutReferral", 75),
+            ("referredOn", 25),
+            ("contacts", 400),
+        ];
+        assert!(found(Programme::PohJ, &good).is_empty());
+        let mut bad = good;
+        bad[2].1 = 26;
+        assert_eq!(found(Programme::PohJ, &bad), ["referredOn"]);
+        bad[1].1 = 101;
+        assert_eq!(found(Programme::PohJ, &bad), ["helpedWithoutReferral"]);
+        bad = good;
+        bad[3].1 = 99;
+        assert_eq!(found(Programme::PohJ, &bad), ["contacts"]);
+        let plans = [("plans", 3), ("breakthroughs", 2), ("breakthroughsWithinTerm", 3)];
+        assert_eq!(found(Programme::Doorbraakaanpak, &plans), ["breakthroughsWithinTerm"]);
+    }
+
+    #[test]
+    fn every_part_has_its_whole() {
+        for programme in Programme::ALL {
+            let names: Vec<_> = programme.measures().iter().map(|one| one.name).collect();
+            let wholes = programme.measures().iter().filter_map(|one| one.part_of);
+            assert!(wholes.into_iter().all(|whole| names.contains(&whole)));
+        }
+    }
+
+    #[test]
+    fn a_quarter_has_begun() {
+        let now: Timestamp = "2026-11-21T11:00:00Z".parse().unwrap();
+        assert_eq!(Quarter::parse("2026Q4", now).unwrap().to_text(), "2026Q4");
+        for bad in
+            ["2027Q1", "2026Q5", "2026Q0", "2014Q4", "2026-3", "26Q3", "2026q3", "+026Q3", ""]
+        {
+            assert_eq!(Quarter::parse(bad, now), Err(NotAQuarter), "{bad}");
+        }
+    }
+}
