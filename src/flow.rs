@@ -33,6 +33,7 @@ pub mod erase;
 pub mod figures;
 pub mod goals;
 mod on_case;
+mod on_support;
 pub mod pair;
 mod plain;
 pub mod propose;
@@ -72,7 +73,7 @@ pub struct Gateway {
     /// Partners and territories; exchanged whole when the register moves.
     pub register: ArcSwap<Register>,
     /// What is opened in place of a case that is not there.
-    pub decoy: CaseRow,
+    pub decoy: ArcSwap<CaseRow>,
 }
 
 /// Why a verb did not do what was asked.

@@ -80,6 +80,9 @@ pub enum StoreError {
     /// Another gateway has the SQLite file.
     #[error("another gateway is using this database file; several gateways share PostgreSQL only")]
     InUse,
+    /// It was erased while it was asked for.
+    #[error("it was erased meanwhile")]
+    Gone,
     /// A write breaks a constraint of the schema: a fault of ours.
     #[error("a write does not fit the schema")]
     Constraint,

@@ -66,6 +66,8 @@ struct Book {
     /// Steps of pairings, each of which changes the case, and how many of them began one.
     pairing_steps: i32,
     pairings: usize,
+    /// Whether it was erased.
+    erased: bool,
     /// Changes of the facts that are neither.
     other_facts: i32,
     withdrawn: i32,
@@ -179,8 +181,14 @@ impl Books {
     /// unknown; `figures` are published.
     #[must_use]
     pub fn close(mut self, unnamed: usize, figures: u64) -> Reconciled {
-        let lost: Vec<u64> =
-            self.cases.values().filter(|book| !book.compared).map(|book| book.first_seq).collect();
+        let lost = || self.cases.values().filter(|book| !book.compared);
+        let unsaid: Vec<u64> = lost().filter(|book| !book.erased).map(|b| b.first_seq).collect();
+        let lost: Vec<u64> = lost().map(|book| book.first_seq).collect();
+        if lost.len() == unnamed {
+            for seq in unsaid {
+                self.found(None, Some(seq), "a case whose key is gone was erased on record");
+            }
+        }
         if lost.len() != unnamed {
             let rule = "an entry about a case has its case";
             let fewer = lost.len() < unnamed;
@@ -230,9 +238,11 @@ impl Book {
                 self.comes_to(to.unwrap_or_default());
             }
             Event::GoalsChanged => self.other_facts += 1,
+            Event::EraseDone => self.erased = true,
             Event::ReferralWithdrawn => {
                 self.withdrawn += 1;
-                self.comes_to(WITHDRAWN_STATE);
+                let to = entry.why.as_str().rsplit(':').next();
+                self.comes_to(if to == Some(HELD_STATE) { HELD_STATE } else { WITHDRAWN_STATE });
             }
             Event::ReleaseIntent => {
                 let groups = entry.fields.iter().map(|group| group.as_str().to_owned()).collect();
@@ -324,6 +334,7 @@ const fn is_about_rows(event: Event) -> bool {
             | Event::PairingMade
             | Event::PairingMoved
             | Event::GoalsChanged
+            | Event::EraseDone
     )
 }
 

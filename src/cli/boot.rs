@@ -6,8 +6,8 @@ use crate::cli::Failure;
 use crate::cli::policies::{Loaded, proof};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::crypto::Entropy;
 use crate::crypto::keyring::{KeyPurpose, Keyring, RootKey, generate};
+use crate::crypto::{CryptoError, Entropy};
 use crate::flow::{Gateway, decoy};
 use crate::http::Api;
 use crate::http::limits::Limits;
@@ -58,8 +58,34 @@ pub fn root_key(path: &Path) -> Result<RootKey, Failure> {
 /// # Errors
 /// When keys are missing, doubled or wrapped under another root key.
 pub async fn keyring(config: &Config, pool: &Pool) -> Result<Keyring, Failure> {
-    let root = root_key(&config.keys.root)?;
-    Ok(Keyring::open(&root, &config.keys.deployment, keys::load(pool).await?)?)
+    let (root, deployment) = (root_key(&config.keys.root)?, &config.keys.deployment);
+    let rows = keys::load(pool).await?;
+    let opened = Keyring::open(&root, deployment, rows.clone());
+    if let Err(CryptoError::Unwrap(_)) = opened {
+        // A rotation of the root key that was cut off after the database had the new one.
+        if let Ok(next) = root_key(&next_root(&config.keys.root)) {
+            let ring = Keyring::open(&next, deployment, rows)?;
+            take_next_root(&config.keys.root)?;
+            return Ok(ring);
+        }
+    }
+    Ok(opened?)
+}
+
+/// Where a root key lies that is about to take the place of the present one.
+#[must_use]
+pub fn next_root(root: &Path) -> PathBuf {
+    root.with_extension("next")
+}
+
+/// Puts the next root key in the place of the present one.
+///
+/// # Errors
+/// When it is not there or cannot be moved.
+pub fn take_next_root(root: &Path) -> Result<(), Failure> {
+    std::fs::rename(next_root(root), root)?;
+    let folder = root.parent().unwrap_or(Path::new("."));
+    Ok(std::fs::File::open(folder)?.sync_all()?)
 }
 
 /// What to migrate, and for whom.
@@ -189,7 +215,7 @@ async fn gateway(
     let writer = Writer::start(pool.clone(), ring, entropy.array()?, group, head.signed());
     let decoy = decoy::make(&keyring, &entropy)?;
     Ok(Gateway {
-        decoy,
+        decoy: ArcSwap::from_pointee(decoy),
         store: Store { pool, writer: Arc::new(writer) },
         keyring,
         entropy,

@@ -1,9 +1,11 @@
 //! `buurtpoort key list` and `key rotate`: the key-encryption key is exchanged while gateways run.
 //!
-//! What is erased opens no more, and neither does an older backup once the key that wrapped its case keys is
-//! gone; rotating is what makes it go. Resumable: each step is one commit, and a run that was cut off goes
-//! on where it stopped. No request fails: gateways look at the keys every second, so each step waits for
-//! them before the next one counts on it.
+//! What is erased opens no more here; an older backup of the database still holds its wrapped case key, and the
+//! key that wrapped that, wrapped by the root key. `rotate kek` makes the middle one go from the database,
+//! `rotate root` makes the outermost go from the disk: after both no older backup opens with any key that
+//! is left. Resumable: each step is one commit, and a run that was cut off goes on where it stopped. No
+//! request fails: gateways look at the keys every second, so each step waits for them before the next one
+//! counts on it.
 //!
 //! # Not here
 //! The other purposes: what they made would have to be made anew, or verified for ever.
@@ -18,6 +20,10 @@ use crate::crypto::keyring::{KeyPurpose, KeyState, generate};
 use crate::store::keys::{self, Step};
 use crate::store::{Pool, StoreError};
 use clap::{Args, Subcommand};
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long gateways may take to see a key or its new state: they look every second.
@@ -30,14 +36,14 @@ const BATCH: i64 = 200;
 pub enum KeyVerb {
     /// Purpose, version, state and age of every key.
     List(ConfigArgs),
-    /// Exchange the key-encryption key and wrap every case key anew.
+    /// Exchange the key-encryption key and wrap every case key anew; or the root key, and wrap every key anew.
     Rotate(RotateArgs),
 }
 
 /// Which key, of which deployment.
 #[derive(Args, Clone, Debug)]
 pub struct RotateArgs {
-    /// `kek`.
+    /// `kek` or `root`.
     pub purpose: String,
     /// Configuration file.
     #[arg(long)]
@@ -52,11 +58,16 @@ pub async fn run(verb: &KeyVerb) -> Result<(), Failure> {
     match verb {
         KeyVerb::List(args) => list(&Config::read(&args.config)?).await,
         KeyVerb::Rotate(args) => {
-            if KeyPurpose::parse(&args.purpose) != Some(KeyPurpose::Kek) {
-                return Err(Failure::usage("key rotate: only the key-encryption key, kek"));
-            }
             let config = Config::read(&args.config)?;
             let pool = boot::pool(&config).await?;
+            if args.purpose == "root" {
+                let count = rotate_root(&config, &pool, &Clock::System).await?;
+                pool.close().await;
+                return print(&format!("the root key is new; {count} keys wrapped anew"));
+            }
+            if KeyPurpose::parse(&args.purpose) != Some(KeyPurpose::Kek) {
+                return Err(Failure::usage("key rotate: kek, or root"));
+            }
             let done = rotate(&config, &pool, &Clock::System, NOTICE).await?;
             pool.close().await;
             print(&format!(
@@ -108,7 +119,7 @@ pub async fn rotate(
     let ring = keyring(config, pool).await?;
     let wrapped = wrap_anew(pool, &ring, &entropy, version).await?;
     for (purpose, old, state) in keys::states(pool).await? {
-        if purpose == KeyPurpose::Kek && old != version && state == KeyState::VerifyOnly {
+        if purpose == KeyPurpose::Kek && old < version && state == KeyState::VerifyOnly {
             let when = (boot, clock.now().as_microsecond());
             let gone = keys::step(pool, &ring, purpose, Step::Destroy(old), when).await?;
             if !gone {
@@ -170,4 +181,36 @@ async fn wrap_anew(
         done += u64::try_from(some.len()).unwrap_or_default();
         progress.at(done);
     }
+}
+
+/// Exchanges the root key: every key is wrapped under a new one, and the file that held the old one is
+/// overwritten. Gateways on other machines need the new file before their next start.
+///
+/// # Errors
+/// When a key does not open or a file cannot be written. Cut off between the database and the file, the next
+/// start finds the new key beside the old one ([`boot::keyring`]).
+pub async fn rotate_root(config: &Config, pool: &Pool, clock: &Clock) -> Result<usize, Failure> {
+    let entropy = Entropy::system();
+    let ring = keyring(config, pool).await?;
+    let old = root_key(&config.keys.root)?;
+    let bytes = zeroize::Zeroizing::new(entropy.array::<32>()?);
+    let next = boot::next_root(&config.keys.root);
+    write_private(&next, bytes.as_slice())?;
+    let new = root_key(&next)?;
+    let mut rows = Vec::new();
+    for row in keys::load(pool).await? {
+        rows.push(row.rewrap(&old, &new, &entropy, &config.keys.deployment)?);
+    }
+    let when = (entropy.array()?, clock.now().as_microsecond());
+    keys::write_wrapped(pool, &ring, &rows, when).await?;
+    boot::take_next_root(&config.keys.root)?;
+    Ok(rows.len())
+}
+
+/// Writes a file that only its owner can read, and sees it on the disk.
+fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let mut file =
+        File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    Ok(file.sync_all()?)
 }

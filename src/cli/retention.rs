@@ -41,6 +41,7 @@ pub async fn run(verb: &RetentionVerb) -> Result<(), Failure> {
     let swept = sweep(&booted.api.gateway, args.dry_run, told).await;
     let swept = swept.map_err(Failure::new)?;
     booted.api.gateway.store.pool.close().await;
-    let told = json!({"lookedAt": swept.looked_at, "due": swept.due, "erased": swept.erased});
+    let told = json!({"lookedAt": swept.looked_at, "due": swept.due, "erased": swept.erased,
+        "failed": swept.failed});
     print(&told.to_string())
 }

@@ -5,7 +5,7 @@ use crate::audit::entry::Outcome;
 use crate::cli::boot::{self, Booted, api_files, portal_files};
 use crate::cli::policies::proof;
 use crate::config::Config;
-use crate::flow::retention;
+use crate::flow::{decoy, retention};
 use crate::store::{idempotency, keys, partners};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -27,7 +27,8 @@ pub async fn changes(booted: Arc<Booted>) {
         ticks.tick().await;
         if count.is_multiple_of(HOUSEKEEPING) {
             forget_old_keys(&booted).await;
-            erase_what_is_over(&booted).await;
+            // Beside the rest: a long look must not keep a revocation or a key from being seen.
+            tokio::spawn(erase_what_is_over(Arc::clone(&booted)));
         }
         count = count.saturating_add(1);
         let now = modified(&booted);
@@ -49,6 +50,10 @@ pub async fn refresh_keys(booted: &Booted) {
         Ok(_) => match boot::keyring(&booted.config, &gateway.store.pool).await {
             Ok(fresh) => {
                 gateway.keyring.adopt(&fresh);
+                match decoy::make(&gateway.keyring, &gateway.entropy) {
+                    Ok(decoy) => gateway.decoy.store(Arc::new(decoy)),
+                    Err(error) => tracing::error!(error = %error, "decoy kept as it was"),
+                }
                 tracing::info!("keys read again");
             }
             Err(failure) => tracing::error!(error = %failure.message, "keys kept as they were"),
@@ -67,7 +72,7 @@ async fn forget_old_keys(booted: &Booted) {
 }
 
 /// Cases go when their term is over.
-async fn erase_what_is_over(booted: &Booted) {
+async fn erase_what_is_over(booted: Arc<Booted>) {
     let gateway = &booted.api.gateway;
     match retention::sweep(gateway, false, |_| {}).await {
         Ok(swept) if swept.erased > 0 => {

@@ -168,7 +168,8 @@ impl Terms {
         let most = after(self.trial_most_months).ok_or(TrialRule::Length)?;
         // Until a day: the day itself counts, whatever the hour it began at.
         let day = jiff::SignedDuration::from_hours(24);
-        let fits = until + day > least && until <= most;
+        // Compared first: a day far away has no day after it.
+        let fits = until <= most && until.checked_add(day).is_ok_and(|end| end > least);
         if fits { Ok(()) } else { Err(TrialRule::Length) }
     }
 
@@ -213,6 +214,7 @@ mod tests {
             ("2026-04-01T00:00:00Z", true),
             ("2026-05-01T00:00:00Z", true),
             ("2026-05-03T00:00:00Z", false),
+            ("9999-12-30T00:00:00Z", false),
         ] {
             assert_eq!(TERMS.trial(from, at(until)).is_ok(), fits, "{until}");
         }

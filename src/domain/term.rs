@@ -27,8 +27,8 @@ words! {
 /// A day that somebody must not let pass.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Deadline {
-    /// When.
-    pub on: Date,
+    /// When; within [`AHEAD_DAYS`] where the day itself would tell a date of birth.
+    pub on: Option<Date>,
     /// What.
     pub kind: DeadlineKind,
 }
@@ -36,7 +36,8 @@ pub struct Deadline {
 /// How many days ahead it is told that somebody turns an age that counts, or that consent ends.
 pub const AHEAD_DAYS: i64 = 30;
 
-/// The ages at which who decides changes, that this person turns within the next days.
+/// The ages at which who decides changes, that this person turns within the next days. Which day is not told: it
+/// would be a date of birth that nobody released.
 #[must_use]
 pub fn turning(born: BirthDate, today: Date) -> Vec<Deadline> {
     let ages = [
@@ -52,7 +53,7 @@ pub fn turning(born: BirthDate, today: Date) -> Vec<Deadline> {
         .filter_map(|(years, kind)| {
             // Of a date that is not whole the first day that fits.
             let (on, _) = born.turns(years)?;
-            near(&on).then_some(Deadline { on, kind })
+            near(&on).then_some(Deadline { on: None, kind })
         })
         .collect()
 }
@@ -144,7 +145,7 @@ mod tests {
         let born = BirthDate::parse("2010-12-20").unwrap();
         assert!(turning(born, day("2026-11-19")).is_empty(), "31 days ahead");
         let told = turning(born, day("2026-11-20"));
-        let expected = Deadline { on: day("2026-12-20"), kind: DeadlineKind::SubjectTurns16 };
+        let expected = Deadline { on: None, kind: DeadlineKind::SubjectTurns16 };
         assert_eq!(told, [expected]);
         assert!(turning(born, day("2026-12-20")).is_empty(), "the day itself has come");
         assert!(turning(BirthDate::UNKNOWN, day("2026-11-20")).is_empty());

@@ -136,6 +136,9 @@ async fn view<A: Action>(
     if seen.role != Role::Assigner {
         deadlines.extend(deadlines::of_consent(&memory, now));
     }
+    if seen.level(Field::AgeBand) == Some(Level::Clear) {
+        deadlines.extend(deadlines::of_subjects(&memory, now));
+    }
     if seen.level(Field::Pairing) == Some(Level::ReadWrite) {
         let pairings = pairings::of_case(&gateway.store.pool, row.id).await?;
         deadlines.extend(deadlines::of_pairings(&pairings));

@@ -16,17 +16,21 @@ pub(super) fn of_pairings(pairings: &[PairingRow]) -> Vec<Deadline> {
             PairingState::Paired => (DeadlineKind::EvaluationDue, pairing.evaluate_ms),
             PairingState::Introduction | PairingState::Ended => return None,
         };
-        at_ms.map(|ms| Deadline { on: day_of(from_millisecond(ms)), kind })
+        at_ms.map(|ms| Deadline { on: Some(day_of(from_millisecond(ms))), kind })
     };
     pairings.iter().filter_map(of).collect()
 }
 
-/// Of the consent: its end, and who of its subjects turns an age at which another decides.
-pub(super) fn of_consent(memory: &CaseMemory, now: Timestamp) -> Vec<Deadline> {
-    let today = date_in_amsterdam(now);
+/// Of the consent: when it ends.
+pub(super) fn of_consent(memory: &CaseMemory, now: Timestamp) -> Option<Deadline> {
     let until = memory.consent.as_ref().and_then(|consent| consent.valid_until);
     let ends = until.filter(|until| is_near(*until, now));
-    let ends = ends.map(|until| Deadline { on: day_of(until), kind: DeadlineKind::ConsentEnds });
+    ends.map(|until| Deadline { on: Some(day_of(until)), kind: DeadlineKind::ConsentEnds })
+}
+
+/// Of the subjects: who turns an age at which another decides.
+pub(super) fn of_subjects(memory: &CaseMemory, now: Timestamp) -> Vec<Deadline> {
+    let today = date_in_amsterdam(now);
     let young = memory.subjects.iter().filter(|subject| !subject.adult);
-    young.flat_map(|subject| turning(subject.birth, today)).chain(ends).collect()
+    young.flat_map(|subject| turning(subject.birth, today)).collect()
 }

@@ -67,7 +67,8 @@ pub async fn on_case_consent(
     let nothing = |_: &OpenCase<'_>| Circumstance::None;
     let wish = wish(gateway, said, once);
     let (_, Done { value, committed }) =
-        on_case(gateway, allowed, case, Which::Case(case), Some(once), nothing, wish).await?;
+        on_case(gateway, allowed, case, Which::WithPairings(case), Some(once), nothing, wish)
+            .await?;
     let Recorded { stage, missing, replayed, .. } = value;
     let value = Decided { stage: Some(stage), missing: Some(missing), replayed };
     Ok(Done { value, committed })
@@ -87,7 +88,7 @@ pub async fn on_referral_consent(
 ) -> Result<Done<Decided>, FlowError> {
     let nothing = |_: &OpenCase<'_>| Circumstance::None;
     let wish = wish(gateway, said, once);
-    let which = Which::Referral(referral);
+    let which = Which::ReferralWithPairings(referral);
     let asking = allowed.clone();
     let asked = on_case(gateway, allowed, referral, which, Some(once), nothing, wish);
     let (_, Done { value, committed }) = asked.await?;
@@ -190,7 +191,7 @@ fn with_decision(
 /// complete goes on, and coordinator and referrer are told that something changed, by id.
 fn follow(found: &OpenCase<'_>, standing: &Standing, at_ms: i64, rows: &mut Rows) {
     let row = found.row;
-    if row.state == CaseState::Closed {
+    if row.state == CaseState::Closed || found.was_taken_back() {
         // What has ended, or was taken back, does not come back by a signature.
         return;
     }
@@ -212,15 +213,20 @@ fn follow(found: &OpenCase<'_>, standing: &Standing, at_ms: i64, rows: &mut Rows
             at_ms,
         });
     }
-    rows.outbox.push(OutboxRow {
-        id: DeliveryId::new(),
-        partner: row.organisation,
-        kind: "nl.buurtpoort.casus-gewijzigd",
-        object: row.id.uuid(),
-        created_ms: at_ms,
-    });
+    rows.outbox.push(tell_organisation(found, at_ms));
     if let Some(referral) = found.referral {
         rows.outbox.push(tell_referrer(referral.partner, referral.id, at_ms));
+    }
+}
+
+/// Tells the coordinator's organisation, by id alone, that a case changed without her doing.
+pub(super) fn tell_organisation(found: &OpenCase<'_>, at_ms: i64) -> OutboxRow {
+    OutboxRow {
+        id: DeliveryId::new(),
+        partner: found.row.organisation,
+        kind: "nl.buurtpoort.casus-gewijzigd",
+        object: found.row.id.uuid(),
+        created_ms: at_ms,
     }
 }
 

@@ -5,9 +5,10 @@ use crate::crypto::seal::CaseKey;
 use crate::domain::case::CaseState;
 use crate::domain::pairing::furthest;
 use crate::domain::partner::Role;
+use crate::domain::referral::ReferralStatus;
 use crate::flow::standing::{Basis, ConsentRules, Standing};
 use crate::flow::{Done, FlowError, Gateway, Once};
-use crate::ids::{AuditReference, CaseId, PairingId, PartnerId, ReferralId, SupportFamilyId};
+use crate::ids::{AuditReference, CaseId, PairingId, ReferralId, SupportFamilyId};
 use crate::policy::action::Action;
 use crate::policy::facts::{CaseFacts, Circumstance, Facts};
 use crate::policy::verdict::Note;
@@ -33,8 +34,8 @@ pub(super) struct OpenCase<'a> {
     pub(super) referral: Option<&'a ReferralRow>,
     /// Its pairings, oldest first, where they were asked for.
     pub(super) pairings: &'a [PairingRow],
-    /// Who referred, where the pairings were asked for.
-    pub(super) referrer: Option<PartnerId>,
+    /// The referral it came from, where the pairings were asked for.
+    pub(super) origin: Option<&'a ReferralRow>,
     /// The pairing asked for.
     pub(super) pairing: Option<&'a PairingRow>,
     /// The support family asked for, or that of the pairing.
@@ -45,6 +46,23 @@ impl OpenCase<'_> {
     /// Where its living pairings bring the case.
     pub(super) fn living(&self) -> Option<CaseState> {
         furthest(self.pairings.iter().map(|pairing| pairing.state))
+    }
+
+    /// Whether its referral was taken back.
+    pub(super) fn was_taken_back(&self) -> bool {
+        self.origin.is_some_and(|referral| referral.status == ReferralStatus::Withdrawn)
+    }
+
+    /// The states a coordinator can move it to from here.
+    pub(super) fn next(&self) -> Vec<CaseState> {
+        match self.row.state {
+            // What was taken back does not come to life again.
+            CaseState::OnHold if self.was_taken_back() => match self.living() {
+                Some(_) => Vec::new(),
+                None => vec![CaseState::Closed],
+            },
+            state => state.next(self.living()),
+        }
     }
 
     /// Whether it was ever tried out with a support family.
@@ -72,6 +90,8 @@ pub(super) enum Which {
     /// The case of a pairing, its pairings, and the support family.
     Pairing(PairingId),
     Referral(ReferralId),
+    /// The case of a referral, and its pairings.
+    ReferralWithPairings(ReferralId),
 }
 
 impl Which {
@@ -89,6 +109,9 @@ impl Which {
             }
             Self::Pairing(id) => Question { pairing: Some(id), pairings: true, ..asked },
             Self::Referral(id) => Question { referral: Some(id), ..asked },
+            Self::ReferralWithPairings(id) => {
+                Question { referral: Some(id), pairings: true, ..asked }
+            }
         }
     }
 }
@@ -165,7 +188,7 @@ fn decided<A: Action, T>(
         remembered: found.remembered.as_ref(),
         referral: found.referral.as_ref(),
         pairings: &found.pairings,
-        referrer: found.referrer,
+        origin: found.origin.as_ref(),
         pairing: found.pairing.as_ref(),
         support: found.support.as_ref(),
     };
@@ -209,7 +232,8 @@ fn as_long_as_a_foreign_case<T>(
     circumstance: &impl Fn(&OpenCase<'_>) -> Circumstance,
     wish: &impl Fn(&OpenCase<'_>, Timestamp) -> Wish<T>,
 ) {
-    let row = instead.unwrap_or(&gateway.decoy);
+    let decoy = gateway.decoy.load();
+    let row = instead.unwrap_or(&decoy);
     if let Ok(Some((key, memory))) = facts::open(&gateway.keyring, row) {
         let standing = standing_of(&gateway.consent.load(), row, &memory, now);
         let case = OpenCase {
@@ -220,7 +244,7 @@ fn as_long_as_a_foreign_case<T>(
             remembered: None,
             referral: None,
             pairings: &[],
-            referrer: None,
+            origin: None,
             pairing: None,
             support: None,
         };

@@ -6,8 +6,9 @@
 use crate::audit::entry::Event;
 use crate::clock::from_millisecond;
 use crate::crypto::seal::{self, Place};
+use crate::domain::access::{Condition, Conditions, Field, Use};
 use crate::domain::age::date_in_amsterdam;
-use crate::domain::case::CaseState;
+use crate::domain::case::{CaseState, Stage};
 use crate::domain::identity::Secret;
 use crate::domain::pairing::{
     EndReason, NextForm, PairingState, PlacementAvoided, ProfessionalHelp, SocialContacts, furthest,
@@ -96,7 +97,7 @@ fn introduced(
         return Ok((Rows::default(), step));
     }
     if !found.row.state.takes_a_pairing() {
-        let next = found.row.state.next(found.living());
+        let next = found.next();
         return Err(FlowError::State { allowed: next.iter().map(|s| s.as_str()).collect() });
     }
     let living = |p: &PairingRow| p.support_family == support && p.state != PairingState::Ended;
@@ -176,7 +177,8 @@ fn follow(gateway: &Gateway, found: &OpenCase<'_>, to: CaseState, now: Timestamp
     let case =
         CaseChange { id: found.row.id, state: to, assignee: found.row.assignee.clone(), at_ms };
     let tried = found.was_tried() || matches!(to, CaseState::Trial | CaseState::Paired);
-    let status = referral_status(to, tried).filter(|_| to != found.row.state);
+    let moved = to != found.row.state && !found.was_taken_back();
+    let status = referral_status(to, tried).filter(|_| moved);
     let referral = status.map(|status| ReferralChange { id: found.row.referral, status, at_ms });
     let outbox = referral.iter().filter_map(|_| tell(gateway, found, now)).collect();
     Rows { case: Some(case), referral, outbox, ..Rows::default() }
@@ -341,6 +343,17 @@ pub async fn case_of(gateway: &Gateway, pairing: PairingId) -> Result<CaseId, Fl
     Ok(pairings::case_of(&gateway.store.pool, pairing).await?)
 }
 
+/// A pairing as its coordinator sees it: without consent no more than what is needed to end it.
+#[derive(Debug)]
+pub struct PairingView {
+    /// The pairing.
+    pub row: PairingRow,
+    /// Whether all of it may be shown, or only that there is one and where it stands.
+    pub whole: bool,
+    /// Its evaluations, oldest first, where they may be shown.
+    pub evaluations: Vec<EvaluationRow>,
+}
+
 /// The pairings of a case, oldest first, each with its evaluations.
 ///
 /// # Errors
@@ -349,20 +362,26 @@ pub async fn list(
     gateway: &Arc<Gateway>,
     allowed: Allowed<ListPairings>,
     case: CaseId,
-) -> Result<Done<Vec<(PairingRow, Vec<EvaluationRow>)>>, FlowError> {
-    let wish = |_: &OpenCase<'_>, _| Wish {
+) -> Result<Done<Vec<PairingView>>, FlowError> {
+    let asking = allowed.clone();
+    let wish = |found: &OpenCase<'_>, _| Wish {
         granted: Event::CaseRead,
         note: Note::default(),
-        outcome: Ok((Rows::default(), ())),
+        outcome: Ok((Rows::default(), found.standing.stage == Some(Stage::Full))),
     };
     let nothing = |_: &OpenCase<'_>| Circumstance::None;
     let (permit, done) =
         on_case(gateway, allowed, case, Which::Case(case), None, nothing, wish).await?;
+    let held = Conditions::of(&[Condition::Logged, Condition::Assigned])
+        .with(Condition::ConsentValid, done.value);
+    let sight = asking.sight(Use::Monitoring, held);
+    let (whole, evaluated) = (sight.is_clear(Field::Pairing), sight.is_clear(Field::Evaluations));
     let pool = &gateway.store.pool;
     let mut value = Vec::new();
-    for pairing in pairings::of_case(pool, permit.object()).await? {
-        let evaluations = pairings::evaluations(pool, pairing.id).await?;
-        value.push((pairing, evaluations));
+    for row in pairings::of_case(pool, permit.object()).await? {
+        let evaluations =
+            if evaluated { pairings::evaluations(pool, row.id).await? } else { Vec::new() };
+        value.push(PairingView { row, whole, evaluations });
     }
     Ok(Done { value, committed: done.committed })
 }

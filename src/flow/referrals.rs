@@ -8,6 +8,7 @@ use crate::domain::case::CaseState;
 use crate::domain::identity::Secret;
 use crate::domain::referral::ReferralStatus;
 use crate::flow::cases::After;
+use crate::flow::decide::tell_organisation;
 use crate::flow::on_case::{OpenCase, Which, Wish, consent_basis, on_case};
 use crate::flow::{Done, FlowError, Gateway, plain};
 use crate::ids::{CaseId, PartnerId, ReferralId};
@@ -68,8 +69,7 @@ pub async fn list(
     let found = cases::find_all(pool, &ids).await?;
     let found: HashMap<CaseId, CaseRow> = found.into_iter().map(|case| (case.id, case)).collect();
     let own = |row: ReferralRow| own(gateway, &allowed, &row, found.get(&row.case), now);
-    let there = |row: &ReferralRow| found.get(&row.case).is_some_and(|case| case.key.is_some());
-    let value = rows.into_iter().filter(there).map(own).collect::<Result<_, _>>()?;
+    let value = rows.into_iter().map(own).collect::<Result<_, _>>()?;
     Ok(Done { value, committed })
 }
 
@@ -154,11 +154,17 @@ pub async fn withdraw(
     let nothing = |_: &OpenCase<'_>| Circumstance::None;
     let wish = |found: &OpenCase<'_>, now: Timestamp| Wish {
         granted: Event::ReferralWithdrawn,
-        note: Note::default(),
+        note: Note { why: vec![left_at(found).as_str()], ..Note::default() },
         outcome: close(found, now),
     };
-    let (_, done) = on_case(gateway, allowed, id, Which::Referral(id), None, nothing, wish).await?;
+    let which = Which::ReferralWithPairings(id);
+    let (_, done) = on_case(gateway, allowed, id, which, None, nothing, wish).await?;
     Ok(done)
+}
+
+/// Where taking a referral back leaves the case: closed, or waiting for a human to end its pairings.
+fn left_at(found: &OpenCase<'_>) -> CaseState {
+    if found.living().is_some() { CaseState::OnHold } else { CaseState::Closed }
 }
 
 fn close(found: &OpenCase<'_>, now: Timestamp) -> Result<(Rows, ReferralStatus), FlowError> {
@@ -169,11 +175,12 @@ fn close(found: &OpenCase<'_>, now: Timestamp) -> Result<(Rows, ReferralStatus),
     let at_ms = now.as_millisecond();
     let case = CaseChange {
         id: found.row.id,
-        state: CaseState::Closed,
+        state: left_at(found),
         assignee: found.row.assignee.clone(),
         at_ms,
     };
     let status = ReferralStatus::Withdrawn;
-    let referral = ReferralChange { id: found.row.referral, status, at_ms };
-    Ok((Rows { case: Some(case), referral: Some(referral), ..Rows::default() }, status))
+    let referral = Some(ReferralChange { id: found.row.referral, status, at_ms });
+    let outbox = vec![tell_organisation(found, at_ms)];
+    Ok((Rows { case: Some(case), referral, outbox, ..Rows::default() }, status))
 }

@@ -6,6 +6,7 @@ use crate::crypto::seal::{self, Place};
 use crate::domain::access::{Condition, Conditions, Field, Use};
 use crate::domain::case::{ReleasePurpose, Stage};
 use crate::domain::identity::{Disclosure, FieldGroup, Secret};
+use crate::domain::pairing::furthest;
 use crate::flow::cases::holds;
 use crate::flow::on_case::{OpenCase, Which, Wish, basis, ledger_object, on_case, standing_of};
 use crate::flow::{Done, FlowError, Gateway, Once};
@@ -17,7 +18,7 @@ use crate::policy::{Allowed, Subject, fields};
 use crate::store::cases::ReleaseRow;
 use crate::store::effect::{Effect, Rows};
 use crate::store::writer::Question;
-use crate::store::{StoreError, identities};
+use crate::store::{StoreError, identities, pairings};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -235,9 +236,9 @@ pub(super) async fn explain(
     let rules = gateway.consent.load();
     let standing = standing_of(&rules, &row, &memory, gateway.clock.now());
     if standing.consented.contains(&purpose) {
-        FlowError::State {
-            allowed: row.state.next(None).iter().map(|state| state.as_str()).collect(),
-        }
+        let pairings = pairings::of_case(&gateway.store.pool, case).await.unwrap_or_default();
+        let next = row.state.next(furthest(pairings.iter().map(|pairing| pairing.state)));
+        FlowError::State { allowed: next.iter().map(|state| state.as_str()).collect() }
     } else if standing.referral.is_allowed() {
         FlowError::Consent {
             reasons: vec![crate::domain::consent::Reason::PurposeNotCovered],

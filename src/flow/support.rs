@@ -9,22 +9,23 @@ use crate::domain::referral::Source;
 use crate::domain::support_family::{Neighbourhood, Offer, Screening, SupportState, lacks};
 use crate::flow::cases::After;
 use crate::flow::on_case::ledger_object;
+use crate::flow::on_support::{Asked, OpenSupport, on_support};
 use crate::flow::release::conclude;
 use crate::flow::{Done, FlowError, Gateway, Once, plain};
 use crate::ids::{AuditReference, ReleaseId, SupportFamilyId};
+use crate::policy::Allowed;
 use crate::policy::action::{
     ListSupportFamilies, ReadSupportFamily, RegisterSupportFamily, ReleaseSupportIdentity,
     TransitionSupportFamily,
 };
-use crate::policy::facts::{Circumstance, Facts, SupportFacts};
+use crate::policy::facts::{Circumstance, Facts};
 use crate::policy::verdict::{Note, entry_of};
-use crate::policy::{Action, Allowed, Permit};
 use crate::store::effect::{Effect, Rows};
 use crate::store::support_facts::{self, SupportMemory};
 use crate::store::support_families::{
     self, NewSupport, SupportChange, SupportReleaseRow, SupportRow,
 };
-use crate::store::writer::{Found, FoundSupport, Question};
+use crate::store::writer::{Found, Question};
 use crate::store::{StoreError, identities};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -193,7 +194,7 @@ pub async fn read(
     allowed: Allowed<ReadSupportFamily>,
     id: SupportFamilyId,
 ) -> Result<Done<SupportView>, FlowError> {
-    let nothing = |_: &SupportRow, _: &SupportMemory, _| Ok((Rows::default(), ()));
+    let nothing = |_: &OpenSupport<'_>, _| Ok((Rows::default(), ()));
     let asked = Asked { id, event: Event::SupportRead, once: None, fields: Vec::new(), why: None };
     let (permit, Done { committed, .. }) = on_support(gateway, allowed, asked, nothing).await?;
     let row = support_families::find(&gateway.store.pool, permit.object()).await?;
@@ -232,30 +233,25 @@ pub async fn transition(
         fields: Vec::new(),
         why: Some(to.as_str()),
     };
-    let step = move |row: &SupportRow, memory: &SupportMemory, now| {
-        moved(&own, row, memory, to, &learned, expected, now)
-    };
+    let step = move |found: &OpenSupport<'_>, now| moved(&own, found, to, &learned, expected, now);
     Ok(on_support(gateway, allowed, asked, step).await?.1)
 }
 
 fn moved(
     gateway: &Gateway,
-    row: &SupportRow,
-    memory: &SupportMemory,
+    found: &OpenSupport<'_>,
     to: SupportState,
     learned: &Learned,
     expected: Option<i32>,
     now: Timestamp,
 ) -> Result<(Rows, SupportState), FlowError> {
+    let (row, memory) = (found.row, found.memory);
     if expected.is_some_and(|version| version != row.version) {
         return Err(FlowError::Stale);
     }
-    let next = row.state.next();
-    // To stay is to keep what was learned.
-    if !next.contains(&to) && (to != row.state || next.is_empty()) {
-        return Err(FlowError::State {
-            allowed: next.iter().map(|state| state.as_str()).collect(),
-        });
+    if !may_go(found, to) {
+        let next = row.state.next().iter().filter(|state| may_go(found, **state));
+        return Err(FlowError::State { allowed: next.map(|state| state.as_str()).collect() });
     }
     let before = memory.screening;
     let screening = Screening {
@@ -264,21 +260,20 @@ fn moved(
         experienced: learned.screening.experienced || before.experienced,
     };
     let months = gateway.terms.load().vog_months;
-    if to == SupportState::Available && !lacks(screening, date_in_amsterdam(now), months).is_empty()
-    {
-        return Err(FlowError::Rule {
-            pointer: "/to",
-            code: "screening-incomplete",
-            rule: "needs an interview, a certificate of conduct seen within its term, and experience with children",
-        });
+    let lacks = lacks(screening, date_in_amsterdam(now), months);
+    if to == SupportState::Available && !lacks.is_empty() {
+        return Err(INCOMPLETE);
     }
     let offer = learned.offer.clone().unwrap_or_else(|| memory.offer.clone());
+    let full = found.living >= i64::from(offer.capacity);
+    let to = match to {
+        SupportState::Available | SupportState::Paired if full => SupportState::Paired,
+        SupportState::Available | SupportState::Paired => SupportState::Available,
+        other => other,
+    };
     let memory = SupportMemory { offer, screening, ..memory.clone() };
     let version = row.facts_version.saturating_add(1);
-    let Some((key, _)) = support_facts::open(&gateway.keyring, row)? else {
-        return Err(FlowError::NotFound);
-    };
-    let sealed = support_facts::seal(&gateway.entropy, &key, row.id, version, &memory)?;
+    let sealed = support_facts::seal(&gateway.entropy, found.key, row.id, version, &memory)?;
     let change = SupportChange {
         id: row.id,
         state: to,
@@ -289,33 +284,52 @@ fn moved(
     Ok((Rows { support_change: Some(change), ..Rows::default() }, to))
 }
 
+/// Whether a support family may go there by hand. To stay is to keep what was learned; who has a family with
+/// it does not leave, nor is looked into anew as if it had none.
+fn may_go(found: &OpenSupport<'_>, to: SupportState) -> bool {
+    let stays = to == found.row.state && to != SupportState::Left;
+    let free = found.living == 0;
+    let by_hand = found.row.state.next().contains(&to);
+    stays || (by_hand && (free || to == SupportState::Available))
+}
+
+const INCOMPLETE: FlowError = FlowError::Rule {
+    pointer: "/to",
+    code: "screening-incomplete",
+    rule: "needs an interview, a certificate of conduct seen within its term, and experience with children",
+};
+
 /// The groups of a support family that are opened together.
 const GROUPS: [FieldGroup; 4] =
     [FieldGroup::Names, FieldGroup::BirthDate, FieldGroup::Address, FieldGroup::ContactDetails];
 
-/// Opens who a support family is, after the ledger says so. The reason is kept sealed.
+/// Opens who a support family is, after the ledger says so. The reason is kept sealed. Gives whether the key was
+/// used before: it is opened again then, and recorded again.
 ///
 /// # Errors
 /// [`FlowError::NotFound`] when the caller neither looks after it nor has a family paired with it, or it
-/// has left.
+/// has left; [`FlowError::KeyReused`].
 pub async fn release(
     gateway: &Arc<Gateway>,
     allowed: Allowed<ReleaseSupportIdentity>,
     id: SupportFamilyId,
     reason: Secret,
     once: Once,
-) -> Result<Done<Vec<Disclosure>>, FlowError> {
+) -> Result<Done<(Vec<Disclosure>, bool)>, FlowError> {
     let (subject, role) = (Arc::clone(allowed.subject()), allowed.role());
     let fields = GROUPS.iter().map(|group| group.as_str()).collect();
-    let (event, once) = (Event::ReleaseIntent, Some(once));
-    let asked = Asked { id, event, once, fields, why: None };
+    let event = Event::ReleaseIntent;
+    let asked = Asked { id, event, once: Some(once), fields, why: None };
     let (own, person) = (Arc::clone(gateway), subject.person.clone());
-    let intent = move |row: &SupportRow, memory: &SupportMemory, now: Timestamp| {
-        let release = opening(&own, row, &person, &reason, now)?;
-        let rows = Rows { support_release: Some(release), ..Rows::default() };
-        Ok((rows, ledger_object("support-family", memory.audit_reference)))
+    let intent = move |found: &OpenSupport<'_>, now: Timestamp| {
+        let release = opening(&own, found, &person, &reason, now)?;
+        let memory = once.row(201, release.id.uuid(), now.as_millisecond());
+        let idempotency = (!found.remembered).then_some(memory);
+        let rows = Rows { support_release: Some(release), idempotency, ..Rows::default() };
+        let object = ledger_object("support-family", found.memory.audit_reference);
+        Ok((rows, (object, found.remembered)))
     };
-    let (permit, Done { value: object, committed }) =
+    let (permit, Done { value: (object, replayed), committed }) =
         on_support(gateway, allowed, asked, intent).await?;
     let (pool, ring) = (&gateway.store.pool, &gateway.keyring);
     let opened = identities::open_support(pool, ring, &permit, &GROUPS).await;
@@ -323,124 +337,26 @@ pub async fn release(
     let mut entry = entry_of(&subject, role, event, Outcome::Allow);
     entry.object = object;
     conclude(gateway, entry, subject.request);
-    Ok(Done { value: opened?, committed })
+    Ok(Done { value: (opened?, replayed), committed })
 }
 
 /// The opening as a row: every one has its own, a repetition too.
 fn opening(
     gateway: &Gateway,
-    row: &SupportRow,
+    found: &OpenSupport<'_>,
     person: &Slug,
     reason: &Secret,
     now: Timestamp,
 ) -> Result<SupportReleaseRow, FlowError> {
-    let (id, opened) = (ReleaseId::new(), support_facts::open(&gateway.keyring, row)?);
-    let (key, _) = opened.ok_or(FlowError::NotFound)?;
-    let name = id.to_string();
-    let place = Place { table: "support_release", case: row.id.uuid(), group: &name, version: 1 };
-    let sealed = seal::seal(&gateway.entropy, &key, &place, reason.reveal().as_bytes());
+    let id = ReleaseId::new();
+    let (name, case) = (id.to_string(), found.row.id.uuid());
+    let place = Place { table: "support_release", case, group: &name, version: 1 };
+    let sealed = seal::seal(&gateway.entropy, found.key, &place, reason.reveal().as_bytes());
     Ok(SupportReleaseRow {
         id,
-        support_family: row.id,
+        support_family: found.row.id,
         person: person.clone(),
         reason: sealed.or(Err(StoreError::Unavailable("seal")))?,
         at_ms: now.as_millisecond(),
     })
-}
-
-/// A question about one support family.
-struct Asked {
-    id: SupportFamilyId,
-    event: Event,
-    once: Option<Once>,
-    fields: Vec<&'static str>,
-    why: Option<&'static str>,
-}
-
-/// Reads a support family inside the transaction, decides, writes: what `on_case` is for a case.
-async fn on_support<A, T>(
-    gateway: &Arc<Gateway>,
-    allowed: Allowed<A>,
-    asked: Asked,
-    step: impl Fn(&SupportRow, &SupportMemory, Timestamp) -> Result<(Rows, T), FlowError>
-    + Send
-    + 'static,
-) -> Result<(Permit<A>, Done<T>), FlowError>
-where
-    A: Action<Object = SupportFamilyId>,
-    T: Send + 'static,
-{
-    let now = gateway.clock.now();
-    let own = Arc::clone(gateway);
-    let question = Question {
-        support: Some(asked.id),
-        idempotency: asked.once.map(|once| once.scope),
-        register: Some(allowed.subject().register),
-        ..Question::default()
-    };
-    let decide = move |found: &Found| {
-        let opened = found.support.as_ref().and_then(|support| {
-            let opened = support_facts::open(&own.keyring, &support.row).ok().flatten();
-            opened.map(|(_, memory)| (support, memory))
-        });
-        let request = allowed.subject().request;
-        let Some((support, memory)) = opened else {
-            let verdict = allowed.decide(asked.id, &nobodys(), &Circumstance::None);
-            let entry = verdict.entry(Event::AccessDenied, &Note::default());
-            return (Effect::new(request, entry, Rows::default()), (None, None));
-        };
-        let verdict = allowed.decide(asked.id, &facts_of(support), &Circumstance::None);
-        let reused =
-            found.remembered.as_ref().zip(asked.once).is_some_and(|(r, o)| r.body != o.body);
-        let outcome = match (found.register_moved, reused) {
-            (true, _) => Err(StoreError::Busy.into()),
-            (_, true) => Err(FlowError::KeyReused),
-            _ => step(&support.row, &memory, now),
-        };
-        let note = Note {
-            object: ledger_object("support-family", memory.audit_reference),
-            fields: asked.fields.clone(),
-            why: asked.why.into_iter().collect(),
-            ..Note::default()
-        };
-        let mut entry = verdict.entry(asked.event, &note);
-        let (rows, outcome) = match outcome {
-            Ok((rows, value)) => (verdict.when_allowed(|| rows), Ok(value)),
-            Err(error) => {
-                verdict.when_allowed(|| entry.outcome = Outcome::Error);
-                (Rows::default(), Err(error))
-            }
-        };
-        (Effect::new(request, entry, rows), (Some(verdict), Some(outcome)))
-    };
-    let ((verdict, outcome), committed) = gateway.store.writer.write(question, now, decide).await?;
-    let permit = verdict.ok_or(FlowError::NotFound)?.settle(&committed)?;
-    let value = outcome.unwrap_or(Err(FlowError::NotFound))?;
-    Ok((permit, Done { value, committed }))
-}
-
-fn facts_of(support: &FoundSupport) -> Facts {
-    let row = &support.row;
-    let mut holders = support.paired_with.clone();
-    holders.push(row.coordinator.clone());
-    Facts::SupportFamily(SupportFacts {
-        organisation: row.organisation,
-        coordinator: row.coordinator.clone(),
-        holders,
-        open: row.state != SupportState::Left,
-    })
-}
-
-/// Facts of a support family that is nobody's, decided on in place of one that is not there.
-fn nobodys() -> Facts {
-    let nobody = Slug::parse("nobody");
-    match nobody {
-        Ok(coordinator) => Facts::SupportFamily(SupportFacts {
-            organisation: crate::ids::PartnerId::from_uuid(uuid::Uuid::nil()),
-            coordinator,
-            holders: Vec::new(),
-            open: false,
-        }),
-        Err(_) => Facts::Absent,
-    }
 }

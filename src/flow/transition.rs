@@ -54,14 +54,15 @@ fn step(
     if expected.is_some_and(|version| version != found.row.version) {
         return Err(FlowError::Stale);
     }
-    let next = found.row.state.next(found.living());
+    let next = found.next();
     if !next.contains(&to) {
         return Err(FlowError::State { allowed: next.iter().map(|s| s.as_str()).collect() });
     }
     let at_ms = now.as_millisecond();
     let case =
         CaseChange { id: found.row.id, state: to, assignee: found.row.assignee.clone(), at_ms };
-    let status = referral_status(to, found.was_tried());
+    // A referral that was taken back stays so.
+    let status = referral_status(to, found.was_tried()).filter(|_| !found.was_taken_back());
     let referral = status.map(|status| ReferralChange { id: found.row.referral, status, at_ms });
     let facts = Some(remember(gateway, found, reason)?);
     let outbox = referral.iter().filter_map(|_| tell(gateway, found, now)).collect();
@@ -72,8 +73,8 @@ fn step(
 pub(super) fn tell(gateway: &Gateway, found: &OpenCase<'_>, now: Timestamp) -> Option<OutboxRow> {
     let rules = gateway.consent.load();
     let hears = rules.covers_feedback(consent_basis(found.row, found.memory), now);
-    let referrer = found.referrer.filter(|_| hears)?;
-    Some(tell_referrer(referrer, found.row.referral, now.as_millisecond()))
+    let origin = found.origin.filter(|_| hears)?;
+    Some(tell_referrer(origin.partner, found.row.referral, now.as_millisecond()))
 }
 
 /// The facts with the reason of this step at the end of their history.

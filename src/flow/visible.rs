@@ -37,8 +37,12 @@ pub async fn referral<A: Action<Object = ReferralId>>(
     allowed: &Allowed<A>,
     id: ReferralId,
 ) -> Result<(), FlowError> {
-    let row = referrals::find(&gateway.store.pool, id).await?;
-    let visible = row.is_some_and(|row| row.partner == allowed.subject().partner);
+    let pool = &gateway.store.pool;
+    let row = referrals::find(pool, id).await?;
+    let case = row.as_ref().map_or(CaseId::from_uuid(id.uuid()), |row| row.case);
+    // An erased one is not there.
+    let is_there = cases::find(pool, case).await?.is_some();
+    let visible = is_there && row.is_some_and(|row| row.partner == allowed.subject().partner);
     if visible { Ok(()) } else { refuse(gateway, allowed, id).await }
 }
 

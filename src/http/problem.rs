@@ -302,13 +302,14 @@ impl From<FlowError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         // Of a sealed ledger the keeper tells once, not each request.
-        if !matches!(error, StoreError::Sealed | StoreError::Low) {
+        if !matches!(error, StoreError::Sealed | StoreError::Low | StoreError::Gone) {
             tracing::error!(error = %error, "store");
         }
         match error {
             StoreError::Unavailable(_) | StoreError::Sealed => Self::AuditUnavailable,
             StoreError::Low => Self::StorageLow,
             StoreError::Busy => Self::Busy,
+            StoreError::Gone => Self::NotFound,
             StoreError::Corrupt(_)
             | StoreError::Schema { .. }
             | StoreError::Setting(_)

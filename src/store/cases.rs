@@ -165,7 +165,7 @@ fn district(text: &str) -> Result<Option<District>, StoreError> {
 /// One case, or where there is none of this id another in its place: the clock does not tell them apart.
 const ONE_OR_ANOTHER: &str = select_case!(
     "WHERE c.id = COALESCE((SELECT id FROM case_file WHERE id = $1), \
-     (SELECT id FROM case_file ORDER BY id LIMIT 1))"
+     (SELECT id FROM case_file WHERE erased_ms IS NULL ORDER BY id LIMIT 1))"
 );
 
 /// The case asked for, or else any other: only its work counts.
@@ -196,7 +196,7 @@ pub(super) async fn read(conn: &mut Conn<'_>, id: CaseId) -> Result<Read, StoreE
     Ok(Read::of(row, id))
 }
 
-/// Reads one case outside a transaction.
+/// Reads one case outside a transaction. An erased one is not there.
 ///
 /// # Errors
 /// [`StoreError`] when it cannot be read.
@@ -205,7 +205,7 @@ pub async fn find(pool: &Pool, id: CaseId) -> Result<Option<CaseRow>, StoreError
         let row = sqlx::query(ONE_OR_ANOTHER).bind(id.uuid()).fetch_optional(db).await?;
         row.map(|row| case_of!(&row)).transpose()?
     });
-    Ok(row.filter(|row| row.id == id))
+    Ok(row.filter(|row| row.id == id && row.key.is_some()))
 }
 
 /// The cases of these ids, in no order.

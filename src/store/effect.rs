@@ -1,7 +1,7 @@
 //! What one decision writes: its ledger entries and its rows, together or not at all.
 
 use crate::audit::entry::Entry;
-use crate::ids::{CaseId, RequestId};
+use crate::ids::{CaseId, RequestId, SupportFamilyId};
 use crate::store::cases::{AssignmentRow, CaseChange, FactsRow, ReleaseRow};
 use crate::store::figures::FiguresRow;
 use crate::store::idempotency::IdempotencyRow;
@@ -68,6 +68,8 @@ pub struct Rows {
     pub evaluation: Option<EvaluationRow>,
     /// A case to erase, at an instant in milliseconds since the epoch.
     pub erase: Option<(CaseId, i64)>,
+    /// A support family to erase.
+    pub erase_support: Option<SupportFamilyId>,
     /// A case whose family will not be counted from an instant on.
     pub object: Option<(CaseId, i64)>,
     /// A version of a programme's report.

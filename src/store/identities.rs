@@ -127,7 +127,7 @@ async fn open_of(
     const SQL: &str = "SELECT i.version, i.field_groups, k.kek_version, k.wrapped FROM identity i \
         JOIN case_key k ON k.case_id = i.case_id WHERE i.case_id = $1";
     let (version, packed, key) = on_db!(pool, |db| {
-        let row = sqlx::query(SQL).bind(id).fetch_one(db).await?;
+        let row = sqlx::query(SQL).bind(id).fetch_optional(db).await?.ok_or(StoreError::Gone)?;
         let key = WrappedCaseKey {
             kek_version: row.try_get("kek_version")?,
             wrapped: row.try_get("wrapped")?,

@@ -126,11 +126,12 @@ async fn stepped(
         (Step::Destroy(version), Conn::Postgres(_)) => (DESTROY_POSTGRES, version, "destroyed"),
     };
     let done = on_conn!(conn, |db| {
-        if let Step::Activate(version) = step {
+        let done = sqlx::query(sql).bind(purpose.as_str()).bind(version).execute(&mut **db).await?;
+        let done = done.rows_affected() == 1;
+        if let (Step::Activate(version), true) = (step, done) {
             sqlx::query(RETIRE).bind(purpose.as_str()).bind(version).execute(&mut **db).await?;
         }
-        let done = sqlx::query(sql).bind(purpose.as_str()).bind(version).execute(&mut **db).await?;
-        done.rows_affected() == 1
+        done
     });
     if done {
         let mut entry = Entry::new(Event::KeyRotated, Outcome::Allow);
@@ -139,6 +140,53 @@ async fn stepped(
         ledger::record(conn, head, keyring, &entry, when).await?;
     }
     Ok(done)
+}
+
+/// Writes every key as it is wrapped under a new root key, with the entry that says so, in one commit.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be written; nothing has changed then.
+pub async fn write_wrapped(
+    pool: &Pool,
+    keyring: &Keyring,
+    rows: &[WrappedKey],
+    when: ([u8; 8], i64),
+) -> Result<(), StoreError> {
+    match pool {
+        Pool::Sqlite { write, .. } => {
+            let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
+            write_rows(&mut Conn::Sqlite(&mut tx), keyring, rows, when).await?;
+            Ok(tx.commit().await?)
+        }
+        Pool::Postgres(db) => {
+            let mut tx = db.begin().await?;
+            write_rows(&mut Conn::Postgres(&mut tx), keyring, rows, when).await?;
+            Ok(tx.commit().await?)
+        }
+    }
+}
+
+async fn write_rows(
+    conn: &mut Conn<'_>,
+    keyring: &Keyring,
+    rows: &[WrappedKey],
+    when: ([u8; 8], i64),
+) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE key_ring SET wrapped = $3 WHERE purpose = $1 AND version = $2";
+    let head = ledger::lock_head(conn, None).await?;
+    for row in rows {
+        on_conn!(conn, |db| sqlx::query(SQL)
+            .bind(row.purpose.as_str())
+            .bind(row.version)
+            .bind(row.wrapped.as_slice())
+            .execute(&mut **db)
+            .await?
+            .rows_affected());
+    }
+    let mut entry = Entry::new(Event::KeyRotated, Outcome::Allow);
+    entry.fields = Code::parse("root").into_iter().collect();
+    ledger::record(conn, head, keyring, &entry, when).await?;
+    Ok(())
 }
 
 /// How many case keys are wrapped under another key-encryption key than this one.
@@ -204,4 +252,14 @@ pub async fn rewrapped(
         tx.commit().await?;
     });
     Ok(())
+}
+
+/// Whether a key-encryption key is there at all, inside a transaction that writes what is wrapped under it: a
+/// gateway that has not looked for a while must not write what nobody can open.
+pub(super) async fn is_there(conn: &mut Conn<'_>, kek: i32) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT COUNT(*) FROM key_ring WHERE purpose = 'kek' AND version = $1 \
+        AND state <> 'destroyed'";
+    let count: i64 =
+        on_conn!(conn, |db| sqlx::query_scalar(SQL).bind(kek).fetch_one(&mut **db).await?);
+    Ok(count == 1)
 }

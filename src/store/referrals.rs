@@ -320,7 +320,8 @@ pub async fn find(pool: &Pool, id: ReferralId) -> Result<Option<ReferralRow>, St
     Ok(row.filter(|row| row.id == id))
 }
 
-/// A page of one partner's referrals, oldest first, after `(received_ms, id)`.
+/// A page of one partner's referrals, oldest first, after `(received_ms, id)`, without those
+/// that were erased.
 ///
 /// # Errors
 /// [`StoreError`] when they cannot be read.
@@ -330,9 +331,10 @@ pub async fn list(
     after: (i64, Uuid),
     limit: i64,
 ) -> Result<Vec<ReferralRow>, StoreError> {
-    const SQL: &str = "SELECT id, partner_id, case_id, status, accepted_as, received_ms, changed_ms, \
-        version FROM referral WHERE partner_id = $1 AND (received_ms, id) > ($2, $3) \
-        ORDER BY received_ms, id LIMIT $4";
+    const SQL: &str = "SELECT r.id, r.partner_id, r.case_id, r.status, r.accepted_as, r.received_ms, \
+        r.changed_ms, r.version FROM referral r JOIN case_file c ON c.id = r.case_id \
+        WHERE r.partner_id = $1 AND (r.received_ms, r.id) > ($2, $3) AND c.erased_ms IS NULL \
+        ORDER BY r.received_ms, r.id LIMIT $4";
     on_db!(pool, |db| sqlx::query(SQL)
         .bind(partner.uuid())
         .bind(after.0)

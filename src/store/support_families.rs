@@ -275,3 +275,48 @@ pub(super) async fn insert_release(
         .rows_affected());
     Ok(())
 }
+
+/// A page of support families that left before an instant and were not erased, by id, after `after`.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn list_left(
+    pool: &Pool,
+    before_ms: i64,
+    after: SupportFamilyId,
+    limit: i64,
+) -> Result<Vec<SupportRow>, StoreError> {
+    const SQL: &str = select_support!(
+        "WHERE s.id > $1 AND s.state = 'left' AND s.changed_ms <= $2 AND k.case_id IS NOT NULL \
+         ORDER BY s.id LIMIT $3"
+    );
+    on_db!(pool, |db| sqlx::query(SQL)
+        .bind(after.uuid())
+        .bind(before_ms)
+        .bind(limit)
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(|row| support_of!(row))
+        .collect())
+}
+
+/// Erases a support family: its key, its identity and its facts go. The row stays for what was counted.
+pub(super) async fn erase(conn: &mut Conn<'_>, id: SupportFamilyId) -> Result<(), StoreError> {
+    const KEY: &str = "DELETE FROM case_key WHERE case_id = $1";
+    const IDENTITY: &str = "DELETE FROM identity WHERE case_id = $1";
+    const FACTS_SQLITE: &str = "UPDATE support_family SET facts = x'' WHERE id = $1";
+    const FACTS_POSTGRES: &str = "UPDATE support_family SET facts = '' WHERE id = $1";
+    let facts = match conn {
+        Conn::Sqlite(_) => FACTS_SQLITE,
+        Conn::Postgres(_) => FACTS_POSTGRES,
+    };
+    let gone = on_conn!(conn, |db| {
+        let gone = sqlx::query(KEY).bind(id.uuid()).execute(&mut **db).await?.rows_affected();
+        for sql in [IDENTITY, facts] {
+            sqlx::query(sql).bind(id.uuid()).execute(&mut **db).await?;
+        }
+        gone
+    });
+    if gone == 1 { Ok(()) } else { Err(StoreError::Constraint) }
+}

@@ -10,7 +10,8 @@
 //!   too, so a fact cannot change between the decision and its commit.
 //! * A decision may be run again (a serialisation failure, a group taken apart); only the commit
 //!   counts. It therefore has no effect of its own.
-//! * One bad write fails alone: its group is taken apart and committed one by one.
+//! * One bad write, or one decision that panics, fails alone: its group is taken apart and committed one by
+//!   one.
 //! * An answer is given after the commit, never before.
 //! * After a group that was not committed nothing is tried but the keeper's probe, until one succeeds.
 
@@ -19,7 +20,7 @@ use crate::audit::entry::{Entry, Outcome};
 use crate::audit::grown::Grown;
 use crate::crypto::keyring::Keyring;
 use crate::domain::partner::Slug;
-use crate::ids::{CaseId, PairingId, PartnerId, ReferralId, RequestId, SupportFamilyId};
+use crate::ids::{CaseId, PairingId, ReferralId, RequestId, SupportFamilyId};
 use crate::store::cases::CaseRow;
 use crate::store::denials::Denials;
 use crate::store::effect::{Effect, Rows};
@@ -37,6 +38,7 @@ use jiff::Timestamp;
 use sqlx::Connection;
 use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -88,10 +90,12 @@ pub struct Found {
     pub pairing: Option<PairingRow>,
     /// The pairings of the case, oldest first.
     pub pairings: Vec<PairingRow>,
-    /// Who sent the referral of the case, where its pairings were asked for.
-    pub referrer: Option<PartnerId>,
+    /// The referral of the case, where its pairings were asked for.
+    pub origin: Option<ReferralRow>,
     /// The support family asked for, or that of the pairing.
     pub support: Option<FoundSupport>,
+    /// Another support family, read where the one asked for is not there: only to take as long.
+    pub support_instead: Option<SupportRow>,
     /// Number and counts of the last version of the report asked for.
     pub report: Option<(i32, Vec<(String, i64)>)>,
     /// Whether the figures asked for are published.
@@ -398,7 +402,9 @@ impl Worker {
         let mut places = Vec::with_capacity(group.len());
         for job in group.iter_mut() {
             let found = look_up(conn, &job.question, &remembered, &mut bulk).await?;
-            let mut effect = (job.decide)(&found);
+            // A fault in one decision is that request's alone: its group is taken apart.
+            let decided = catch_unwind(AssertUnwindSafe(|| (job.decide)(&found)));
+            let mut effect = decided.or(Err(StoreError::Corrupt("decision")))?;
             self.only_counted(job, &mut effect);
             let index = head.peaks.size() + u64::try_from(entries.len()).unwrap_or(u64::MAX);
             places.push((!effect.entries.is_empty()).then_some((effect.request, index)));

@@ -3,7 +3,7 @@
 
 use crate::pairing::reconciled;
 use crate::sql;
-use crate::support::{ANNA, GEMEENTE, REGIETEAM, WIJKTEAM, World, example, on_both};
+use crate::support::{ANNA, GEMEENTE, LEA, REGIETEAM, WIJKTEAM, World, example, on_both};
 use buurtpoort::domain::municipality::Municipality;
 use buurtpoort::domain::period::Year;
 use buurtpoort::store::figures::{self, FiguresKey};
@@ -43,6 +43,21 @@ on_both! {
         assert_eq!(listed.body["items"].as_array().map(Vec::len), Some(1), "the other");
         let listed = world.get(ANNA, "/v1/cases").await;
         assert_eq!(listed.text("/items/0/id"), other);
+        world.later(1);
+        let last = world.referral().await;
+        let first = world.get(WIJKTEAM, "/v1/referrals?limit=1").await;
+        let next = format!("/v1/referrals?limit=1&cursor={}", first.text("/next"));
+        assert_eq!(world.get(WIJKTEAM, &next).await.text("/items/0/id"), last, "no page ends early");
+        let assign = |id: &str| format!("/v1/cases/{id}/assignments");
+        let decide = |id: &str| format!("/v1/referrals/{id}/consent-decisions");
+        for body in [json!({"coordinator": "zzz"}), json!({"x": 1})] {
+            let erased = world.post(LEA, &assign(&case), &body).await;
+            let absent = world.post(LEA, &assign(never), &body).await;
+            assert_eq!((erased.status, erased.raw), (404, absent.raw), "{body}");
+            let erased = world.post(WIJKTEAM, &decide(&referral), &body).await;
+            let absent = world.post(WIJKTEAM, &decide(never), &body).await;
+            assert_eq!((erased.status, erased.raw), (404, absent.raw), "{body}");
+        }
         assert_eq!(world.get(GEMEENTE, &published).await.raw, before);
         assert_eq!(world.release(&other).await.status, 201, "control: another opens");
         world.ledger().await;
@@ -50,8 +65,8 @@ on_both! {
         let pool = &world.booted.api.gateway.store.pool;
         let left = "SELECT COUNT(*) FROM case_file WHERE erased_ms IS NOT NULL AND length(facts) = 0";
         assert_eq!(sql::number(pool, left).await, 1, "the row stays for what was counted");
-        assert_eq!(sql::number(pool, "SELECT COUNT(*) FROM identity").await, 1);
-        assert_eq!(sql::number(pool, "SELECT COUNT(*) FROM case_key").await, 1);
+        assert_eq!(sql::number(pool, "SELECT COUNT(*) FROM identity").await, 2);
+        assert_eq!(sql::number(pool, "SELECT COUNT(*) FROM case_key").await, 2);
     }
 }
 

@@ -62,6 +62,8 @@ mod rotation;
 #[cfg(test)]
 mod sql;
 #[cfg(test)]
+mod states;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod surface;

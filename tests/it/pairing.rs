@@ -94,6 +94,9 @@ on_both! {
         let trial = |until: String| json!({"to": "trial", "until": until});
         let short = world.pairing_to(&pairing, &trial(world.day(0, 10))).await;
         assert_eq!(short.errors(), [("/until".to_owned(), "trial-length".to_owned())]);
+        for far in ["9999-12-30", "9999-12-31", "2126-01-01"] {
+            assert_eq!(world.pairing_to(&pairing, &trial(far.to_owned())).await.status, 400, "{far}");
+        }
         assert_eq!(world.pairing_to(&pairing, &trial(world.day(2, 0))).await.status, 200);
         assert_eq!(stands(world, &case, &referral).await, pair("trial", "paired"));
         let longer = world.pairing_to(&pairing, &trial(world.day(3, 5))).await;
@@ -105,7 +108,8 @@ on_both! {
         assert_eq!(stands(world, &case, &referral).await, pair("paired", "paired"));
         assert_eq!(world.post(ANNA, &evaluate, &example("evaluation")).await.status, 201);
         let bare = world.pairing_to(&pairing, &json!({"to": "ended"})).await;
-        assert_eq!(bare.errors(), [("/reason".to_owned(), "missing".to_owned())]);
+        let missing = ["/reason", "/nextForm"].map(|at| (at.to_owned(), "missing".to_owned()));
+        assert_eq!(bare.errors(), missing, "all at once");
         let end = json!({"to": "ended", "reason": "goal-reached", "nextForm": "home"});
         assert_eq!(world.pairing_to(&pairing, &end).await.status, 200);
         assert_eq!(stands(world, &case, &referral).await, pair("evaluating", "paired"));
@@ -297,5 +301,71 @@ on_both! {
                 }
             }
         }
+    }
+}
+
+on_both! {
+    /// A referral taken back while families are paired leaves the case waiting: a human ends the pairing, and
+    /// nothing else goes on.
+    async fn a_referral_taken_back_with_a_living_pairing_waits(world: World) {
+        let [referral, case, _, pairing] = world.on_trial().await;
+        let back = format!("/v1/referrals/{referral}/withdrawals");
+        assert_eq!(world.post(WIJKTEAM, &back, &json!({})).await.status, 200);
+        assert_eq!(world.get(ANNA, &format!("/v1/cases/{case}")).await.text("/state"), "on-hold");
+        assert_eq!(world.pairing_to(&pairing, &json!({"to": "paired"})).await.status, 409);
+        assert_eq!(world.case_to(&case, "trial").await.status, 409);
+        let to = json!({"coordinator": "bert"});
+        let path = format!("/v1/cases/{case}/assignments");
+        assert_eq!(world.post(LEA, &path, &to).await.status, 201, "another can take it over");
+        let end = json!({"to": "ended", "reason": "family-stopped", "nextForm": "home"});
+        let path = format!("/v1/pairings/{pairing}/transitions");
+        assert_eq!(world.post(BERT, &path, &end).await.status, 200);
+        let path = format!("/v1/cases/{case}/transitions");
+        let again = world.post(BERT, &path, &json!({"to": "intake"})).await;
+        assert_eq!((again.status, &again.body["allowed"]), (409, &json!(["closed"])));
+        assert_eq!(world.post(BERT, &path, &json!({"to": "closed"})).await.status, 200);
+        let heard = world.get(WIJKTEAM, &format!("/v1/referrals/{referral}")).await;
+        assert_eq!(heard.text("/status"), "withdrawn", "it stays taken back");
+        reconciled(world).await;
+    }
+}
+
+on_both! {
+    /// Who has a family does not leave; a new certificate and more room can be kept meanwhile.
+    async fn a_support_family_with_a_family_stays_and_can_change(world: World) {
+        let [_, _, support, _] = world.introduced().await;
+        let left = world.screen(&support, &json!({"to": "left"})).await;
+        assert_eq!((left.status, &left.body["allowed"]), (409, &json!([])));
+        let mut roomier = json!({"to": "paired", "vogSeenOn": world.day(0, 0)});
+        assert_eq!(world.screen(&support, &roomier).await.text("/state"), "paired");
+        roomier["offer"] = example("support-family")["offer"].clone();
+        roomier["offer"]["capacity"] = json!(2);
+        assert_eq!(world.screen(&support, &roomier).await.text("/state"), "available", "it has room");
+        let (_, second) = world.searching_case().await;
+        assert_eq!(world.introduce(&second, &support).await.status, 201);
+        let left = world.screen(&support, &json!({"to": "left"})).await;
+        assert_eq!(left.status, 409);
+        let path = format!("/v1/support-families/{support}/identity-releases");
+        let send = async |reason: &str| {
+            let body = json!({"reason": reason}).to_string();
+            world.send(ANNA, reqwest::Method::POST, &path, Some(body), Some("open-once")).await
+        };
+        let [first, again, other] = [send("Bellen").await, send("Bellen").await, send("Schrijven").await];
+        assert_eq!((first.status, again.status, other.status), (201, 201, 409));
+        assert_eq!(again.header("idempotent-replayed"), "true");
+    }
+}
+
+on_both! {
+    /// Without consent a coordinator sees of a pairing what is needed to end it.
+    async fn without_consent_a_pairing_shows_what_ends_it(world: World) {
+        let [referral, case, support, pairing] = world.on_trial().await;
+        let path = format!("/v1/cases/{case}/pairings");
+        assert_eq!(world.get(ANNA, &path).await.text("/items/0/supportFamily"), support, "control");
+        let said = json!({"signer": "parent1", "decision": "withdrawn", "at": world.now().to_string()});
+        let decisions = format!("/v1/referrals/{referral}/consent-decisions");
+        assert_eq!(world.post(WIJKTEAM, &decisions, &said).await.status, 201);
+        let bare = json!([{"id": pairing, "state": "trial", "evaluations": [], "version": 2}]);
+        assert_eq!(world.get(ANNA, &path).await.body["items"], bare);
     }
 }

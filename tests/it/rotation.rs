@@ -3,8 +3,9 @@
 
 use crate::erasure::erase;
 use crate::support::{World, on_both};
+use buurtpoort::cli::boot;
 use buurtpoort::cli::keys::{self, Rotated};
-use buurtpoort::crypto::keyring::{KeyPurpose, KeyState};
+use buurtpoort::crypto::keyring::{KeyPurpose, KeyState, Keyring, RootKey};
 use buurtpoort::crypto::seal::WrappedCaseKey;
 use buurtpoort::ids::CaseId;
 use buurtpoort::store::{cases, keys as rows};
@@ -88,4 +89,50 @@ on_both! {
         assert_eq!(rotate(world).await.version, 3, "and then another");
         assert_eq!(world.release(&case).await.status, 201);
     }
+}
+
+on_both! {
+    /// CRY-08: a whole backup of before, with the root key of today, opens nothing once both keys were rotated.
+    async fn cry_08_a_backup_with_its_keys_is_shut_by_a_new_root(world: World) {
+        let (_, case) = world.assigned_case().await;
+        let pool = &world.booted.api.gateway.store.pool;
+        let (config, clock) = (&world.booted.config, &world.booted.api.gateway.clock);
+        let copied = rows::load(pool).await.expect("the keys in a backup");
+        let (id, wrapped) = backup(world, &case).await;
+        let open = |root: &RootKey| {
+            let ring = Keyring::open(root, &config.keys.deployment, copied.clone()).ok()?;
+            ring.open_case_key(id.uuid(), &wrapped).ok()
+        };
+        let root = || boot::root_key(&config.keys.root).unwrap_or_else(|f| panic!("{}", f.message));
+        rotate(world).await;
+        assert!(open(&root()).is_some(), "control: until then the backup brings its own keys");
+        let count = keys::rotate_root(config, pool, clock).await;
+        let count = count.unwrap_or_else(|failure| panic!("{}", failure.message));
+        assert!(count >= copied.len());
+        assert!(open(&root()).is_none(), "the root key that is left opens none of them");
+        assert!(!boot::next_root(&config.keys.root).exists());
+        let fresh = boot::keyring(config, pool).await.unwrap_or_else(|f| panic!("{}", f.message));
+        let (_, today) = backup(world, &case).await;
+        assert!(fresh.open_case_key(id.uuid(), &today).is_ok(), "control: what lives opens");
+        assert_eq!(world.release(&case).await.status, 201, "and the gateway never noticed");
+    }
+}
+
+#[actix_web::test]
+async fn a_new_root_that_was_cut_off_is_found_at_the_next_start() {
+    let world = World::raise(crate::support::Engine::Sqlite).await.expect("SQLite is always there");
+    let pool = &world.booted.api.gateway.store.pool;
+    let (config, clock) = (&world.booted.config, &world.booted.api.gateway.clock);
+    let old = std::fs::read(&config.keys.root).expect("the root key");
+    let done = keys::rotate_root(config, pool, clock).await;
+    done.unwrap_or_else(|failure| panic!("{}", failure.message));
+    // As if it had been cut off after the database and before the file.
+    let next = boot::next_root(&config.keys.root);
+    std::fs::rename(&config.keys.root, &next).expect("moved");
+    std::fs::write(&config.keys.root, &old).expect("written");
+    let private = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o600);
+    std::fs::set_permissions(&config.keys.root, private).expect("permissions");
+    assert!(boot::keyring(config, pool).await.is_ok());
+    assert!(!next.exists(), "it took its place");
+    assert_ne!(std::fs::read(&config.keys.root).expect("the root key"), old);
 }

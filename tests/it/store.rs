@@ -16,6 +16,7 @@ use buurtpoort::domain::municipality::Municipality;
 use buurtpoort::domain::referral::{Composition, Profile, ReferralStatus, Source, Urgency};
 use buurtpoort::ids::{CaseId, ReferralId, RequestId};
 use buurtpoort::store::effect::{Effect, Rows};
+use buurtpoort::store::health::State;
 use buurtpoort::store::referrals::AcceptedReferral;
 use buurtpoort::store::writer::Question;
 use buurtpoort::store::{Pool, StoreError, Writer, migrate};
@@ -658,4 +659,19 @@ fn shut(answer: &Answer, status: u16) {
     }
     assert_eq!(answer.body.get("fields"), None);
     assert_eq!(answer.status, status, "{}", answer.raw);
+}
+
+on_both! {
+    /// A decision that panics is that request's alone: what waits beside it is committed, and the writer goes on.
+    async fn a_decision_that_panics_fails_alone(world: World) {
+        let writer = &world.booted.api.gateway.store.writer;
+        let now = world.now();
+        let bad = writer.write(Question::default(), now, |_: &_| -> (Effect, ()) { panic!("planted") });
+        let good = write(world, ReferralId::new());
+        let (bad, good) = futures_util::future::join(bad, good).await;
+        assert!(matches!(bad, Err(StoreError::Corrupt("decision"))), "{bad:?}");
+        assert!(good.is_ok(), "{good:?}");
+        assert!(write(world, ReferralId::new()).await.is_ok(), "and the next");
+        assert_eq!(writer.health().state(), State::Ok);
+    }
 }

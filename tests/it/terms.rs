@@ -1,6 +1,7 @@
 //! Terms: cases go when theirs is over and not before, and a coordinator sees the days that must not pass.
 
 use crate::pairing::reconciled;
+use crate::sql;
 use crate::support::{ANNA, LEA, WIJKTEAM, World, example, on_both};
 use buurtpoort::domain::municipality::Municipality;
 use buurtpoort::domain::term::Retention;
@@ -90,9 +91,29 @@ on_both! {
         let path = format!("/v1/cases/{young}/assignments");
         assert_eq!(world.post(LEA, &path, &json!({"coordinator": "anna"})).await.status, 201);
         let expected = json!([
+            {"kind": "subject-turns-12"},
             {"kind": "consent-ends", "on": world.day(0, 10)},
-            {"kind": "subject-turns-12", "on": soon},
         ]);
         assert_eq!(own(&list().await, &young), expected);
+    }
+}
+
+on_both! {
+    /// A support family that left is erased after its term, with who it is.
+    async fn a_support_family_that_left_goes(world: World) {
+        let gone = world.available_support().await;
+        let stays = world.available_support().await;
+        assert_eq!(world.screen(&gone, &json!({"to": "left"})).await.status, 200);
+        world.later(29 * DAY);
+        assert_eq!(goes(world).await, (0, 0));
+        world.later(DAY + 60);
+        assert_eq!(goes(world).await, (1, 1));
+        let pool = &world.booted.api.gateway.store.pool;
+        assert_eq!(sql::number(pool, "SELECT COUNT(*) FROM identity").await, 1, "the other's");
+        let left = "SELECT COUNT(*) FROM support_family WHERE length(facts) > 0";
+        assert_eq!(sql::number(pool, left).await, 1);
+        assert_eq!(stays.len(), 36);
+        world.ledger().await;
+        reconciled(world).await;
     }
 }

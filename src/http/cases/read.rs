@@ -72,8 +72,9 @@ pub struct CaseReply {
 pub struct DeadlineReply {
     /// `trial-ends`, `evaluation-due`, `consent-ends`, `subject-turns-12`, `-16` or `-18`.
     pub kind: &'static str,
-    /// `YYYY-MM-DD`.
-    pub on: String,
+    /// `YYYY-MM-DD`; absent for a birthday, which lies within thirty days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
 }
 
 /// Where consent stands today.
@@ -116,7 +117,10 @@ fn reply_of(view: &CaseView) -> CaseReply {
         deadlines: view
             .deadlines
             .iter()
-            .map(|one| DeadlineReply { kind: one.kind.as_str(), on: one.on.to_string() })
+            .map(|one| DeadlineReply {
+                kind: one.kind.as_str(),
+                on: one.on.map(|on| on.to_string()),
+            })
             .collect(),
         consent: ConsentStanding {
             stage: view.stage.map_or("none", |stage| stage.as_str()),

@@ -3,7 +3,7 @@
 use crate::clock::from_millisecond;
 use crate::domain::pairing::{EndReason, NextForm};
 use crate::flow::Once;
-use crate::flow::pair::{self, Step};
+use crate::flow::pair::{self, PairingView, Step};
 use crate::http::Api;
 use crate::http::body::JsonBody;
 use crate::http::problem::Problem;
@@ -13,7 +13,7 @@ use crate::http::wire::{Field, FieldError, Reading, shape};
 use crate::ids::{CaseId, SupportFamilyId};
 use crate::policy::Allowed;
 use crate::policy::action::{ListPairings, PairCase};
-use crate::store::pairings::{EvaluationRow, PairingRow};
+use crate::store::pairings::EvaluationRow;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
@@ -52,14 +52,17 @@ pub struct StepReply {
 pub struct PairingReply {
     /// Id.
     pub id: String,
-    /// Id of the support family.
-    pub support_family: String,
+    /// Id of the support family; this and all but state and version while consent is full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub support_family: Option<String>,
     /// Where it stands.
     pub state: &'static str,
     /// Children who take part.
-    pub children: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub children: Option<i32>,
     /// When the families were introduced.
-    pub introduced_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub introduced_at: Option<String>,
     /// When the trial began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trial_from: Option<String>,
@@ -67,7 +70,8 @@ pub struct PairingReply {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trial_until: Option<String>,
     /// Whether it was extended.
-    pub extended: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extended: Option<bool>,
     /// When they went on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paired_at: Option<String>,
@@ -195,27 +199,28 @@ pub async fn list_pairings(
 ) -> Result<HttpResponse, Problem> {
     let case = CaseId::from_uuid(reply::id_or_nil(&id));
     let found = pair::list(&api.gateway, allowed, case).await?.value;
-    let items = found.iter().map(|(pairing, evaluations)| reply_of(pairing, evaluations)).collect();
+    let items = found.iter().map(reply_of).collect();
     reply::json(StatusCode::OK, &Pairings { items, next: None })
 }
 
-fn reply_of(row: &PairingRow, evaluations: &[EvaluationRow]) -> PairingReply {
-    let instant = |ms: Option<i64>| ms.map(|ms| from_millisecond(ms).to_string());
+fn reply_of(view: &PairingView) -> PairingReply {
+    let (row, whole) = (&view.row, view.whole);
+    let instant = |ms: Option<i64>| ms.filter(|_| whole).map(|ms| from_millisecond(ms).to_string());
     PairingReply {
         id: row.id.to_string(),
-        support_family: row.support_family.to_string(),
+        support_family: whole.then(|| row.support_family.to_string()),
         state: row.state.as_str(),
-        children: row.children,
-        introduced_at: from_millisecond(row.introduced_ms).to_string(),
+        children: whole.then_some(row.children),
+        introduced_at: instant(Some(row.introduced_ms)),
         trial_from: instant(row.trial_ms),
         trial_until: instant(row.trial_until_ms),
-        extended: row.extended,
+        extended: whole.then_some(row.extended),
         paired_at: instant(row.paired_ms),
         evaluation_due: instant(row.evaluate_ms),
         ended_at: instant(row.ended_ms),
-        end_reason: row.end_reason.map(EndReason::as_str),
-        next_form: row.next_form.map(NextForm::as_str),
-        evaluations: evaluations.iter().map(evaluation_of).collect(),
+        end_reason: row.end_reason.filter(|_| whole).map(EndReason::as_str),
+        next_form: row.next_form.filter(|_| whole).map(NextForm::as_str),
+        evaluations: view.evaluations.iter().map(evaluation_of).collect(),
         version: row.version,
     }
 }

@@ -50,6 +50,14 @@ fn read(body: &[u8]) -> Result<Move, Vec<FieldError>> {
     });
     let reason = r.may("reason", &wire.reason, "term", |t| EndReason::parse(t));
     let next_form = r.may("nextForm", &wire.next_form, "term", |t| NextForm::parse(t));
+    match to {
+        Some(PairingState::Trial) => drop(r.required("until", &wire.until)),
+        Some(PairingState::Ended) => {
+            r.required("reason", &wire.reason);
+            r.required("nextForm", &wire.next_form);
+        }
+        _ => {}
+    }
     let mut errors = r.into_errors();
     errors.extend(tree.bsn_places());
     let to = to.filter(|_| errors.is_empty()).ok_or(errors)?;

@@ -163,8 +163,9 @@ pub async fn release_support_identity(
     };
     let route = format!("/v1/support-families/{id}/identity-releases");
     let once = Once::new(&gateway.keyring, allowed.subject(), &route, &key, &body.0);
-    let opened = support::release(gateway, allowed, id, reason, once).await?.value;
-    reply::padded(StatusCode::CREATED, &SupportReleaseReply { fields: fields(opened)? })
+    let (opened, replayed) = support::release(gateway, allowed, id, reason, once).await?.value;
+    let body = SupportReleaseReply { fields: fields(opened)? };
+    Ok(reply::replayed(reply::padded(StatusCode::CREATED, &body)?, replayed))
 }
 
 fn fields(opened: Vec<Disclosure>) -> Result<BTreeMap<&'static str, Box<RawValue>>, Problem> {

@@ -9,8 +9,8 @@ use crate::store::effect::Rows;
 use crate::store::idempotency::{self, Remembered, Scope};
 use crate::store::pool::Conn;
 use crate::store::referrals::{self, AcceptedReferral};
-use crate::store::{StoreError, figures, pairings, partners, reports, support_families};
-use std::collections::HashMap;
+use crate::store::{StoreError, figures, keys, pairings, partners, reports, support_families};
+use std::collections::{BTreeSet, HashMap};
 
 /// Rows of new referrals wait here and go in with one statement a table.
 #[derive(Default)]
@@ -46,10 +46,15 @@ impl Bulk {
         if let Some((case, at_ms)) = rows.erase {
             cases::erase(conn, case, at_ms).await?;
         }
+        if let Some(id) = rows.erase_support {
+            support_families::erase(conn, id).await?;
+        }
         if let Some((case, at_ms)) = rows.object {
             cases::object(conn, case, at_ms).await?;
         }
         if let Some(new) = rows.support {
+            let kek = new.row.key.as_ref().map(|key| key.kek_version).unwrap_or_default();
+            keys::is_there(conn, kek).await?.then_some(()).ok_or(StoreError::Busy)?;
             support_families::insert(conn, &new).await?;
         }
         if let Some(change) = rows.support_change {
@@ -74,6 +79,11 @@ impl Bulk {
     }
 
     pub(super) async fn flush(&mut self, conn: &mut Conn<'_>) -> Result<(), StoreError> {
+        let keks: BTreeSet<i32> = self.accepted.iter().map(|new| new.key.kek_version).collect();
+        for kek in keks {
+            // Refused for now: by the next try this process has seen the key that took its place.
+            keys::is_there(conn, kek).await?.then_some(()).ok_or(StoreError::Busy)?;
+        }
         referrals::insert(conn, &self.accepted).await?;
         cases::insert_assignments(conn, &self.assignments).await?;
         idempotency::insert(conn, &self.remembered).await?;
@@ -114,9 +124,13 @@ pub(super) async fn look_up(
         }
     }
     found.referral = referral.filter(|_| is_it);
-    if let (true, Some(case)) = (question.pairings, &found.case) {
-        found.pairings = pairings::read_of_case(conn, case.id).await?;
-        found.referrer = referrals::read(conn, case.referral).await?.map(|r| r.partner);
+    let read = found.case.as_ref().or(found.instead.as_deref());
+    if let (true, Some(case)) = (question.pairings, read) {
+        let pairings = pairings::read_of_case(conn, case.id).await?;
+        let origin = referrals::read(conn, case.referral).await?;
+        if found.case.is_some() {
+            (found.pairings, found.origin) = (pairings, origin);
+        }
     }
     if let Some(known) = question.register {
         found.register_moved = partners::version_on(conn).await? != known;
@@ -150,8 +164,12 @@ async fn look_up_pairing(
             support_families::paired_with(conn, id).await?,
             pairings::living_of_support(conn, id).await?,
         );
-        let row = row.filter(|row| row.id == id && is_it);
-        found.support = row.map(|row| FoundSupport { row, paired_with, living });
+        match row {
+            Some(row) if row.id == id && is_it => {
+                found.support = Some(FoundSupport { row, paired_with, living });
+            }
+            other => found.support_instead = other,
+        }
     }
     found.pairing = pairing.filter(|_| is_it);
     Ok((case, is_it))
