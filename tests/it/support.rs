@@ -141,7 +141,8 @@ pub(crate) async fn fresh_database() -> Option<String> {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let server = postgres()?;
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("bp_{}_{count}", std::process::id());
+    // A process number comes round again on a server that is kept between runs.
+    let name = format!("bp_{}_{count}", buurtpoort::ids::DeliveryId::new().uuid().simple());
     let mut connection =
         sqlx::PgConnection::connect(&server).await.expect("the test server answers");
     let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));

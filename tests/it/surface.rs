@@ -780,7 +780,7 @@ on_both! {
                     let path = filled(route.path, &id);
                     let body = Some("{\"unknown\": 1}".to_owned());
                     let key = world.key();
-                    let answer = world.send(*who, Method::POST, &path, body, Some(&key)).await;
+                    let answer = world.send(*who, route.verb(), &path, body, Some(&key)).await;
                     is_problem(&answer, 400, "invalid", &what);
                     assert_eq!(answer.errors(), [(String::new(), "unknown-field".to_owned())]);
                 }
