@@ -64,7 +64,7 @@ pub struct AdultWire {
     #[schema(value_type = String)]
     pub surname: Field<String>,
     /// `YYYY-MM-DD`, `YYYY-MM` or `YYYY`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = Date)]
     pub birth_date: Field<String>,
 }
 
