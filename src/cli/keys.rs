@@ -108,6 +108,7 @@ pub async fn rotate(
     clock: &Clock,
     notice: Duration,
 ) -> Result<Rotated, Failure> {
+    let _only = only_one(config)?;
     let entropy = Entropy::system();
     let boot: [u8; 8] = entropy.array()?;
     let version = next_version(config, pool, clock, &entropy).await?;
@@ -183,13 +184,14 @@ async fn wrap_anew(
     }
 }
 
-/// Exchanges the root key: every key is wrapped under a new one, and the file that held the old one is
-/// overwritten. Gateways on other machines need the new file before their next start.
+/// Exchanges the root key: every key is wrapped under a new one, whose file takes the place of the old one.
+/// Gateways on other machines need the new file before their next start.
 ///
 /// # Errors
-/// When a key does not open or a file cannot be written. Cut off between the database and the file, the next
-/// start finds the new key beside the old one ([`boot::keyring`]).
+/// When a key does not open or a file cannot be written, or while another rotation runs. Cut off between the
+/// database and the file, the next start finds the new key beside the old one ([`boot::keyring`]).
 pub async fn rotate_root(config: &Config, pool: &Pool, clock: &Clock) -> Result<usize, Failure> {
+    let _only = only_one(config)?;
     let entropy = Entropy::system();
     let ring = keyring(config, pool).await?;
     let old = root_key(&config.keys.root)?;
@@ -199,12 +201,21 @@ pub async fn rotate_root(config: &Config, pool: &Pool, clock: &Clock) -> Result<
     let new = root_key(&next)?;
     let mut rows = Vec::new();
     for row in keys::load(pool).await? {
-        rows.push(row.rewrap(&old, &new, &entropy, &config.keys.deployment)?);
+        let after = row.rewrap(&old, &new, &entropy, &config.keys.deployment)?;
+        rows.push((row, after));
     }
     let when = (entropy.array()?, clock.now().as_microsecond());
     keys::write_wrapped(pool, &ring, &rows, when).await?;
     boot::take_next_root(&config.keys.root)?;
     Ok(rows.len())
+}
+
+/// Keeps a second rotation out for as long as it lives: two at once could leave keys in the database under a root
+/// key that is in no file.
+fn only_one(config: &Config) -> Result<File, Failure> {
+    let file = File::open(&config.keys.root)?;
+    file.try_lock().or(Err(Failure::new("key rotate: another rotation runs; wait for it")))?;
+    Ok(file)
 }
 
 /// Writes a file that only its owner can read, and sees it on the disk.

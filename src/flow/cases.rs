@@ -25,7 +25,7 @@ use crate::store::StoreError;
 use crate::store::cases::{self, AssignmentRow, CaseRow};
 use crate::store::effect::Rows;
 use crate::store::facts::{self, CaseMemory};
-use crate::store::pairings;
+use crate::store::pairings::{self, PairingRow};
 use jiff::Timestamp;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -113,18 +113,21 @@ pub async fn list(
         Role::Assigner => cases::list_unassigned(pool, permit.object(), after, limit).await?,
         _ => cases::list_of(pool, permit.object(), &subject.person, after, limit).await?,
     };
-    let mut value = Vec::with_capacity(rows.len());
-    for row in &rows {
-        value.extend(view(gateway, &allowed, row, now).await?);
-    }
-    Ok(Done { value, committed })
+    let pairings = match allowed.role() {
+        Role::Assigner => Vec::new(),
+        _ => pairings::of_coordinator(pool, permit.object(), &subject.person).await?,
+    };
+    let views =
+        rows.iter().filter_map(|row| view(gateway, &allowed, row, &pairings, now).transpose());
+    Ok(Done { value: views.collect::<Result<_, _>>()?, committed })
 }
 
-/// Opens the facts of a row and shows what may be shown; `None` after erasure.
-async fn view<A: Action>(
+/// Opens the facts of a row and shows what may be shown, its own of `pairings` too; `None` after erasure.
+fn view<A: Action>(
     gateway: &Gateway,
     allowed: &Allowed<A>,
     row: &CaseRow,
+    pairings: &[PairingRow],
     now: Timestamp,
 ) -> Result<Option<CaseView>, StoreError> {
     let Some((_, memory)) = facts::open(&gateway.keyring, row)? else {
@@ -140,8 +143,8 @@ async fn view<A: Action>(
         deadlines.extend(deadlines::of_subjects(&memory, now));
     }
     if seen.level(Field::Pairing) == Some(Level::ReadWrite) {
-        let pairings = pairings::of_case(&gateway.store.pool, row.id).await?;
-        deadlines.extend(deadlines::of_pairings(&pairings));
+        let own = pairings.iter().filter(|pairing| pairing.case == row.id);
+        deadlines.extend(deadlines::of_pairings(own));
     }
     deadlines.sort_unstable();
     let view = shown(gateway, allowed.subject(), &seen, row, memory, standing, now)?;
@@ -270,7 +273,8 @@ pub async fn read(
     let now = gateway.clock.now();
     let row = cases::find(&gateway.store.pool, permit.object()).await?;
     let row = row.ok_or(FlowError::NotFound)?;
-    let value = view(gateway, &asking, &row, now).await?.ok_or(FlowError::NotFound)?;
+    let pairings = pairings::of_case(&gateway.store.pool, row.id).await?;
+    let value = view(gateway, &asking, &row, &pairings, now)?.ok_or(FlowError::NotFound)?;
     Ok(Done { value, committed: done.committed })
 }
 

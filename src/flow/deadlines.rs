@@ -9,7 +9,7 @@ use crate::store::pairings::PairingRow;
 use jiff::Timestamp;
 
 /// Of the pairings: trials that end, evaluations that are due.
-pub(super) fn of_pairings(pairings: &[PairingRow]) -> Vec<Deadline> {
+pub(super) fn of_pairings<'a>(pairings: impl Iterator<Item = &'a PairingRow>) -> Vec<Deadline> {
     let of = |pairing: &PairingRow| {
         let (kind, at_ms) = match pairing.state {
             PairingState::Trial => (DeadlineKind::TrialEnds, pairing.trial_until_ms),
@@ -18,7 +18,7 @@ pub(super) fn of_pairings(pairings: &[PairingRow]) -> Vec<Deadline> {
         };
         at_ms.map(|ms| Deadline { on: Some(day_of(from_millisecond(ms))), kind })
     };
-    pairings.iter().filter_map(of).collect()
+    pairings.filter_map(of).collect()
 }
 
 /// Of the consent: when it ends.

@@ -3,26 +3,26 @@
 use crate::audit::entry::Event;
 use crate::domain::age::date_in_amsterdam;
 use crate::domain::pairing::{EndReason, PairingState};
-use crate::domain::support_family::SupportState;
 use crate::flow::on_case::{OpenCase, Which, Wish, basis, on_case};
 use crate::flow::release::explain;
 use crate::flow::support::{SupportView, view};
 use crate::flow::{Done, FlowError, Gateway};
-use crate::ids::CaseId;
+use crate::ids::{CaseId, SupportFamilyId};
 use crate::matching::{Score, Wanted, rank, score};
 use crate::policy::Allowed;
 use crate::policy::action::ProposeSupport;
 use crate::policy::facts::Circumstance;
 use crate::policy::verdict::Note;
 use crate::store::effect::Rows;
-use crate::store::{StoreError, pairings, support_families};
+use crate::store::pairings::{self, PairingRow};
+use crate::store::support_families;
 use jiff::Timestamp;
+use std::collections::HashMap;
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// Most that are proposed at once.
 const MOST: usize = 20;
-/// Support families of one organisation that are looked at.
+/// Available support families of one organisation that are looked at, oldest first.
 const LOOKED_AT: i64 = 2_000;
 
 /// Proposes support families for a case.
@@ -47,14 +47,17 @@ pub async fn propose(
         Err(FlowError::NotFound) => return Err(explain(gateway, &subject, case, "pairing").await),
         other => other?,
     };
-    let start = (i64::MIN, Uuid::nil());
-    let pool = &gateway.store.pool;
-    let rows = support_families::list(pool, subject.partner, "", start, LOOKED_AT).await?;
+    let (pool, now) = (&gateway.store.pool, gateway.clock.now());
+    let rows = support_families::list_available(pool, subject.partner, LOOKED_AT).await?;
+    let mut past: HashMap<SupportFamilyId, Vec<PairingRow>> = HashMap::new();
+    for pairing in pairings::of_available(pool, subject.partner).await? {
+        past.entry(pairing.support_family).or_default().push(pairing);
+    }
     let mut scored = Vec::new();
-    for row in rows.into_iter().filter(|row| row.state == SupportState::Available) {
-        if let Some(view) = view(gateway, row, gateway.clock.now())? {
-            scored.extend(scored_if_free(gateway, &wanted, view).await?);
-        }
+    for row in rows {
+        let past = past.remove(&row.id).unwrap_or_default();
+        let view = view(gateway, row, now)?;
+        scored.extend(view.and_then(|view| scored_if_free(&wanted, view, &past)));
     }
     rank(&mut scored);
     scored.truncate(MOST);
@@ -75,20 +78,19 @@ fn wanted(found: &OpenCase<'_>, now: Timestamp) -> Wanted {
     }
 }
 
-/// The score of a support family that can be proposed today.
-async fn scored_if_free(
-    gateway: &Gateway,
+/// The score of a support family that can be proposed today, with the pairings it has had.
+fn scored_if_free(
     wanted: &Wanted,
     view: SupportView,
-) -> Result<Option<(SupportView, Score)>, StoreError> {
-    let past = pairings::of_support(&gateway.store.pool, view.row.id).await?;
+    past: &[PairingRow],
+) -> Option<(SupportView, Score)> {
     let living = past.iter().filter(|pairing| pairing.state != PairingState::Ended).count();
     let offer = &view.memory.offer;
     if !view.lacks.is_empty() || living >= usize::from(offer.capacity) {
-        return Ok(None);
+        return None;
     }
     let ended = |reason| past.iter().filter(|p| p.end_reason == Some(reason)).count();
     let earlier = (ended(EndReason::GoalReached), ended(EndReason::Mismatch));
     let score = score(wanted, offer, view.row.place, earlier, living);
-    Ok(Some((view, score)))
+    Some((view, score))
 }

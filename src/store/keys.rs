@@ -142,14 +142,16 @@ async fn stepped(
     Ok(done)
 }
 
-/// Writes every key as it is wrapped under a new root key, with the entry that says so, in one commit.
+/// Writes every key as it is wrapped under a new root key, with the entry that says so, in one commit. `rows`
+/// is every key: as it was read, and as it is to be.
 ///
 /// # Errors
-/// [`StoreError`] when it cannot be written; nothing has changed then.
+/// [`StoreError::Constraint`] when a key came, went or changed since it was read: what one root opens and
+/// the other does not would be lost. [`StoreError`] when it cannot be written. Nothing has changed then.
 pub async fn write_wrapped(
     pool: &Pool,
     keyring: &Keyring,
-    rows: &[WrappedKey],
+    rows: &[(WrappedKey, WrappedKey)],
     when: ([u8; 8], i64),
 ) -> Result<(), StoreError> {
     match pool {
@@ -169,19 +171,27 @@ pub async fn write_wrapped(
 async fn write_rows(
     conn: &mut Conn<'_>,
     keyring: &Keyring,
-    rows: &[WrappedKey],
+    rows: &[(WrappedKey, WrappedKey)],
     when: ([u8; 8], i64),
 ) -> Result<(), StoreError> {
-    const SQL: &str = "UPDATE key_ring SET wrapped = $3 WHERE purpose = $1 AND version = $2";
+    const SQL: &str = "UPDATE key_ring SET wrapped = $3 \
+        WHERE purpose = $1 AND version = $2 AND wrapped = $4";
+    const ALL: &str = "SELECT COUNT(*) FROM key_ring";
     let head = ledger::lock_head(conn, None).await?;
-    for row in rows {
-        on_conn!(conn, |db| sqlx::query(SQL)
-            .bind(row.purpose.as_str())
-            .bind(row.version)
-            .bind(row.wrapped.as_slice())
+    let mut left: i64 = on_conn!(conn, |db| sqlx::query_scalar(ALL).fetch_one(&mut **db).await?);
+    for (before, after) in rows {
+        let changed = on_conn!(conn, |db| sqlx::query(SQL)
+            .bind(after.purpose.as_str())
+            .bind(after.version)
+            .bind(after.wrapped.as_slice())
+            .bind(before.wrapped.as_slice())
             .execute(&mut **db)
             .await?
             .rows_affected());
+        left -= i64::from(changed == 1);
+    }
+    if left != 0 {
+        return Err(StoreError::Constraint);
     }
     let mut entry = Entry::new(Event::KeyRotated, Outcome::Allow);
     entry.fields = Code::parse("root").into_iter().collect();

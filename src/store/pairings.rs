@@ -3,7 +3,8 @@
 use crate::domain::pairing::{
     EndReason, NextForm, PairingState, PlacementAvoided, ProfessionalHelp, SocialContacts,
 };
-use crate::ids::{CaseId, EvaluationId, PairingId, SupportFamilyId};
+use crate::domain::partner::Slug;
+use crate::ids::{CaseId, EvaluationId, PairingId, PartnerId, SupportFamilyId};
 use crate::store::pool::{Conn, on_conn, on_db};
 use crate::store::{Pool, StoreError};
 use sqlx::Row;
@@ -174,17 +175,43 @@ pub async fn case_of(pool: &Pool, id: PairingId) -> Result<CaseId, StoreError> {
     Ok(CaseId::from_uuid(found.unwrap_or_default()))
 }
 
-/// The pairings of a support family, oldest first.
+/// The living pairings of the cases one coordinator holds, oldest first: read at once for a list.
 ///
 /// # Errors
 /// [`StoreError`] when they cannot be read.
-pub async fn of_support(
+pub async fn of_coordinator(
     pool: &Pool,
-    support: SupportFamilyId,
+    organisation: PartnerId,
+    coordinator: &Slug,
 ) -> Result<Vec<PairingRow>, StoreError> {
-    const SQL: &str = select_pairing!("WHERE support_family_id = $1 ORDER BY introduced_ms, id");
+    const SQL: &str = select_pairing!(
+        "WHERE case_id IN (SELECT id FROM case_file WHERE organisation_id = $1 AND assignee = $2) \
+         AND state <> 'ended' ORDER BY introduced_ms, id"
+    );
     on_db!(pool, |db| sqlx::query(SQL)
-        .bind(support.uuid())
+        .bind(organisation.uuid())
+        .bind(coordinator.as_str())
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(|row| pairing_of!(row))
+        .collect())
+}
+
+/// The pairings of an organisation's support families that can be proposed, oldest first.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn of_available(
+    pool: &Pool,
+    organisation: PartnerId,
+) -> Result<Vec<PairingRow>, StoreError> {
+    const SQL: &str = select_pairing!(
+        "WHERE support_family_id IN (SELECT id FROM support_family \
+         WHERE organisation_id = $1 AND state = 'available') ORDER BY introduced_ms, id"
+    );
+    on_db!(pool, |db| sqlx::query(SQL)
+        .bind(organisation.uuid())
         .fetch_all(db)
         .await?
         .iter()

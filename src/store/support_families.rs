@@ -190,6 +190,29 @@ pub async fn list(
         .collect())
 }
 
+/// The support families of an organisation that can be proposed, oldest first, at most `limit`.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn list_available(
+    pool: &Pool,
+    organisation: PartnerId,
+    limit: i64,
+) -> Result<Vec<SupportRow>, StoreError> {
+    const SQL: &str = select_support!(
+        "WHERE s.organisation_id = $1 AND s.state = 'available' \
+         ORDER BY s.registered_ms, s.id LIMIT $2"
+    );
+    on_db!(pool, |db| sqlx::query(SQL)
+        .bind(organisation.uuid())
+        .bind(limit)
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(|row| support_of!(row))
+        .collect())
+}
+
 /// Writes a new support family, its key and its identity.
 pub(super) async fn insert(conn: &mut Conn<'_>, new: &NewSupport) -> Result<(), StoreError> {
     const FAMILY: &str = "INSERT INTO support_family (id, organisation_id, coordinator, state, \

@@ -5,7 +5,7 @@ use crate::erasure::erase;
 use crate::support::{World, on_both};
 use buurtpoort::cli::boot;
 use buurtpoort::cli::keys::{self, Rotated};
-use buurtpoort::crypto::keyring::{KeyPurpose, KeyState, Keyring, RootKey};
+use buurtpoort::crypto::keyring::{KeyPurpose, KeyState, Keyring, RootKey, WrappedKey};
 use buurtpoort::crypto::seal::WrappedCaseKey;
 use buurtpoort::ids::CaseId;
 use buurtpoort::store::{cases, keys as rows};
@@ -135,4 +135,38 @@ async fn a_new_root_that_was_cut_off_is_found_at_the_next_start() {
     assert!(boot::keyring(config, pool).await.is_ok());
     assert!(!next.exists(), "it took its place");
     assert_ne!(std::fs::read(&config.keys.root).expect("the root key"), old);
+}
+
+/// Two rotations at once are one too many; the second works when the first is over.
+#[actix_web::test]
+async fn a_second_rotation_waits_for_the_first() {
+    let world = World::raise(crate::support::Engine::Sqlite).await.expect("SQLite is always there");
+    let pool = &world.booted.api.gateway.store.pool;
+    let (config, clock) = (&world.booted.config, &world.booted.api.gateway.clock);
+    let first = std::fs::File::open(&config.keys.root).expect("the root key");
+    first.lock().expect("locked");
+    let said = keys::rotate_root(config, pool, clock).await.map_err(|failure| failure.message);
+    assert!(said.is_err_and(|message| message.contains("another rotation runs")));
+    assert!(boot::keyring(config, pool).await.is_ok(), "nothing changed");
+    drop(first);
+    assert!(keys::rotate_root(config, pool, clock).await.is_ok(), "control");
+}
+
+on_both! {
+    /// A key that came or changed between the reading and the writing stops the exchange of the root key.
+    async fn keys_that_moved_meanwhile_are_not_written_over(world: World) {
+        let gateway = &world.booted.api.gateway;
+        let (pool, ring) = (&gateway.store.pool, &gateway.keyring);
+        let read = async || rows::load(pool).await.expect("keys");
+        let pair = |row: &WrappedKey| (row.clone(), row.clone());
+        let write = async |keys: &[_]| rows::write_wrapped(pool, ring, keys, ([7; 8], 1)).await;
+        let all: Vec<_> = read().await.iter().map(pair).collect();
+        assert!(write(&all).await.is_ok(), "control: as they were read");
+        assert!(write(&all[1..]).await.is_err(), "one more than was read");
+        let mut other = all.clone();
+        other[0].0.wrapped[0] ^= 1;
+        other[1].1.wrapped.push(0);
+        assert!(write(&other).await.is_err(), "one changed since it was read");
+        assert_eq!(read().await, all.into_iter().map(|(row, _)| row).collect::<Vec<_>>());
+    }
 }
