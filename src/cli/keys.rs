@@ -130,6 +130,7 @@ pub async fn rotate(
             }
         }
     }
+    pool.empty_log().await?;
     Ok(Rotated { version, wrapped })
 }
 
@@ -207,6 +208,7 @@ pub async fn rotate_root(config: &Config, pool: &Pool, clock: &Clock) -> Result<
     let when = (entropy.array()?, clock.now().as_microsecond());
     keys::write_wrapped(pool, &ring, &rows, when).await?;
     boot::take_next_root(&config.keys.root)?;
+    pool.empty_log().await?;
     Ok(rows.len())
 }
 

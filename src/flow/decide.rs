@@ -155,7 +155,7 @@ fn record(
         idempotency: Some(once.row(201, case.uuid(), at_ms)),
         ..Rows::default()
     };
-    follow(found, &standing, at_ms, &mut rows);
+    follow(found, &standing, feedback, at_ms, &mut rows);
     Ok((rows, recorded(&standing, feedback, false)))
 }
 
@@ -188,8 +188,8 @@ fn with_decision(
 }
 
 /// What follows from the new standing: a case whose consent is gone waits, one whose signatures are
-/// complete goes on, and coordinator and referrer are told that something changed, by id.
-fn follow(found: &OpenCase<'_>, standing: &Standing, at_ms: i64, rows: &mut Rows) {
+/// complete goes on. The coordinator is told that something changed, by id; the referrer too, with `feedback`.
+fn follow(found: &OpenCase<'_>, standing: &Standing, feedback: bool, at_ms: i64, rows: &mut Rows) {
     let row = found.row;
     if row.state == CaseState::Closed || found.was_taken_back() {
         // What has ended, or was taken back, does not come back by a signature.
@@ -214,7 +214,7 @@ fn follow(found: &OpenCase<'_>, standing: &Standing, at_ms: i64, rows: &mut Rows
         });
     }
     rows.outbox.push(tell_organisation(found, at_ms));
-    if let Some(referral) = found.referral {
+    if let Some(referral) = found.referral.filter(|_| feedback) {
         rows.outbox.push(tell_referrer(referral.partner, referral.id, at_ms));
     }
 }

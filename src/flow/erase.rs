@@ -1,9 +1,9 @@
 //! What a family may ask of what is kept: to be erased, and not to be counted.
 //!
 //! To erase is to destroy the key of the case, with its identity and its facts, in one commit with the entry
-//! that says so: nothing of it opens any more, here at once, and in older backups once the key-encryption
-//! key has been rotated (`docs/operations.md`). The row stays for what was counted; the ledger stays whole,
-//! and its name for the case is known to nobody.
+//! that says so: nothing of it opens any more, for the gateway at once, and in older backups and the dead rows
+//! and log of PostgreSQL once both keys were rotated (`docs/operations.md`). The row stays for what was counted;
+//! the ledger stays whole, and its name for the case is known to nobody.
 
 use crate::audit::entry::Event;
 use crate::domain::words::words;
@@ -48,7 +48,18 @@ pub async fn erase(
     };
     let nothing = |_: &OpenCase<'_>| Circumstance::None;
     let which = Which::WithPairings(case);
-    Ok(on_case(gateway, allowed, case, which, None, nothing, wish).await?.1)
+    let done = on_case(gateway, allowed, case, which, None, nothing, wish).await?.1;
+    leave_no_trace(gateway).await;
+    Ok(done)
+}
+
+/// What was erased goes from the log of the database too. Where it cannot now, the hourly round does it.
+pub(super) async fn leave_no_trace(gateway: &Gateway) {
+    match gateway.store.pool.empty_log().await {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!("log of the database not emptied yet: it is being read"),
+        Err(error) => tracing::warn!(error = %error, "log of the database not emptied yet"),
+    }
 }
 
 fn erased(found: &OpenCase<'_>, now: Timestamp) -> Result<(Rows, ()), FlowError> {

@@ -55,19 +55,25 @@ impl OpenCase<'_> {
 
     /// The states a coordinator can move it to from here.
     pub(super) fn next(&self) -> Vec<CaseState> {
-        match self.row.state {
-            // What was taken back does not come to life again.
-            CaseState::OnHold if self.was_taken_back() => match self.living() {
-                Some(_) => Vec::new(),
-                None => vec![CaseState::Closed],
-            },
-            state => state.next(self.living()),
-        }
+        next_of(self.row.state, self.living(), self.was_taken_back())
     }
 
     /// Whether it was ever tried out with a support family.
     pub(super) fn was_tried(&self) -> bool {
         self.pairings.iter().any(|pairing| pairing.trial_ms.is_some())
+    }
+}
+
+/// The states a coordinator can move a case to: what was taken back does not come to life again.
+pub(super) fn next_of(
+    state: CaseState,
+    living: Option<CaseState>,
+    taken_back: bool,
+) -> Vec<CaseState> {
+    match (state, living) {
+        (CaseState::OnHold, Some(_)) if taken_back => Vec::new(),
+        (CaseState::OnHold, None) if taken_back => vec![CaseState::Closed],
+        _ => state.next(living),
     }
 }
 
@@ -204,8 +210,13 @@ fn decided<A: Action, T>(
             (Effect::new(request, entry, rows), (verdict, Some(Ok(value))))
         }
         Err(error) => {
-            verdict.when_allowed(|| entry.outcome = Outcome::Error);
-            (Effect::new(request, entry, Rows::default()), (verdict, Some(Err(error))))
+            // To whom it is refused nothing is said of why it would not have worked either.
+            let theirs = verdict.when_allowed(|| {
+                entry.outcome = Outcome::Error;
+                true
+            });
+            let told = theirs.then_some(Err(error));
+            (Effect::new(request, entry, Rows::default()), (verdict, told))
         }
     }
 }

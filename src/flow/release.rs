@@ -7,8 +7,11 @@ use crate::domain::access::{Condition, Conditions, Field, Use};
 use crate::domain::case::{ReleasePurpose, Stage};
 use crate::domain::identity::{Disclosure, FieldGroup, Secret};
 use crate::domain::pairing::furthest;
+use crate::domain::referral::ReferralStatus;
 use crate::flow::cases::holds;
-use crate::flow::on_case::{OpenCase, Which, Wish, basis, ledger_object, on_case, standing_of};
+use crate::flow::on_case::{
+    OpenCase, Which, Wish, basis, ledger_object, next_of, on_case, standing_of,
+};
 use crate::flow::{Done, FlowError, Gateway, Once};
 use crate::ids::{CaseId, ReleaseId};
 use crate::policy::action::ReleaseIdentity;
@@ -18,7 +21,7 @@ use crate::policy::{Allowed, Subject, fields};
 use crate::store::cases::ReleaseRow;
 use crate::store::effect::{Effect, Rows};
 use crate::store::writer::Question;
-use crate::store::{StoreError, identities, pairings};
+use crate::store::{StoreError, identities, pairings, referrals};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -237,7 +240,10 @@ pub(super) async fn explain(
     let standing = standing_of(&rules, &row, &memory, gateway.clock.now());
     if standing.consented.contains(&purpose) {
         let pairings = pairings::of_case(&gateway.store.pool, case).await.unwrap_or_default();
-        let next = row.state.next(furthest(pairings.iter().map(|pairing| pairing.state)));
+        let origin = referrals::find(&gateway.store.pool, row.referral).await.unwrap_or_default();
+        let taken_back = origin.is_some_and(|origin| origin.status == ReferralStatus::Withdrawn);
+        let living = furthest(pairings.iter().map(|pairing| pairing.state));
+        let next = next_of(row.state, living, taken_back);
         FlowError::State { allowed: next.iter().map(|state| state.as_str()).collect() }
     } else if standing.referral.is_allowed() {
         FlowError::Consent {

@@ -10,6 +10,7 @@ use crate::domain::consent::SignatureDecision;
 use crate::domain::pairing::PairingState;
 use crate::domain::referral::ReferralStatus;
 use crate::domain::term::Over;
+use crate::flow::erase::leave_no_trace;
 use crate::flow::on_case::{ledger_object, standing_of};
 use crate::flow::{FlowError, Gateway};
 use crate::ids::{CaseId, RequestId, SupportFamilyId};
@@ -57,6 +58,10 @@ pub async fn sweep(
         let Some(last) = page.last() else {
             sweep_support(gateway, dry, &mut swept).await?;
             told(swept);
+            if !dry {
+                // Every time, also for an erasure whose own turn came when the log was being read.
+                leave_no_trace(gateway).await;
+            }
             return Ok(swept);
         };
         after = last.id;

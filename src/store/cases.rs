@@ -298,7 +298,7 @@ pub async fn list_of(
         .collect())
 }
 
-/// A page of an organisation's cases that nobody holds, oldest first, after `(received_ms, id)`.
+/// A page of an organisation's cases that nobody holds and somebody could, oldest first, after `(received_ms, id)`.
 ///
 /// # Errors
 /// [`StoreError`] when they cannot be read.
@@ -310,7 +310,7 @@ pub async fn list_unassigned(
 ) -> Result<Vec<CaseRow>, StoreError> {
     const SQL: &str = select_case!(
         "WHERE c.organisation_id = $1 AND c.assignee IS NULL AND c.erased_ms IS NULL \
-         AND (c.received_ms, c.id) > ($2, $3) \
+         AND c.state <> 'closed' AND (c.received_ms, c.id) > ($2, $3) \
          ORDER BY c.received_ms, c.id LIMIT $4"
     );
     on_db!(pool, |db| sqlx::query(SQL)

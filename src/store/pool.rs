@@ -5,7 +5,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, PgConnection, SqliteConnection};
+use sqlx::{ConnectOptions, PgConnection, Row, SqliteConnection};
 use std::fs::{File, TryLockError};
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
@@ -114,6 +114,19 @@ impl Pool {
             Some(path) => Self::open_sqlite(Path::new(path.trim_start_matches("//"))).await,
             None => Self::open_postgres(url).await,
         }
+    }
+
+    /// Copies SQLite's write-ahead log into the database and empties it, so that what was deleted is in neither.
+    /// Gives whether it could: a reader may be in the way. PostgreSQL keeps its own log in its own time.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written.
+    pub async fn empty_log(&self) -> Result<bool, StoreError> {
+        let Self::Sqlite { write, .. } = self else {
+            return Ok(true);
+        };
+        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(write).await?;
+        Ok(row.try_get::<i64, _>(0)? == 0)
     }
 
     async fn open_sqlite(path: &Path) -> Result<Self, StoreError> {

@@ -149,12 +149,12 @@ pub(super) async fn paired_with(
     names.iter().map(|name| Slug::parse(name).or(Err(CORRUPT))).collect()
 }
 
-/// Reads one outside a transaction.
+/// Reads one outside a transaction; one that was erased is not there.
 ///
 /// # Errors
 /// [`StoreError`] when it cannot be read.
 pub async fn find(pool: &Pool, id: SupportFamilyId) -> Result<Option<SupportRow>, StoreError> {
-    const SQL: &str = select_support!("WHERE s.id = $1");
+    const SQL: &str = select_support!("WHERE s.id = $1 AND k.case_id IS NOT NULL");
     on_db!(pool, |db| {
         let row = sqlx::query(SQL).bind(id.uuid()).fetch_optional(db).await?;
         row.map(|row| support_of!(&row)).transpose()

@@ -2,7 +2,8 @@
 //! have no other home. Each refusal stands beside the same request in order.
 
 use crate::policy::subject;
-use crate::support::{ANNA, Answer, LEA, POH_J, WEBSITE, WIJKTEAM, example, on_both};
+use crate::race::set_status;
+use crate::support::{ANNA, Answer, BERT, LEA, POH_J, WEBSITE, WIJKTEAM, example, on_both};
 use buurtpoort::audit::entry::Event;
 use buurtpoort::domain::partner::Role;
 use buurtpoort::ids::CaseId;
@@ -267,5 +268,29 @@ on_both! {
         assert_eq!(world.post(LEA, &assign, &moved).await.errors()[0].1, "unknown-field");
         assert_eq!(world.get(ANNA, &format!("/v1/cases/{case}")).await.text("/municipality"), "GM0268");
         assert_eq!(world.release(&case).await.status, 201, "control: one at a time, for a purpose");
+    }
+}
+
+on_both! {
+    /// Between a change of the register and the gateway seeing it, who is refused is refused as ever: whether a
+    /// case is there is not told by "ask again".
+    async fn ora_a_register_that_moves_tells_nothing_of_a_case(world: World) {
+        let (_, case) = world.assigned_case().await;
+        let absent = CaseId::new().to_string();
+        world.apply(|register| set_status(register, "website-buurtgezinnen", "suspended")).await;
+        let asked = async |who, id: &str, verb: &str, body: Value| {
+            world.post(who, &format!("/v1/cases/{id}/{verb}"), &body).await.raw.replace(id, "ID")
+        };
+        for (verb, body) in [
+            ("identity-releases", json!({"purpose": "intake", "reason": "x"})),
+            ("transitions", json!({"to": "intake"})),
+            ("erasures", json!({"reason": "family-asked"})),
+        ] {
+            let foreign = asked(BERT, &case, verb, body.clone()).await;
+            let own = asked(ANNA, &case, verb, body.clone()).await;
+            assert!(own.contains("#busy"), "control: {verb}: {own}");
+            assert!(foreign.contains("#not-found"), "{verb}: {foreign}");
+            assert_eq!(foreign, asked(BERT, &absent, verb, body).await, "{verb}");
+        }
     }
 }

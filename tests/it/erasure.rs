@@ -128,3 +128,22 @@ on_both! {
         reconciled(world).await;
     }
 }
+
+/// What was erased is not in the files of SQLite either, its log among them: that is where it was last.
+#[actix_web::test]
+async fn what_is_erased_is_not_in_the_log_of_sqlite() {
+    let world = World::raise(crate::support::Engine::Sqlite).await.expect("SQLite is always there");
+    let (_, case) = world.assigned_case().await;
+    let (_, key) = crate::rotation::backup(&world, &case).await;
+    let buurtpoort::store::Pool::Sqlite { path, .. } = &world.booted.api.gateway.store.pool else {
+        panic!("SQLite");
+    };
+    let held = || {
+        let log = std::path::PathBuf::from(format!("{}-wal", path.display()));
+        let files = [path.to_path_buf(), log].map(|file| std::fs::read(file).unwrap_or_default());
+        files.iter().any(|file| file.windows(key.wrapped.len()).any(|at| at == key.wrapped))
+    };
+    assert!(held(), "control: it is on the disk before");
+    erase(&world, &case).await;
+    assert!(!held());
+}

@@ -223,7 +223,7 @@ on_both! {
 }
 
 /// Whether a partner takes part.
-fn set_status(register: &mut RegisterFile, name: &str, status: &str) {
+pub(crate) fn set_status(register: &mut RegisterFile, name: &str, status: &str) {
     let partner = register.partner.iter_mut().find(|partner| partner.name == name);
     status.clone_into(&mut partner.expect("a partner").status);
 }

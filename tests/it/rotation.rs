@@ -12,7 +12,7 @@ use buurtpoort::store::{cases, keys as rows};
 use std::time::Duration;
 
 /// The wrapped key of a case, as a backup of today holds it.
-async fn backup(world: &World, case: &str) -> (CaseId, WrappedCaseKey) {
+pub(crate) async fn backup(world: &World, case: &str) -> (CaseId, WrappedCaseKey) {
     let id = CaseId::from_uuid(case.parse().expect("an id"));
     let row = cases::find(&world.booted.api.gateway.store.pool, id).await.expect("read");
     (id, row.expect("the case").key.expect("its key"))
