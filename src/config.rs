@@ -4,6 +4,7 @@
 //! `docs/operations.md`; `buurtpoort check --config FILE` tries all of it and opens no port.
 
 use crate::audit::epoch;
+use crate::crypto::digest::sha256;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -13,6 +14,9 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
+    /// SHA-256 of the file, for the ledger.
+    #[serde(skip)]
+    pub digest: [u8; 32],
     /// Where rows live.
     pub database: Database,
     /// Addresses.
@@ -212,8 +216,9 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] naming what is wrong.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let config: Self =
+        let mut config: Self =
             toml::from_str(text).map_err(|error| ConfigError::Form(error.message().to_owned()))?;
+        config.digest = sha256(text.as_bytes());
         config.check()?;
         Ok(config)
     }

@@ -1,11 +1,12 @@
 //! From a configuration to a gateway that can work: database, keys, policies, register, certificates.
 
-use crate::audit::entry::{Entry, Event, Outcome};
+use crate::audit::entry::{Code, Entry, Event, Outcome};
 use crate::audit::epoch::is_epoch_of;
 use crate::cli::Failure;
-use crate::cli::policies::{Loaded, proof};
+use crate::cli::policies::{Loaded, Sources, proof};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::crypto::digest::hex;
 use crate::crypto::keyring::{KeyPurpose, Keyring, RootKey, generate};
 use crate::crypto::{CryptoError, Entropy};
 use crate::flow::{Gateway, decoy};
@@ -14,6 +15,7 @@ use crate::http::limits::Limits;
 use crate::http::token::Verifier;
 use crate::ids::RequestId;
 use crate::store::effect::{Effect, Rows};
+use crate::store::ledger::Stamp;
 use crate::store::rights::{self, Role};
 use crate::store::{Pool, Store, Writer, keys, ledger, migrate as schema, partners};
 use crate::tls::Versions;
@@ -178,9 +180,30 @@ pub async fn boot(config: Config, clock: Clock, claim: Claim) -> Result<Booted, 
     let tokens = Verifier::new(&config.tokens.audience, &config.tokens.issuer, keyring);
     let limits = Limits::new(config.limits.requests_per_second);
     if claim == Claim::Alone {
+        record_config(&gateway, &config.digest).await?;
         record_policies(&gateway, Outcome::Allow).await?;
     }
     Ok(Booted { api: Arc::new(Api { gateway, tls, tokens, limits }), portal_tls, config })
+}
+
+/// What a tool puts on the entries it writes: who reads them later sees under which policies that was.
+///
+/// # Errors
+/// When the policies cannot be read or there is no randomness.
+pub fn stamp(config: &Config, clock: &Clock) -> Result<Stamp, Failure> {
+    let policies = Sources::read(config.policies.directory.as_deref())?.hash();
+    let (boot, at_us) = (Entropy::system().array()?, clock.now().as_microsecond());
+    Ok(Stamp { boot, at_us, policies })
+}
+
+/// Records which configuration is in force from here on.
+///
+/// # Errors
+/// When the ledger cannot be written.
+async fn record_config(gateway: &Gateway, digest: &[u8; 32]) -> Result<(), Failure> {
+    let mut entry = Entry::new(Event::ConfigChanged, Outcome::Allow);
+    entry.fields = Code::parse(&format!("config:{}", hex(digest))).into_iter().collect();
+    record(gateway, entry).await
 }
 
 /// Records which policies are in force from here on, or that others were not taken.
@@ -188,7 +211,10 @@ pub async fn boot(config: Config, clock: Clock, claim: Claim) -> Result<Booted, 
 /// # Errors
 /// When the ledger cannot be written.
 pub async fn record_policies(gateway: &Gateway, outcome: Outcome) -> Result<(), Failure> {
-    let mut entry = Entry::new(Event::PolicyLoaded, outcome);
+    record(gateway, Entry::new(Event::PolicyLoaded, outcome)).await
+}
+
+async fn record(gateway: &Gateway, mut entry: Entry) -> Result<(), Failure> {
     entry.policy.hash = Some(gateway.engine.load().hash());
     let effect = Effect::new(RequestId::new(), entry, Rows::default());
     gateway.store.writer.probe(effect, gateway.clock.now()).await?;

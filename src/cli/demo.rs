@@ -242,8 +242,8 @@ async fn apply(
         return Err(Failure::new("the database holds an earlier deployment; --reset replaces it"));
     }
     let keyring = boot::keyring(config, pool).await?;
-    let when = (Entropy::system().array()?, clock.now().as_microsecond());
-    Ok(partners::apply(pool, &keyring, partners, territories, when).await?)
+    let stamp = boot::stamp(config, clock)?;
+    Ok(partners::apply(pool, &keyring, partners, territories, &stamp).await?)
 }
 
 /// Removes an earlier demo; anything else in the way is left alone.

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::crypto::Entropy;
 use crate::crypto::keyring::{KeyPurpose, KeyState, generate};
 use crate::store::keys::{self, Step};
+use crate::store::ledger::Stamp;
 use crate::store::{Pool, StoreError};
 use clap::{Args, Subcommand};
 use std::fs::File;
@@ -110,19 +111,18 @@ pub async fn rotate(
 ) -> Result<Rotated, Failure> {
     let _only = only_one(config)?;
     let entropy = Entropy::system();
-    let boot: [u8; 8] = entropy.array()?;
     let version = next_version(config, pool, clock, &entropy).await?;
     tokio::time::sleep(notice).await;
     let ring = keyring(config, pool).await?;
-    let when = (boot, clock.now().as_microsecond());
-    keys::step(pool, &ring, KeyPurpose::Kek, Step::Activate(version), when).await?;
+    let stamp = boot::stamp(config, clock)?;
+    keys::step(pool, &ring, KeyPurpose::Kek, Step::Activate(version), &stamp).await?;
     tokio::time::sleep(notice).await;
     let ring = keyring(config, pool).await?;
     let wrapped = wrap_anew(pool, &ring, &entropy, version).await?;
     for (purpose, old, state) in keys::states(pool).await? {
         if purpose == KeyPurpose::Kek && old < version && state == KeyState::VerifyOnly {
-            let when = (boot, clock.now().as_microsecond());
-            let gone = keys::step(pool, &ring, purpose, Step::Destroy(old), when).await?;
+            let stamp = Stamp { at_us: clock.now().as_microsecond(), ..stamp };
+            let gone = keys::step(pool, &ring, purpose, Step::Destroy(old), &stamp).await?;
             if !gone {
                 return Err(Failure::new(
                     "key rotate: case keys came under an older key meanwhile; run it again",
@@ -205,8 +205,7 @@ pub async fn rotate_root(config: &Config, pool: &Pool, clock: &Clock) -> Result<
         let after = row.rewrap(&old, &new, &entropy, &config.keys.deployment)?;
         rows.push((row, after));
     }
-    let when = (entropy.array()?, clock.now().as_microsecond());
-    keys::write_wrapped(pool, &ring, &rows, when).await?;
+    keys::write_wrapped(pool, &ring, &rows, &boot::stamp(config, clock)?).await?;
     boot::take_next_root(&config.keys.root)?;
     pool.empty_log().await?;
     Ok(rows.len())

@@ -3,7 +3,6 @@
 use crate::cli::{Failure, boot};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::crypto::Entropy;
 use crate::domain::municipality::{District, Municipality};
 use crate::domain::partner::{Issuer, Partner, PartnerKind, PartnerStatus, Slug, Territory};
 use crate::domain::partner_number::PartnerNumber;
@@ -152,7 +151,7 @@ pub async fn run(file: &Path, dry_run: bool, config: &Path) -> Result<String, Fa
     let config = Config::read(config).map_err(Failure::usage)?;
     let pool = boot::pool(&config).await?;
     let keyring = boot::keyring(&config, &pool).await?;
-    let when = (Entropy::system().array()?, Clock::System.now().as_microsecond());
-    partners::apply(&pool, &keyring, &partners, &territories, when).await?;
+    let stamp = boot::stamp(&config, &Clock::System)?;
+    partners::apply(&pool, &keyring, &partners, &territories, &stamp).await?;
     Ok(format!("{told}: applied"))
 }

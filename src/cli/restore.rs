@@ -10,7 +10,6 @@ use crate::audit::epoch::{Acknowledged, next};
 use crate::cli::{Failure, boot, print};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::crypto::Entropy;
 use crate::crypto::digest::hex;
 use crate::crypto::keyring::Keyring;
 use crate::domain::partner::Slug;
@@ -73,9 +72,8 @@ pub async fn acknowledge(args: &RestoreArgs) -> Result<(), Failure> {
     let lost = Checkpoint::parse_and_verify(&lost, &keys)?;
     let entry = entry(&keyring, reason, lost, [&by, &second])?;
     let log = next(&head.log).ok_or_else(|| Failure::new("the log has no epoch"))?;
-    let now = Clock::System.now().as_microsecond();
-    let begun =
-        ledger::begin_epoch(&pool, &keyring, &log, &entry, Entropy::system().array()?, now).await?;
+    let stamp = boot::stamp(&config, &Clock::System)?;
+    let begun = ledger::begin_epoch(&pool, &keyring, &log, &entry, &stamp).await?;
     archive.replace(&begun.signed())?;
     pool.close().await;
     print(&format!(

@@ -3,6 +3,7 @@
 use crate::audit::entry::{Code, Entry, Event, Outcome};
 use crate::crypto::keyring::{KeyPurpose, KeyState, Keyring, WrappedKey};
 use crate::crypto::seal::WrappedCaseKey;
+use crate::store::ledger::Stamp;
 use crate::store::pool::{Conn, on_conn, on_db};
 use crate::store::{Pool, StoreError, ledger};
 use sqlx::{Connection, Row};
@@ -84,18 +85,18 @@ pub async fn step(
     keyring: &Keyring,
     purpose: KeyPurpose,
     step: Step,
-    when: ([u8; 8], i64),
+    stamp: &Stamp,
 ) -> Result<bool, StoreError> {
     match pool {
         Pool::Sqlite { write, .. } => {
             let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
-            let done = stepped(&mut Conn::Sqlite(&mut tx), keyring, purpose, step, when).await?;
+            let done = stepped(&mut Conn::Sqlite(&mut tx), keyring, purpose, step, stamp).await?;
             tx.commit().await?;
             Ok(done)
         }
         Pool::Postgres(db) => {
             let mut tx = db.begin().await?;
-            let done = stepped(&mut Conn::Postgres(&mut tx), keyring, purpose, step, when).await?;
+            let done = stepped(&mut Conn::Postgres(&mut tx), keyring, purpose, step, stamp).await?;
             tx.commit().await?;
             Ok(done)
         }
@@ -107,7 +108,7 @@ async fn stepped(
     keyring: &Keyring,
     purpose: KeyPurpose,
     step: Step,
-    when: ([u8; 8], i64),
+    stamp: &Stamp,
 ) -> Result<bool, StoreError> {
     const RETIRE: &str = "UPDATE key_ring SET state = 'verify-only' \
         WHERE purpose = $1 AND state = 'active' AND version <> $2";
@@ -137,7 +138,7 @@ async fn stepped(
         let mut entry = Entry::new(Event::KeyRotated, Outcome::Allow);
         let fields = [format!("{}:{version}", purpose.as_str()), word.to_owned()];
         entry.fields = fields.iter().filter_map(|field| Code::parse(field).ok()).collect();
-        ledger::record(conn, head, keyring, &entry, when).await?;
+        ledger::record(conn, head, keyring, &entry, stamp).await?;
     }
     Ok(done)
 }
@@ -152,17 +153,17 @@ pub async fn write_wrapped(
     pool: &Pool,
     keyring: &Keyring,
     rows: &[(WrappedKey, WrappedKey)],
-    when: ([u8; 8], i64),
+    stamp: &Stamp,
 ) -> Result<(), StoreError> {
     match pool {
         Pool::Sqlite { write, .. } => {
             let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
-            write_rows(&mut Conn::Sqlite(&mut tx), keyring, rows, when).await?;
+            write_rows(&mut Conn::Sqlite(&mut tx), keyring, rows, stamp).await?;
             Ok(tx.commit().await?)
         }
         Pool::Postgres(db) => {
             let mut tx = db.begin().await?;
-            write_rows(&mut Conn::Postgres(&mut tx), keyring, rows, when).await?;
+            write_rows(&mut Conn::Postgres(&mut tx), keyring, rows, stamp).await?;
             Ok(tx.commit().await?)
         }
     }
@@ -172,7 +173,7 @@ async fn write_rows(
     conn: &mut Conn<'_>,
     keyring: &Keyring,
     rows: &[(WrappedKey, WrappedKey)],
-    when: ([u8; 8], i64),
+    stamp: &Stamp,
 ) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE key_ring SET wrapped = $3 \
         WHERE purpose = $1 AND version = $2 AND wrapped = $4";
@@ -195,7 +196,7 @@ async fn write_rows(
     }
     let mut entry = Entry::new(Event::KeyRotated, Outcome::Allow);
     entry.fields = Code::parse("root").into_iter().collect();
-    ledger::record(conn, head, keyring, &entry, when).await?;
+    ledger::record(conn, head, keyring, &entry, stamp).await?;
     Ok(())
 }
 

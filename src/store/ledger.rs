@@ -305,6 +305,17 @@ pub async fn page(pool: &Pool, from: u64, limit: u32) -> Result<Vec<StoredLeaf>,
         .collect())
 }
 
+/// What a tool beside the gateway puts on its entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    /// Random id of the process run.
+    pub boot: [u8; 8],
+    /// When, in microseconds since 1970.
+    pub at_us: i64,
+    /// Hash of the policy set the deployment is configured with.
+    pub policies: [u8; 32],
+}
+
 /// Begins a new epoch of the log: `log` is its name from here on, and `entry` its first entry.
 ///
 /// # Errors
@@ -314,21 +325,20 @@ pub async fn begin_epoch(
     keyring: &Keyring,
     log: &str,
     entry: &Entry,
-    boot: [u8; 8],
-    at_us: i64,
+    stamp: &Stamp,
 ) -> Result<Head, StoreError> {
     match pool {
         Pool::Sqlite { write, .. } => {
             let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
             let mut conn = Conn::Sqlite(&mut tx);
-            let head = epoch(&mut conn, keyring, log, entry, boot, at_us).await?;
+            let head = epoch(&mut conn, keyring, log, entry, stamp).await?;
             tx.commit().await?;
             Ok(head)
         }
         Pool::Postgres(db) => {
             let mut tx = db.begin().await?;
             let mut conn = Conn::Postgres(&mut tx);
-            let head = epoch(&mut conn, keyring, log, entry, boot, at_us).await?;
+            let head = epoch(&mut conn, keyring, log, entry, stamp).await?;
             tx.commit().await?;
             Ok(head)
         }
@@ -340,14 +350,13 @@ async fn epoch(
     keyring: &Keyring,
     log: &str,
     entry: &Entry,
-    boot: [u8; 8],
-    at_us: i64,
+    stamp: &Stamp,
 ) -> Result<Head, StoreError> {
     const SQL: &str = "UPDATE audit_head SET log = $1 WHERE id = 1";
     let mut head = lock_head(conn, None).await?;
     log.clone_into(&mut head.log);
     on_conn!(conn, |db| sqlx::query(SQL).bind(log).execute(&mut **db).await?.rows_affected());
-    record(conn, head, keyring, entry, (boot, at_us)).await
+    record(conn, head, keyring, entry, stamp).await
 }
 
 /// Writes one entry behind a head that is locked: for what is not written by the writer.
@@ -356,9 +365,11 @@ pub(super) async fn record(
     mut head: Head,
     keyring: &Keyring,
     entry: &Entry,
-    (boot, at_us): ([u8; 8], i64),
+    stamp: &Stamp,
 ) -> Result<Head, StoreError> {
-    let placed = place(&mut head, std::slice::from_ref(entry), boot, at_us)?;
+    let mut entry = entry.clone();
+    entry.policy.hash = Some(stamp.policies);
+    let placed = place(&mut head, std::slice::from_ref(&entry), stamp.boot, stamp.at_us)?;
     append(conn, &placed, &mut head, keyring).await?;
     Ok(head)
 }

@@ -10,6 +10,7 @@ use crate::domain::partner::{Issuer, Partner, PartnerKind, PartnerStatus, Slug, 
 use crate::domain::partner_number::PartnerNumber;
 use crate::domain::referral::Source;
 use crate::ids::PartnerId;
+use crate::store::ledger::Stamp;
 use crate::store::pool::{Conn, on_conn, on_db};
 use crate::store::{Pool, StoreError, ledger};
 use sqlx::Row;
@@ -196,17 +197,17 @@ pub async fn apply(
     keyring: &Keyring,
     partners: &[Partner],
     territories: &[Territory],
-    when: ([u8; 8], i64),
+    stamp: &Stamp,
 ) -> Result<(), StoreError> {
     match pool {
         Pool::Sqlite { write, .. } => {
             let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
-            changed(&mut Conn::Sqlite(&mut tx), keyring, partners, territories, when).await?;
+            changed(&mut Conn::Sqlite(&mut tx), keyring, partners, territories, stamp).await?;
             tx.commit().await?;
         }
         Pool::Postgres(db) => {
             let mut tx = db.begin().await?;
-            changed(&mut Conn::Postgres(&mut tx), keyring, partners, territories, when).await?;
+            changed(&mut Conn::Postgres(&mut tx), keyring, partners, territories, stamp).await?;
             tx.commit().await?;
         }
     }
@@ -218,7 +219,7 @@ async fn changed(
     keyring: &Keyring,
     partners: &[Partner],
     territories: &[Territory],
-    when: ([u8; 8], i64),
+    stamp: &Stamp,
 ) -> Result<(), StoreError> {
     // Locked first: whoever decides about a release holds the same lock.
     let head = ledger::lock_head(conn, None).await?;
@@ -232,7 +233,7 @@ async fn changed(
         format!("register:{}", version_on(conn).await?),
     ];
     entry.fields = fields.iter().filter_map(|field| Code::parse(field).ok()).collect();
-    ledger::record(conn, head, keyring, &entry, when).await?;
+    ledger::record(conn, head, keyring, &entry, stamp).await?;
     Ok(())
 }
 

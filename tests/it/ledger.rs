@@ -449,3 +449,28 @@ async fn the_audit_verbs_tell_a_wrong_call_from_a_ledger_that_cannot_be_read() {
     std::fs::write(config.join("buurtpoort.toml"), gone).expect("written");
     assert_eq!(audit(&world, &["verify"]).code, 2, "the database is not there");
 }
+
+on_both! {
+    /// Who reads an entry later can say under which configuration and which policies it was written: also what a
+    /// tool beside the gateway wrote before it started.
+    async fn each_entry_says_under_which_policies_it_was_written(world: World) {
+        world.referral().await;
+        let said = audit(world, &["export"]);
+        let leaves = said.lines().into_iter().skip(1).map(|row| {
+            let leaf = STANDARD.decode(row[1].as_str().expect("a leaf")).expect("base64");
+            serde_json::from_slice::<Value>(&leaf).expect("JSON")
+        });
+        let leaves: Vec<_> = leaves.collect();
+        let events: BTreeSet<_> = leaves.iter().filter_map(|leaf| leaf["ev"].as_str()).collect();
+        let written = ["partner.changed", "config.changed", "policy.loaded", "referral.accepted"];
+        assert!(written.iter().all(|event| events.contains(event)), "{events:?}");
+        for leaf in &leaves {
+            assert_eq!(leaf["policy"]["hash"], leaves[0]["policy"]["hash"], "{leaf}");
+        }
+        assert_eq!(leaves[0]["policy"]["hash"].as_str().map(str::len), Some(64), "{}", leaves[0]);
+        let config = std::fs::read(world.dir().join("buurtpoort.toml")).expect("read");
+        let digest = format!("config:{}", buurtpoort::crypto::digest::hex(&buurtpoort::crypto::digest::sha256(&config)));
+        let changed = leaves.iter().find(|leaf| leaf["ev"] == "config.changed").expect("one");
+        assert_eq!(changed["fields"], json!([digest]));
+    }
+}

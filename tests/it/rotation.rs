@@ -8,6 +8,7 @@ use buurtpoort::cli::keys::{self, Rotated};
 use buurtpoort::crypto::keyring::{KeyPurpose, KeyState, Keyring, RootKey, WrappedKey};
 use buurtpoort::crypto::seal::WrappedCaseKey;
 use buurtpoort::ids::CaseId;
+use buurtpoort::store::ledger::Stamp;
 use buurtpoort::store::{cases, keys as rows};
 use std::time::Duration;
 
@@ -159,7 +160,8 @@ on_both! {
         let (pool, ring) = (&gateway.store.pool, &gateway.keyring);
         let read = async || rows::load(pool).await.expect("keys");
         let pair = |row: &WrappedKey| (row.clone(), row.clone());
-        let write = async |keys: &[_]| rows::write_wrapped(pool, ring, keys, ([7; 8], 1)).await;
+        let stamp = Stamp { boot: [7; 8], at_us: 1, policies: [7; 32] };
+        let write = async |keys: &[_]| rows::write_wrapped(pool, ring, keys, &stamp).await;
         let all: Vec<_> = read().await.iter().map(pair).collect();
         assert!(write(&all).await.is_ok(), "control: as they were read");
         assert!(write(&all[1..]).await.is_err(), "one more than was read");

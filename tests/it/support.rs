@@ -12,6 +12,7 @@ use buurtpoort::cli::partners::{RegisterFile, parse};
 use buurtpoort::cli::watch;
 use buurtpoort::clock::{Clock, TestClock};
 use buurtpoort::store::health::State;
+use buurtpoort::store::ledger::Stamp;
 use buurtpoort::store::partners;
 use buurtpoort::telemetry;
 use buurtpoort::tls::client;
@@ -288,8 +289,8 @@ impl World {
         let (them, territories) = parse(&text).unwrap_or_else(|f| panic!("{}", f.message));
         let gateway = &self.booted.api.gateway;
         let (pool, ring) = (&gateway.store.pool, &gateway.keyring);
-        let when = ([3; 8], self.now().as_microsecond());
-        partners::apply(pool, ring, &them, &territories, when).await.expect("applied");
+        let stamp = Stamp { boot: [3; 8], at_us: self.now().as_microsecond(), policies: [3; 32] };
+        partners::apply(pool, ring, &them, &territories, &stamp).await.expect("applied");
     }
 
     /// As [`Self::apply`], and has the gateway read it at once.

@@ -1,7 +1,7 @@
 //! Every route of the API listener against every kind of caller, and what HTTP itself lets a caller try.
 //!
 //! The table below is written from `api.md`, not from the code: a route that is not in it fails
-//! [`every_route_is_in_the_table`]. "On record" means one ledger entry with outcome deny or error;
+//! [`pol_02_every_route_is_in_the_table`]. "On record" means one ledger entry with outcome deny or error;
 //! what is refused before the ledger is looked at shows in the counters of the admin listener.
 
 use crate::programme::SUPPORT;
@@ -17,7 +17,8 @@ use buurtpoort::config::Config;
 use buurtpoort::domain::partner_number::PartnerNumber;
 use buurtpoort::http::openapi;
 use buurtpoort::http::server::Sockets;
-use buurtpoort::store::{ledger, partners};
+use buurtpoort::store::ledger::{self, Stamp};
+use buurtpoort::store::partners;
 use buurtpoort::tls::client;
 use buurtpoort::tls::reload::{IdentityFiles, OutboundFiles};
 use reqwest::{Client, Method};
@@ -323,7 +324,7 @@ fn known_routes() -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn every_route_is_in_the_table() {
+fn pol_02_every_route_is_in_the_table() {
     let table: BTreeSet<_> =
         ROUTES.iter().map(|r| (r.method.to_owned(), r.path.to_owned())).collect();
     assert_eq!(table.len(), ROUTES.len(), "each route once");
@@ -1287,8 +1288,8 @@ async fn frugal(world: &World, per_second: u32) -> SocketAddr {
     let register = std::fs::read_to_string(world.dir().join("partners.toml")).expect("a register");
     let (them, territories) = parse(&register).expect("a register");
     let ring = boot::keyring(&config, &pool).await.expect(ok);
-    let when = ([4; 8], clock.now().as_microsecond());
-    partners::apply(&pool, &ring, &them, &territories, when).await.expect(ok);
+    let stamp = Stamp { boot: [4; 8], at_us: clock.now().as_microsecond(), policies: [4; 32] };
+    partners::apply(&pool, &ring, &them, &territories, &stamp).await.expect(ok);
     pool.close().await;
     drop(pool);
     let booted = Arc::new(boot::boot(config, clock, boot::Claim::Alone).await.expect(ok));
