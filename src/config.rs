@@ -5,6 +5,7 @@
 
 use crate::audit::epoch;
 use crate::crypto::digest::sha256;
+use crate::telemetry;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -135,6 +136,13 @@ fn checkpoints() -> PathBuf {
     PathBuf::from("checkpoints")
 }
 
+/// Whether an issuer is scheme and host alone: its metadata lies at a path below it.
+fn is_origin(issuer: &str) -> bool {
+    issuer
+        .strip_prefix("https://")
+        .is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#']))
+}
+
 const fn low_space() -> u64 {
     512
 }
@@ -246,7 +254,11 @@ impl Config {
             least_space_mib <= low_space_mib && *low_space_mib < 1 << 30,
             "ledger.least-space-mib: must be at most ledger.low-space-mib",
         )?;
-        rule(self.tokens.issuer.starts_with("https://"), "tokens.issuer: must be an https URL")
+        rule(is_origin(&self.tokens.issuer), "tokens.issuer: must be an https URL without a path")?;
+        rule(
+            telemetry::is_filter(&self.log.filter),
+            "log.filter: must be a filter as RUST_LOG has it",
+        )
     }
 
     fn rebase(&mut self, base: &Path) -> Result<(), ConfigError> {

@@ -16,6 +16,7 @@ pub mod bsn;
 pub mod case;
 pub mod consent;
 pub mod identity;
+pub mod likeness;
 pub mod municipality;
 pub mod pairing;
 pub mod partner;

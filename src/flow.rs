@@ -32,6 +32,7 @@ pub mod decoy;
 pub mod erase;
 pub mod figures;
 pub mod goals;
+pub mod links;
 mod on_case;
 mod on_support;
 pub mod pair;

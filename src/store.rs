@@ -32,6 +32,7 @@ pub mod idempotency;
 pub mod identities;
 pub mod keys;
 pub mod ledger;
+pub mod links;
 pub mod migrate;
 pub mod pairings;
 pub mod partners;

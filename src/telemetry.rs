@@ -16,10 +16,12 @@ use tracing_subscriber::registry::LookupSpan;
 /// Fields that may be logged: identifiers made here, routes, codes, counts, times.
 pub const FIELDS: &[&str] = &[
     "attempt",
+    "cause",
     "code",
     "count",
     "database",
     "duration_ms",
+    "erased",
     "error",
     "event",
     "kind",
@@ -35,10 +37,17 @@ pub const FIELDS: &[&str] = &[
     "route",
     "rule",
     "size",
+    "state",
     "status",
     "trace_id",
     "version",
 ];
+
+/// Whether `filter` is one: anything else would silently be `info`.
+#[must_use]
+pub fn is_filter(filter: &str) -> bool {
+    EnvFilter::try_new(filter).is_ok()
+}
 
 /// Starts logging to standard error. `filter` is as `RUST_LOG` has it.
 pub fn init(filter: &str) {

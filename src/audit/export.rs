@@ -158,7 +158,7 @@ pub fn authzen(line: &Line) -> Option<Value> {
     let entry = &line.entry;
     let policy = entry.policy.hash.as_ref()?;
     let mut reasons = entry.why.as_str().split(':');
-    let action = reasons.next().unwrap_or_default();
+    let action = reasons.next().filter(|action| !action.is_empty())?;
     let reasons: Vec<&str> = reasons.collect();
     Some(json!({
         "trace_id": line.trace(),

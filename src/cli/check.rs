@@ -6,6 +6,7 @@ use crate::cli::{Failure, boot, print};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::store::ledger;
+use crate::worker::archive::Archive;
 use std::path::Path;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,6 +19,7 @@ pub async fn run(path: &Path) -> Result<(), Failure> {
     let config = Config::read(path).map_err(Failure::usage)?;
     let booted = boot::boot(config, Clock::System, Claim::Share).await?;
     let gateway = &booted.api.gateway;
+    Archive::at(&booted.config.ledger.checkpoints).try_writing()?;
     let partners = gateway.register.load().partners().count();
     let head = ledger::head(&gateway.store.pool).await?;
     Checkpoint::parse_and_verify(&head.note, &gateway.keyring.ledger_public_keys())?;

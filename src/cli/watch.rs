@@ -6,7 +6,7 @@ use crate::cli::boot::{self, Booted, api_files, portal_files};
 use crate::cli::policies::proof;
 use crate::config::Config;
 use crate::flow::{decoy, retention};
-use crate::store::{idempotency, keys, partners};
+use crate::store::{idempotency, keys, links, partners};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -38,6 +38,20 @@ pub async fn changes(booted: Arc<Booted>) {
         }
         refresh_register(&booted).await;
         refresh_keys(&booted).await;
+        spread_tags(&booted).await;
+    }
+}
+
+/// Puts the tags of new referrals where they are found by. What is left over waits for the next second.
+async fn spread_tags(booted: &Booted) {
+    let pool = &booted.api.gateway.store.pool;
+    let done = match links::wait(pool).await {
+        Ok(false) => return,
+        Ok(true) => links::spread(pool).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = done {
+        tracing::warn!(error = %error, "links between referrals not looked for yet");
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::domain::age::AgeBand;
 use crate::domain::consent::{Consent, SubjectFacts, SubjectRef};
 use crate::domain::identity::{Disclosure, Secret};
+use crate::domain::likeness::Feature;
 use crate::domain::municipality::{District, Municipality};
 use crate::domain::person::Hint;
 use crate::domain::words::words;
@@ -265,6 +266,8 @@ pub struct NewReferral {
     pub disclosures: Vec<Disclosure>,
     /// The registrant's own name, sealed apart for stage `contact`.
     pub registrant: Option<Secret>,
+    /// By what the family may be known again.
+    pub likeness: Vec<Feature>,
     /// What the referrer is warned about.
     pub warnings: Vec<(String, Hint)>,
 }

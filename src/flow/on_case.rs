@@ -3,6 +3,7 @@
 use crate::audit::entry::{Code, Event, Object as LedgerObject, Outcome};
 use crate::crypto::seal::CaseKey;
 use crate::domain::case::CaseState;
+use crate::domain::likeness::Evidence;
 use crate::domain::pairing::furthest;
 use crate::domain::partner::Role;
 use crate::domain::referral::ReferralStatus;
@@ -22,6 +23,7 @@ use crate::store::pairings::PairingRow;
 use crate::store::referrals::ReferralRow;
 use crate::store::writer::{Found, FoundSupport, Question};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A case as it was found inside the deciding transaction.
@@ -38,6 +40,8 @@ pub(super) struct OpenCase<'a> {
     pub(super) origin: Option<&'a ReferralRow>,
     /// The pairing asked for.
     pub(super) pairing: Option<&'a PairingRow>,
+    /// What it has in common with the other case asked for.
+    pub(super) common: &'a BTreeSet<Evidence>,
     /// The support family asked for, or that of the pairing.
     pub(super) support: Option<&'a FoundSupport>,
 }
@@ -93,6 +97,8 @@ pub(super) enum Which {
     WithPairings(CaseId),
     /// A case, its pairings, and a support family to introduce it to.
     WithSupport(CaseId, SupportFamilyId),
+    /// A case, and another that may be about the same family.
+    WithOther(CaseId, CaseId),
     /// The case of a pairing, its pairings, and the support family.
     Pairing(PairingId),
     Referral(ReferralId),
@@ -113,6 +119,7 @@ impl Which {
             Self::WithSupport(id, support) => {
                 Question { case: Some(id), pairings: true, support: Some(support), ..asked }
             }
+            Self::WithOther(id, other) => Question { case: Some(id), other: Some(other), ..asked },
             Self::Pairing(id) => Question { pairing: Some(id), pairings: true, ..asked },
             Self::Referral(id) => Question { referral: Some(id), ..asked },
             Self::ReferralWithPairings(id) => {
@@ -196,6 +203,7 @@ fn decided<A: Action, T>(
         pairings: &found.pairings,
         origin: found.origin.as_ref(),
         pairing: found.pairing.as_ref(),
+        common: &found.common,
         support: found.support.as_ref(),
     };
     let facts = facts_for(&case);
@@ -257,6 +265,7 @@ fn as_long_as_a_foreign_case<T>(
             pairings: &[],
             origin: None,
             pairing: None,
+            common: &BTreeSet::new(),
             support: None,
         };
         std::hint::black_box((circumstance(&case), wish(&case, now)));

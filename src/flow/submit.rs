@@ -8,6 +8,7 @@ use crate::domain::case::Stage;
 use crate::domain::identity::{Disclosure, FieldGroup, Secret};
 use crate::domain::partner::{Slug, Territory};
 use crate::domain::referral::{NewReferral, ReferralStatus};
+use crate::flow::links;
 use crate::flow::on_case::ledger_object;
 use crate::flow::standing::{Basis, Standing};
 use crate::flow::witness::ledger_name;
@@ -155,6 +156,7 @@ fn prepare(
     let assignee = territory.automatic.then(|| territory.coordinator.clone());
     let name = |to: &Slug| ledger_name(&gateway.keyring, territory.organisation, to);
     let to = assignee.as_ref().map(name).transpose()?;
+    let tags = links::tags(&gateway.keyring, territory.organisation, &new.likeness)?;
     let status = match standing.stage {
         Some(Stage::Contact) => ReferralStatus::AwaitingConsent,
         _ if assignee.is_some() => ReferralStatus::Assigned,
@@ -196,6 +198,7 @@ fn prepare(
         facts,
         identity,
         key: wrapped,
+        tags,
         received_ms: now.as_millisecond(),
     };
     let assignment = assignee.map(|to| by_territory(case, to, now)).transpose()?;

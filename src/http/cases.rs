@@ -1,6 +1,7 @@
 //! `/v1/cases`: what coordinators and assigners work with.
 
 pub mod assign;
+pub mod links;
 pub mod read;
 pub mod release;
 pub mod rights;

@@ -26,6 +26,8 @@ use utoipa::OpenApi;
     cases::assign::assign_case,
     cases::assign::list_assignments,
     cases::transition::transition_case,
+    cases::links::list_links,
+    cases::links::decide_link,
     cases::rights::change_goal,
     cases::rights::erase_case,
     cases::rights::object_to_statistics,

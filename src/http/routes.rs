@@ -1,6 +1,6 @@
 //! Every route of the API listener.
 
-use crate::http::cases::{assign, read, release, rights, transition};
+use crate::http::cases::{assign, links, read, release, rights, transition};
 use crate::http::pairings::{evaluate, introduce, step};
 use crate::http::referrals::{follow, goals, submit};
 use crate::http::router::Router;
@@ -27,6 +27,8 @@ pub fn routes() -> Router {
         .add(post.clone(), "/v1/cases/{id}/assignments", assign::assign_case)
         .add(get.clone(), "/v1/cases/{id}/assignments", assign::list_assignments)
         .add(post.clone(), "/v1/cases/{id}/transitions", transition::transition_case)
+        .add(get.clone(), "/v1/cases/{id}/links", links::list_links)
+        .add(post.clone(), "/v1/cases/{id}/link-decisions", links::decide_link)
         .add(post.clone(), "/v1/cases/{id}/goals", rights::change_goal)
         .add(post.clone(), "/v1/cases/{id}/erasures", rights::erase_case)
         .add(post.clone(), "/v1/cases/{id}/objections", rights::object_to_statistics)

@@ -120,7 +120,7 @@ pub async fn read_definitions(
         "tables": [{
             "id": "year.referrals.source",
             "unit": "family",
-            "counts": "families referred in a calendar year (Europe/Amsterdam), by the capacity of who referred; referrals taken back are left out",
+            "counts": "families referred in a calendar year (Europe/Amsterdam), by the capacity of who referred; referrals taken back and families that object are left out",
         }],
         "method": {
             "name": "suppress-and-round",

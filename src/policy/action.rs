@@ -128,6 +128,10 @@ actions! {
     EvaluatePairing on CaseId = "evaluatePairing" for "monitoring";
     /// A coordinator says where a goal of the plan stands.
     ChangeGoals on CaseId = "changeGoals" for "coordination";
+    /// A coordinator sees which cases may be about the same family.
+    ListLinks on CaseId = "listLinks" for "intake";
+    /// A coordinator links two cases, keeps them apart, or takes that back.
+    DecideLink on CaseId = "decideLink" for "intake";
     /// A coordinator corrects what is kept of a family.
     CorrectCase on CaseId = "correctCase" for "access-request";
     /// A coordinator has a family erased.

@@ -8,7 +8,7 @@ use crate::domain::partner::Slug;
 use crate::domain::referral::{Composition, Profile, Source, Urgency};
 use crate::ids::{CaseId, PartnerId, ReferralId, ReleaseId};
 use crate::store::pool::{Conn, on_conn, on_db};
-use crate::store::{Pool, StoreError};
+use crate::store::{Pool, StoreError, links};
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -371,6 +371,7 @@ pub(super) async fn erase(conn: &mut Conn<'_>, id: CaseId, at_ms: i64) -> Result
         sqlx::query(case).bind(id.uuid()).bind(at_ms).execute(&mut **db).await?;
         gone
     });
+    links::erase(conn, id).await?;
     if gone == 1 { Ok(()) } else { Err(StoreError::Constraint) }
 }
 

@@ -5,6 +5,7 @@ use crate::ids::{CaseId, RequestId, SupportFamilyId};
 use crate::store::cases::{AssignmentRow, CaseChange, FactsRow, ReleaseRow};
 use crate::store::figures::FiguresRow;
 use crate::store::idempotency::IdempotencyRow;
+use crate::store::links::LinkRow;
 use crate::store::pairings::{EvaluationRow, PairingRow};
 use crate::store::referrals::{AcceptedReferral, OutboxRow, ReferralChange};
 use crate::store::reports::ReportRow;
@@ -72,6 +73,8 @@ pub struct Rows {
     pub erase_support: Option<SupportFamilyId>,
     /// A case whose family will not be counted from an instant on.
     pub object: Option<(CaseId, i64)>,
+    /// A decision whether two cases are about one family.
+    pub link: Option<LinkRow>,
     /// A version of a programme's report.
     pub report: Option<ReportRow>,
     /// Published figures.

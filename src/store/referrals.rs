@@ -37,6 +37,8 @@ pub struct AcceptedReferral {
     pub identity: Vec<u8>,
     /// The case key, wrapped.
     pub key: WrappedCaseKey,
+    /// By what the family may be known again ([`crate::store::links::pack`]).
+    pub tags: Vec<u8>,
     /// Milliseconds since the epoch.
     pub received_ms: i64,
 }
@@ -133,12 +135,12 @@ async fn insert_cases_sqlite(
 ) -> Result<(), StoreError> {
     const CASES: &str = "INSERT INTO case_file (id, referral_id, organisation_id, assignee, state, \
         source, urgency, municipality, district, composition, youngest, facts_version, facts, \
-        received_ms, changed_ms, version) \
+        received_ms, changed_ms, version, tags) \
         SELECT substr($1, key * 48 + 1, 16), substr($1, key * 48 + 17, 16), \
         substr($1, key * 48 + 33, 16), value ->> 0, 'new', value ->> 1, value ->> 2, value ->> 3, \
         value ->> 4, value ->> 5, value ->> 6, 1, substr($2, value ->> 7, value ->> 8), \
-        value ->> 9, value ->> 9, 1 FROM json_each($3)";
-    let (mut ids, mut facts) = (Joined::default(), Joined::default());
+        value ->> 9, value ->> 9, 1, substr($4, value ->> 10, value ->> 11) FROM json_each($3)";
+    let (mut ids, mut facts, mut tags) = <(Joined, Joined, Joined)>::default();
     let rows: Value = new
         .iter()
         .map(|n| {
@@ -146,6 +148,7 @@ async fn insert_cases_sqlite(
                 ids.push(id.as_bytes());
             }
             let (start, length) = facts.push(&n.facts);
+            let (tags, tags_length) = tags.push(&n.tags);
             json!([
                 n.assignee.as_ref().map(Slug::as_str),
                 n.source.as_str(),
@@ -157,10 +160,13 @@ async fn insert_cases_sqlite(
                 start,
                 length,
                 n.received_ms,
+                tags,
+                tags_length,
             ])
         })
         .collect();
-    sqlx::query(CASES).bind(ids.0).bind(facts.0).bind(rows.to_string()).execute(db).await?;
+    let query = sqlx::query(CASES).bind(ids.0).bind(facts.0).bind(rows.to_string());
+    query.bind(tags.0).execute(db).await?;
     Ok(())
 }
 
@@ -249,12 +255,12 @@ async fn insert_cases_postgres(
 ) -> Result<(), StoreError> {
     const CASES: &str = "INSERT INTO case_file (id, referral_id, organisation_id, assignee, state, \
         source, urgency, municipality, district, composition, youngest, facts_version, facts, \
-        received_ms, changed_ms, version) \
+        received_ms, changed_ms, version, tags) \
         SELECT id, referral, organisation, assignee, 'new', source, urgency, municipality, district, \
-        composition, youngest, 1, facts, at_ms, at_ms, 1 FROM unnest($1::uuid[], $2::uuid[], \
+        composition, youngest, 1, facts, at_ms, at_ms, 1, tags FROM unnest($1::uuid[], $2::uuid[], \
         $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], \
-        $10::text[], $11::bytea[], $12::bigint[]) AS new (id, referral, organisation, assignee, \
-        source, urgency, municipality, district, composition, youngest, facts, at_ms)";
+        $10::text[], $11::bytea[], $12::bigint[], $13::bytea[]) AS new (id, referral, organisation, \
+        assignee, source, urgency, municipality, district, composition, youngest, facts, at_ms, tags)";
     sqlx::query(CASES)
         .bind(new.iter().map(|n| n.case.uuid()).collect::<Vec<_>>())
         .bind(new.iter().map(|n| n.id.uuid()).collect::<Vec<_>>())
@@ -268,6 +274,7 @@ async fn insert_cases_postgres(
         .bind(new.iter().map(|n| n.profile.youngest.as_str()).collect::<Vec<_>>())
         .bind(new.iter().map(|n| n.facts.as_slice()).collect::<Vec<_>>())
         .bind(new.iter().map(|n| n.received_ms).collect::<Vec<_>>())
+        .bind(new.iter().map(|n| n.tags.as_slice()).collect::<Vec<_>>())
         .execute(&mut *db)
         .await?;
     Ok(())

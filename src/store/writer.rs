@@ -19,6 +19,7 @@ use crate::audit::committed::{Committed, SignedHead};
 use crate::audit::entry::{Entry, Outcome};
 use crate::audit::grown::Grown;
 use crate::crypto::keyring::Keyring;
+use crate::domain::likeness::Evidence;
 use crate::domain::partner::Slug;
 use crate::ids::{CaseId, PairingId, ReferralId, RequestId, SupportFamilyId};
 use crate::store::cases::CaseRow;
@@ -36,7 +37,7 @@ use crate::store::{Pool, StoreError, figures};
 use bulk::{Bulk, look_up};
 use jiff::Timestamp;
 use sqlx::Connection;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,6 +68,8 @@ pub struct Question {
     pub pairings: bool,
     /// A support family, who works with it and how many families it has.
     pub support: Option<SupportFamilyId>,
+    /// Another case: what the case has in common with it.
+    pub other: Option<CaseId>,
     /// The last version of a programme's report.
     pub report: Option<Arc<ReportKey>>,
     /// Whether figures of a gemeente and year were published before.
@@ -96,6 +99,8 @@ pub struct Found {
     pub support: Option<FoundSupport>,
     /// Another support family, read where the one asked for is not there: only to take as long.
     pub support_instead: Option<SupportRow>,
+    /// What the case, or the one read in its place, has in common with the other one asked for.
+    pub common: BTreeSet<Evidence>,
     /// Number and counts of the last version of the report asked for.
     pub report: Option<(i32, Vec<(String, i64)>)>,
     /// Whether the figures asked for are published.

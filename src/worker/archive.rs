@@ -94,9 +94,19 @@ impl Archive {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn begin(&self, head: &SignedHead) -> io::Result<()> {
+    pub fn begin(&self, head: &SignedHead) -> Result<(), ArchiveError> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
-        if self.latest()?.is_none() { self.put("latest", &head.note) } else { Ok(()) }
+        if self.latest()?.is_none() { Ok(self.put("latest", &head.note)?) } else { Ok(()) }
+    }
+
+    /// Tries to write there, and leaves nothing behind.
+    ///
+    /// # Errors
+    /// When nothing can be written.
+    pub fn try_writing(&self) -> Result<(), ArchiveError> {
+        let probe = self.directory.join(format!("probe-{}", std::process::id()));
+        fs::write(&probe, [])?;
+        Ok(fs::remove_file(probe)?)
     }
 
     /// Makes `head` the newest note, unless a newer one is there; keeps it for good where `keep`.

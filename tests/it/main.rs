@@ -30,6 +30,8 @@ mod leak;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod linkage;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod migrations;
@@ -41,6 +43,8 @@ mod openapi;
 mod pairing;
 #[cfg(test)]
 mod policy;
+#[cfg(test)]
+mod population;
 #[cfg(test)]
 mod process;
 #[cfg(test)]

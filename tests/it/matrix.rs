@@ -153,7 +153,7 @@ impl Order {
 }
 
 /// Done by a coordinator to what is hers, whatever became of consent.
-const HERS: [&str; 11] = [
+const HERS: [&str; 13] = [
     "readCase",
     "decideCaseConsent",
     "transitionCase",
@@ -161,6 +161,8 @@ const HERS: [&str; 11] = [
     "listPairings",
     "evaluatePairing",
     "changeGoals",
+    "listLinks",
+    "decideLink",
     "correctCase",
     "eraseCase",
     "objectToStatistics",

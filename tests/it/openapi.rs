@@ -17,6 +17,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("evaluation", "createEvaluation"),
     ("goal", "changeGoal"),
     ("identity-release", "releaseIdentity"),
+    ("link-decision", "decideLink"),
     ("objection", "objectToStatistics"),
     ("pairing", "createPairing"),
     ("pairing-step", "transitionPairing"),

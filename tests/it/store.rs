@@ -367,6 +367,7 @@ fn accepted(world: &World, id: ReferralId) -> AcceptedReferral {
     let register = world.booted.api.gateway.register.load();
     let partner = |name| register.named(name).expect("a partner of the demo").id;
     AcceptedReferral {
+        tags: Vec::new(),
         id,
         case: CaseId::new(),
         partner: partner(WIJKTEAM.0),

@@ -263,13 +263,18 @@ impl World {
         // Later than the others, so that it is the last of the list.
         self.later(1);
         let referral = self.referral().await;
+        (referral, self.assign_last().await)
+    }
+
+    /// Assigns the case that came last to anna, and returns its id.
+    pub(crate) async fn assign_last(&self) -> String {
         let waiting = self.get(LEA, "/v1/cases?assigned=false&limit=100").await;
         let items = waiting.body["items"].as_array().expect("a list");
         let case = items.last().expect("the case")["id"].as_str().expect("an id").to_owned();
         let to = json!({"coordinator": "anna"});
         let assigned = self.post(LEA, &format!("/v1/cases/{case}/assignments"), &to).await;
         assert_eq!(assigned.status, 201, "{}", assigned.raw);
-        (referral, case)
+        case
     }
 
     /// Anna asks for the identity behind a case.

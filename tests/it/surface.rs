@@ -153,6 +153,21 @@ const ROUTES: &[Route] = &[
         ..NOBODY
     },
     Route {
+        method: "GET",
+        path: "/v1/cases/{id}/links",
+        right: &[(ANNA, "")],
+        foreign: Some(BERT),
+        ..NOBODY
+    },
+    Route {
+        method: "POST",
+        path: "/v1/cases/{id}/link-decisions",
+        right: &[(ANNA, "")],
+        foreign: Some(BERT),
+        body: Some("link-decision"),
+        ..NOBODY
+    },
+    Route {
         method: "POST",
         path: "/v1/cases/{id}/erasures",
         right: &[(ANNA, "")],
@@ -344,6 +359,9 @@ fn pol_02_every_route_is_in_the_table() {
     assert_eq!(described.collect::<BTreeSet<_>>(), guarded);
 }
 
+/// The other case in the example of a decision about two.
+const TWIN: &str = "00000000-0000-4000-8000-000000000001";
+
 /// A gateway with one client a partner, a second organisation, and one object of each sort.
 struct Hall<'w> {
     world: &'w World,
@@ -352,6 +370,8 @@ struct Hall<'w> {
     /// A referral with a plan that [`CASE_MANAGER`] takes part in.
     plan: String,
     case: String,
+    /// Another case, about the same family.
+    twin: String,
     figures: String,
     /// A support family, and a pairing of another case with another one.
     support: String,
@@ -363,6 +383,7 @@ struct Hall<'w> {
 impl<'w> Hall<'w> {
     async fn open(world: &'w World) -> Self {
         enrol(world, ELSEWHERE.0, "00000099000000015000", "coordination").await;
+        let (_, twin) = world.assigned_case().await;
         let (referral, case) = world.assigned_case().await;
         let [_, _, support, pairing] = world.introduced().await;
         let releases = world.get(GEMEENTE, "/v1/statistics/releases").await;
@@ -373,7 +394,7 @@ impl<'w> Hall<'w> {
         assert_eq!(plan.len(), 36, "{}", sent.raw);
         let spare = RefCell::new(support.clone());
         let clients = RefCell::default();
-        Self { world, clients, referral, plan, case, figures, support, pairing, spare }
+        Self { world, clients, referral, plan, case, twin, figures, support, pairing, spare }
     }
 
     fn client(&self, partner: &str) -> Client {
@@ -435,7 +456,7 @@ impl<'w> Hall<'w> {
             request = request.header("Idempotency-Key", self.world.key());
         }
         if let Some(content) = route.content() {
-            let content = content.replace(SUPPORT, &self.spare.borrow());
+            let content = content.replace(SUPPORT, &self.spare.borrow()).replace(TWIN, &self.twin);
             request = request.header("Content-Type", route.media()).body(content);
         }
         request
@@ -1010,7 +1031,8 @@ async fn inp_10_11_64_kib_are_taken_and_one_byte_more_is_413() {
     for route in ROUTES.iter().filter(|route| route.content().is_some()) {
         let who = route.right.first().map_or(WIJKTEAM, |(who, _)| *who);
         let id = hall.fresh(route).await;
-        let content = route.content().unwrap_or_default().replace(SUPPORT, &hall.spare.borrow());
+        let content = route.content().unwrap_or_default();
+        let content = content.replace(SUPPORT, &hall.spare.borrow()).replace(TWIN, &hall.twin);
         let path = filled(route.path, &id);
         for (size, large) in [(65_536, false), (65_537, true)] {
             let what = format!("{size} {}", route.name());

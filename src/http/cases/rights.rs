@@ -53,12 +53,12 @@ pub struct GoalRequest {
 /// What was done.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DoneReply {
-    /// `erased`, `not-counted`, or the status of the goal.
+    /// `erased`, `not-counted`, the status of the goal, or the decision about two cases.
     pub status: &'static str,
 }
 
 /// Reads a body of one or two terms, and refuses numbers that may not stand anywhere.
-fn checked<'a, W: Deserialize<'a>, T>(
+pub(super) fn checked<'a, W: Deserialize<'a>, T>(
     body: &'a [u8],
     read: impl FnOnce(&mut Reading, &W) -> Option<T>,
 ) -> Result<T, Problem> {

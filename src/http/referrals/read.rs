@@ -64,6 +64,7 @@ fn parts(r: &mut Reading, wire: &shape::Referral, now: Timestamp) -> Option<NewR
         profile: Profile { municipality, district, composition: composition?, youngest },
         disclosures: seal::groups(wire),
         registrant: seal::registrant(wire, applicant.as_ref()),
+        likeness: seal::likeness(wire),
         warnings: seal::warnings(wire),
         applicant,
         subjects,

@@ -4,6 +4,7 @@
 
 use crate::domain::consent::SubjectRef;
 use crate::domain::identity::{Disclosure, FieldGroup, Secret};
+use crate::domain::likeness::{Feature, Reached, Someone, features};
 use crate::domain::person::{Hint, hints};
 use crate::http::referrals::shape;
 use crate::http::wire::Field;
@@ -95,6 +96,34 @@ pub(super) fn registrant(wire: &shape::Referral, who: Option<&SubjectRef>) -> Op
     let own = |s: &&shape::Subject| there(&s.label).is_some_and(|l| l == label);
     let subject = items(&wire.subjects).find(own)?;
     Some(Secret::new(object([("ref", json!(label)), ("name", name(&subject.name))]).to_string()))
+}
+
+/// By what the family may be known again when it is referred once more.
+pub(super) fn likeness(wire: &shape::Referral) -> Vec<Feature> {
+    fn value(field: &Field<String>) -> Option<&str> {
+        there(field).map(String::as_str)
+    }
+    let persons: Vec<Someone<'_>> = items(&wire.subjects)
+        .filter_map(|subject| {
+            let name = there(&subject.name)?;
+            Some(Someone {
+                given_names: value(&name.given_names)?,
+                surname: value(&name.surname)?,
+                // A part of a date is too little to know somebody by.
+                birth_date: value(&subject.birth_date)
+                    .filter(|text| text.len() == 10 && !text.contains("-00")),
+                child: value(&subject.role) == Some("youth"),
+            })
+        })
+        .collect();
+    let contact = there(&wire.contact);
+    let address = contact.and_then(|contact| there(&contact.address));
+    let reached = Reached {
+        phone: contact.and_then(|contact| value(&contact.phone)),
+        email: contact.and_then(|contact| value(&contact.email)),
+        address: address.and_then(|at| Some((value(&at.postcode)?, value(&at.number)?))),
+    };
+    features(&persons, reached)
 }
 
 /// What the free text seems to hold that belongs elsewhere.

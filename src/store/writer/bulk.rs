@@ -9,7 +9,9 @@ use crate::store::effect::Rows;
 use crate::store::idempotency::{self, Remembered, Scope};
 use crate::store::pool::Conn;
 use crate::store::referrals::{self, AcceptedReferral};
-use crate::store::{StoreError, figures, keys, pairings, partners, reports, support_families};
+use crate::store::{
+    StoreError, figures, keys, links, pairings, partners, reports, support_families,
+};
 use std::collections::{BTreeSet, HashMap};
 
 /// Rows of new referrals wait here and go in with one statement a table.
@@ -59,6 +61,9 @@ impl Bulk {
         }
         if let Some(change) = rows.support_change {
             support_families::change(conn, &change).await?;
+        }
+        if let Some(link) = rows.link {
+            links::insert(conn, &link).await?;
         }
         if let Some(report) = rows.report {
             reports::insert(conn, &report).await?;
@@ -131,6 +136,9 @@ pub(super) async fn look_up(
         if found.case.is_some() {
             (found.pairings, found.origin) = (pairings, origin);
         }
+    }
+    if let (Some(other), Some(case)) = (question.other, read) {
+        found.common = links::common(conn, case.id, other).await?;
     }
     if let Some(known) = question.register {
         found.register_moved = partners::version_on(conn).await? != known;

@@ -1,0 +1,140 @@
+//! A family that was referred twice: proposed to the coordinator who holds the case, who links the two cases, keeps
+//! them apart, or takes that back. Nothing is merged.
+//!
+//! # Invariants
+//! * A referrer's answer, and its time, are the same whether a family is known or not: what is compared here is
+//!   compared when the coordinator asks.
+//! * Kinds of evidence are told, no value; and nothing across organisations: their tags are under other keys.
+
+use crate::audit::entry::Event;
+use crate::crypto::keyring::Keyring;
+use crate::domain::likeness::{Evidence, Feature, Likelihood, LinkDecision, judge};
+use crate::flow::on_case::{OpenCase, Which, Wish, basis, on_case};
+use crate::flow::{Done, FlowError, Gateway};
+use crate::ids::{CaseId, PartnerId};
+use crate::policy::Allowed;
+use crate::policy::action::{DecideLink, ListLinks};
+use crate::policy::facts::Circumstance;
+use crate::policy::verdict::Note;
+use crate::store::StoreError;
+use crate::store::effect::Rows;
+use crate::store::links::{self, LinkRow};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// Another case that may be about the same family.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Which.
+    pub case: CaseId,
+    /// Whether the caller holds it too.
+    pub yours: bool,
+    /// How sure it is.
+    pub likelihood: Likelihood,
+    /// What they have in common.
+    pub evidence: Vec<Evidence>,
+    /// What was decided last.
+    pub decision: LinkDecision,
+}
+
+/// Keyed tags of what a family may be known again by, as they are kept. One key a kind and organisation.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] when there is no key.
+pub(super) fn tags(
+    keyring: &Keyring,
+    organisation: PartnerId,
+    likeness: &[Feature],
+) -> Result<Vec<u8>, StoreError> {
+    let region = organisation.to_string();
+    let tag = |feature: &Feature| {
+        let value = feature.value.reveal().as_bytes();
+        let tag = keyring.linkage_tag(feature.kind.as_str(), &region, value);
+        Ok((feature.kind, tag.or(Err(StoreError::Unavailable("linkage key")))?))
+    };
+    Ok(links::pack(&likeness.iter().map(tag).collect::<Result<Vec<_>, StoreError>>()?))
+}
+
+/// Cases that may be about the same family, likely ones first.
+///
+/// # Errors
+/// [`FlowError::NotFound`] when the case is not the caller's.
+pub async fn list(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<ListLinks>,
+    case: CaseId,
+) -> Result<Done<Vec<Link>>, FlowError> {
+    let subject = Arc::clone(allowed.subject());
+    let wish = |found: &OpenCase<'_>, _| Wish {
+        granted: Event::CaseRead,
+        note: Note { basis: basis(found.row), why: vec!["links"], ..Note::default() },
+        outcome: Ok((Rows::default(), found.standing.stage.is_some())),
+    };
+    let nothing = |_: &OpenCase<'_>| Circumstance::None;
+    let (permit, done) =
+        on_case(gateway, allowed, case, Which::Case(case), None, nothing, wish).await?;
+    if !done.value {
+        // Without consent nothing more is learned of a family than that it was referred.
+        return Ok(Done { value: Vec::new(), committed: done.committed });
+    }
+    let pool = &gateway.store.pool;
+    let found = links::candidates(pool, subject.partner, permit.object()).await?;
+    let link = |other: links::Candidate| {
+        let evidence: Vec<_> = other.common.into_iter().collect();
+        Some(Link {
+            case: other.case,
+            yours: other.assignee.as_ref() == Some(&subject.person),
+            likelihood: judge(&evidence)?,
+            evidence,
+            decision: other.decision,
+        })
+    };
+    let mut value: Vec<Link> = found.into_iter().filter_map(link).collect();
+    value.sort_by_key(|link| link.likelihood);
+    Ok(Done { value, committed: done.committed })
+}
+
+/// Keeps what a coordinator decided about two cases.
+///
+/// # Errors
+/// [`FlowError::NotFound`] when the case is not the caller's; [`FlowError::Rule`] when the two have too little in
+/// common to be proposed.
+pub async fn decide(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<DecideLink>,
+    case: CaseId,
+    other: CaseId,
+    decision: LinkDecision,
+) -> Result<Done<LinkDecision>, FlowError> {
+    let person = allowed.subject().person.clone();
+    let wish = move |found: &OpenCase<'_>, now: Timestamp| {
+        let evidence: Vec<_> = found.common.iter().copied().collect();
+        let link = LinkRow {
+            case: found.row.id,
+            other,
+            decision,
+            person: person.clone(),
+            at_ms: now.as_millisecond(),
+        };
+        let rows = Rows { link: Some(link), ..Rows::default() };
+        Wish {
+            granted: Event::LinkDecided,
+            note: Note {
+                basis: basis(found.row),
+                why: vec![decision.as_str()],
+                fields: evidence.iter().map(|kind| kind.as_str()).collect(),
+                ..Note::default()
+            },
+            outcome: judge(&evidence).ok_or(NOT_ALIKE).map(|_| (rows, decision)),
+        }
+    };
+    let nothing = |_: &OpenCase<'_>| Circumstance::None;
+    let which = Which::WithOther(case, other);
+    Ok(on_case(gateway, allowed, case, which, None, nothing, wish).await?.1)
+}
+
+const NOT_ALIKE: FlowError = FlowError::Rule {
+    pointer: "/case",
+    code: "not-alike",
+    rule: "must be a case that was proposed as the same family",
+};
