@@ -8,9 +8,12 @@
 //! 1,000 pairs a question; `BUURTPOORT_TIMING_PAIRS` asks for more. `scripts/test.sh` runs it by itself: beside other
 //! tests the planted wait drowns.
 
-use crate::support::{ANNA, BERT, Caller, POH_J, World, on_both};
+use crate::population::Draw;
+use crate::sql;
+use crate::support::{ANNA, BERT, Caller, POH_J, WIJKTEAM, World, example, on_both};
+use buurtpoort::store::links;
 use reqwest::{Client, Method};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// How far from 0.5 the measure may be: three standard errors of 1,000 pairs are 0.04.
@@ -140,5 +143,89 @@ on_both! {
         let [foreign, absent] = questions()[0].pairs(world, &case, (400, planted)).await;
         let told = auc(&foreign, &absent);
         assert!(told >= 0.9, "control: two milliseconds are seen, AUC {told:.3}");
+    }
+}
+
+/// A referral of a made-up family: of one shape and one length, whoever it is.
+fn referral_of(draw: &mut Draw) -> Value {
+    let mut letters = |n: usize| -> String {
+        (0..n).map(|_| char::from(b'a' + u8::try_from(draw.below(26)).expect("a letter"))).collect()
+    };
+    let (given, surname, child) = (letters(8), letters(12), letters(6));
+    let mut body = example("referral-wijkteam");
+    body["subjects"][0]["name"] = json!({"givenNames": given, "surname": surname});
+    body["subjects"][0]["birthDate"] = json!(format!(
+        "{}-{:02}-{:02}",
+        1970 + draw.below(30),
+        1 + draw.below(12),
+        1 + draw.below(28)
+    ));
+    body["subjects"][1]["name"] = json!({"givenNames": child, "surname": surname});
+    body["subjects"][1]["birthDate"] = json!(format!(
+        "{}-{:02}-{:02}",
+        2013 + draw.below(10),
+        1 + draw.below(12),
+        1 + draw.below(28)
+    ));
+    body["contact"]["phone"] = json!(format!("+316{:08}", draw.below(100_000_000)));
+    body["contact"]["email"] = json!(format!("{surname}@example.nl"));
+    body
+}
+
+/// How long a referrer waits for the answer to a referral, and its length.
+async fn referred(world: &World, client: &Client, token: &str, body: &Value) -> (Duration, usize) {
+    let request = client.post(world.url("/v1/referrals")).bearer_auth(token).json(body);
+    let request = request.header("Idempotency-Key", world.key()).build().expect("a request");
+    let start = Instant::now();
+    let answer = client.execute(request).await.expect("an answer");
+    let (status, text) = (answer.status().as_u16(), answer.text().await.expect("a body"));
+    let took = start.elapsed();
+    assert_eq!(status, 201, "{text}");
+    (took, text.len())
+}
+
+on_both! {
+    /// A referrer cannot tell from the answer, or from how long it takes, whether the family is known: 2,000 pairs of
+    /// one that was referred before and one that was not, while the gateway spreads their tags.
+    async fn ora_02_the_clock_does_not_tell_whether_a_family_is_known(world: World) {
+        let (mut draw, client) = (Draw::of(11), world.client(WIJKTEAM.0));
+        let known: Vec<Value> = (0..20).map(|_| referral_of(&mut draw)).collect();
+        let mut token = world.token(WIJKTEAM);
+        for body in &known {
+            referred(world, &client, &token, body).await;
+        }
+        let pool = world.booted.api.gateway.store.pool.clone();
+        let spreading = tokio::task::spawn_local(async move {
+            loop {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                links::spread(&pool).await.expect("written");
+            }
+        });
+        let mut times = [Vec::new(), Vec::new(), Vec::new()];
+        for nth in 0..2 * pairs() {
+            if nth % 500 == 499 {
+                token = world.token(WIJKTEAM);
+            }
+            let bodies = [known[nth % known.len()].clone(), referral_of(&mut draw)];
+            let order = if draw.happens(500) { [0, 1] } else { [1, 0] };
+            for which in order {
+                let (took, _) = referred(world, &client, &token, &bodies[which]).await;
+                times[which].push(took);
+                if which == 0 && nth < 400 {
+                    // The control: had it taken two milliseconds longer.
+                    let start = Instant::now();
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                    times[2].push(took + start.elapsed());
+                }
+            }
+        }
+        spreading.abort();
+        let [known, unknown, planted] = times;
+        let (told, seen) = (auc(&known, &unknown), auc(&planted, &unknown));
+        eprintln!("ORA-02 known family: AUC {told:.3} of {} pairs; planted {seen:.3}", known.len());
+        assert!((1.0 - TOLD..=TOLD).contains(&told), "AUC {told:.3}");
+        assert!(seen >= 0.9, "the measure sees two milliseconds: {seen:.3}");
+        let count = "SELECT COUNT(*) FROM linkage_tag";
+        assert!(sql::number(&world.booted.api.gateway.store.pool, count).await > 1_000, "control");
     }
 }
