@@ -17,6 +17,7 @@ pub mod policies;
 mod progress;
 pub mod restore;
 pub mod retention;
+pub mod scenario;
 pub mod serve;
 pub mod story;
 pub mod watch;
@@ -38,6 +39,8 @@ struct Cli {
 enum Verb {
     /// Make everything fresh, play the story of one referral over mutual TLS, then keep serving.
     Demo(demo::DemoArgs),
+    /// Play two years of the programme through the API, and count what was published.
+    Scenario(scenario::ScenarioArgs),
     /// Run the gateway.
     Serve(ConfigArgs),
     /// Bring the database to the schema of this program, and make the keys of a new deployment.
@@ -184,6 +187,7 @@ pub async fn run() -> ExitCode {
 async fn act(verb: Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Demo(args) => return demo::run(&args).await,
+        Verb::Scenario(args) => return scenario::run(&args).await,
         Verb::Serve(args) => serve::run(&args.config).await?,
         Verb::Migrate(args) => boot::migrate(&args).await?,
         Verb::Check(args) => check::run(&args.config).await?,

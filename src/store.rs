@@ -42,6 +42,7 @@ pub mod reports;
 pub mod rights;
 pub mod support_facts;
 pub mod support_families;
+pub mod tally;
 pub mod witness;
 pub mod writer;
 

@@ -76,7 +76,7 @@ pub struct DevPki {
 impl DevPki {
     /// Makes a new authority in `directory`, which must not exist, with a certificate for the
     /// server (`localhost`, 127.0.0.1, `::1`) and an empty revocation list. Everything is valid
-    /// from `now`: the authority 2 years, leaves 397 days, the list 30 days.
+    /// from `now`: the authority 3 years, leaves 762 days (a scenario plays two years), the list 30 days.
     ///
     /// # Errors
     /// [`PkiError::Exists`], or what the library or the file system refuses.

@@ -11,19 +11,22 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::tls::client;
 use crate::tls::reload::{IdentityFiles, OutboundFiles};
+use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// A complete referral of a wijkteam.
 pub const WIJKTEAM: &str = include_str!("../../examples/referral-wijkteam.json");
-const REGIETEAM: &str = include_str!("../../examples/referral-regieteam.json");
+pub(super) const REGIETEAM: &str = include_str!("../../examples/referral-regieteam.json");
 const SELF: &str = include_str!("../../examples/referral-self.json");
 
 /// Who speaks: partner, account, role.
-type Caller = (&'static str, &'static str, &'static str);
+pub(super) type Caller = (&'static str, &'static str, &'static str);
 
 const WIJKTEAM_ONE: Caller = ("wijkteam-nijmegen", "wijkteam-1", "referrer");
 const REGISSEUR: Caller = ("regieteam-nijmegen", "regisseur-1", "referrer");
@@ -43,6 +46,8 @@ pub struct Scene {
     keys: AtomicUsize,
     step: AtomicUsize,
     differs: AtomicBool,
+    /// One a partner: a handshake takes longer than most answers.
+    clients: Mutex<HashMap<String, reqwest::Client>>,
 }
 
 /// What came back.
@@ -74,6 +79,7 @@ impl Scene {
             keys: AtomicUsize::new(0),
             step: AtomicUsize::new(0),
             differs: AtomicBool::new(false),
+            clients: Mutex::default(),
         })
     }
 
@@ -83,11 +89,26 @@ impl Scene {
         format!("story-{}-{count}", self.clock.now().as_millisecond())
     }
 
-    async fn get(&self, who: Caller, path: &str) -> Result<Answer, Failure> {
+    /// The present instant.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Opens every connection anew from here on, with the certificates as they are then.
+    pub(super) fn forget_clients(&self) {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    pub(super) async fn get(&self, who: Caller, path: &str) -> Result<Answer, Failure> {
         self.call(who, Method::GET, path, None, None).await
     }
 
-    async fn post(&self, who: Caller, path: &str, body: &Value) -> Result<Answer, Failure> {
+    pub(super) async fn post(
+        &self,
+        who: Caller,
+        path: &str,
+        body: &Value,
+    ) -> Result<Answer, Failure> {
         let key = self.key();
         self.call(who, Method::POST, path, Some(body), Some(&key)).await
     }
@@ -131,6 +152,16 @@ impl Scene {
     }
 
     fn client(&self, partner: &str) -> Result<reqwest::Client, Failure> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(partner) {
+            return Ok(client.clone());
+        }
+        let client = self.new_client(partner)?;
+        clients.insert(partner.to_owned(), client.clone());
+        Ok(client)
+    }
+
+    fn new_client(&self, partner: &str) -> Result<reqwest::Client, Failure> {
         let pki = self.directory.join("pki");
         let files = OutboundFiles {
             authorities: pki.join("ca.pem"),
@@ -157,12 +188,20 @@ impl Scene {
 }
 
 impl Answer {
-    fn text(&self, pointer: &str) -> &str {
+    pub(super) const fn status(&self) -> u16 {
+        self.status
+    }
+
+    pub(super) const fn body(&self) -> &Value {
+        &self.body
+    }
+
+    pub(super) fn text(&self, pointer: &str) -> &str {
         self.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// Status and the beginning of the body.
-    fn brief(&self) -> String {
+    pub(super) fn brief(&self) -> String {
         let shown: String = self.raw.chars().take(420).collect();
         let more = if self.raw.chars().count() > 420 { " …" } else { "" };
         format!("{} {shown}{more}", self.status)

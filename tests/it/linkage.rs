@@ -1,10 +1,11 @@
 //! A family that is referred twice: how well it is known again, what a coordinator is shown of it, and that a
 //! referrer learns nothing.
 
-use crate::population::{Draw, Family, again, family};
+use crate::population::{Family, again, family};
 use crate::sql;
 use crate::support::{ANNA, Answer, POH_J, WIJKTEAM, World, example, on_both};
 use buurtpoort::audit::entry::{Event, Outcome};
+use buurtpoort::cli::scenario::draw::Draw;
 use buurtpoort::domain::likeness::{Evidence, Likelihood, Reached, Someone, features, judge};
 use buurtpoort::ids::CaseId;
 use buurtpoort::store::links;

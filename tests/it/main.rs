@@ -64,6 +64,8 @@ mod rights;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]
+mod scenario;
+#[cfg(test)]
 mod sql;
 #[cfg(test)]
 mod states;

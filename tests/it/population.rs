@@ -3,44 +3,12 @@
 //! Names are put together of syllables; a few are common and most are rare, as names are. A family that comes
 //! back has moved, changed its number or its name, or was written down with mistakes, each at the rate given.
 
-/// Draws that are the same for a seed (splitmix64).
-#[derive(Clone, Debug)]
-pub(crate) struct Draw(u64);
+use buurtpoort::cli::scenario::draw::Draw;
 
-impl Draw {
-    pub(crate) const fn of(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `n`.
-    pub(crate) fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
-
-    /// Yes, in `n` of a thousand.
-    pub(crate) fn happens(&mut self, per_mille: u64) -> bool {
-        self.below(1_000) < per_mille
-    }
-
-    pub(crate) fn one<T: Copy>(&mut self, of: &[T]) -> T {
-        let at = self.below(u64::try_from(of.len()).expect("a length"));
-        of[usize::try_from(at).expect("an index")]
-    }
-
-    /// An index below `n` of which small ones come more often: about as 1, 1/2, 1/3 …
-    fn common(&mut self, n: u64) -> u64 {
-        let octaves = u64::from(n.ilog2()) + 1;
-        let octave = 1_u64 << self.below(octaves);
-        (octave + self.below(octave)).min(n) - 1
-    }
+/// An index below `n` of which small ones come more often: about as 1, 1/2, 1/3 …
+fn common(draw: &mut Draw, n: u64) -> u64 {
+    let octave = 1_u64 << draw.below(u64::from(n.ilog2()) + 1);
+    (octave + draw.below(octave)).min(n) - 1
 }
 
 /// One person.
@@ -71,20 +39,21 @@ fn name(number: u64, end: bool) -> String {
     let mut draw = Draw::of(number.wrapping_mul(7_919).wrapping_add(u64::from(end)));
     let mut text = String::new();
     for _ in 0..=draw.below(2) + u64::from(!end) {
-        text.push_str(draw.one(&ONSETS));
-        text.push_str(draw.one(&CORES));
-        text.push_str(draw.one(&CODAS));
+        text.push_str(draw.one(&ONSETS).expect("one"));
+        text.push_str(draw.one(&CORES).expect("one"));
+        text.push_str(draw.one(&CODAS).expect("one"));
     }
     if end {
-        text.push_str(draw.one(&ENDS));
+        text.push_str(draw.one(&ENDS).expect("one"));
     }
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn surname(draw: &mut Draw) -> String {
-    let prefix = if draw.happens(200) { draw.one(&["van ", "de ", "van der "]) } else { "" };
-    format!("{prefix}{}", name(draw.common(9_000), true))
+    let prefix =
+        if draw.happens(200) { draw.one(&["van ", "de ", "van der "]).expect("one") } else { "" };
+    format!("{prefix}{}", name(common(draw, 9_000), true))
 }
 
 fn birth(draw: &mut Draw, years: std::ops::Range<u64>) -> String {
@@ -106,7 +75,7 @@ fn address(draw: &mut Draw) -> (String, String) {
 pub(crate) fn family(draw: &mut Draw) -> Family {
     let own = surname(draw);
     let person = |draw: &mut Draw, surname: &str, years, child| Person {
-        given: name(draw.common(700), false),
+        given: name(common(draw, 700), false),
         surname: surname.to_owned(),
         birth: birth(draw, years),
         child,
@@ -140,7 +109,7 @@ pub(crate) fn again(draw: &mut Draw, family: &Family) -> Family {
         later.phone = draw.happens(900).then(|| phone(draw));
     }
     if draw.happens(250) {
-        later.email = draw.happens(500).then(|| format!("post{}@example.nl", draw.next()));
+        later.email = draw.happens(500).then(|| format!("post{}@example.nl", draw.number()));
     }
     if draw.happens(80) {
         let (own, other) = (later.persons[0].surname.clone(), surname(draw));

@@ -8,9 +8,9 @@
 //! 1,000 pairs a question; `BUURTPOORT_TIMING_PAIRS` asks for more. `scripts/test.sh` runs it by itself: beside other
 //! tests the planted wait drowns.
 
-use crate::population::Draw;
 use crate::sql;
 use crate::support::{ANNA, BERT, Caller, POH_J, WIJKTEAM, World, example, on_both};
+use buurtpoort::cli::scenario::draw::Draw;
 use buurtpoort::store::links;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};

@@ -18,8 +18,8 @@ use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-const AUTHORITY_VALIDITY: SignedDuration = SignedDuration::from_hours(2 * 365 * 24);
-const LEAF_VALIDITY: SignedDuration = SignedDuration::from_hours(397 * 24);
+const AUTHORITY_VALIDITY: SignedDuration = SignedDuration::from_hours(3 * 365 * 24);
+const LEAF_VALIDITY: SignedDuration = SignedDuration::from_hours(762 * 24);
 const SUBJECT_SERIAL_NUMBER: [u64; 4] = [2, 5, 4, 5];
 const UZI_NAME: [u64; 4] = [2, 5, 5, 5];
 
@@ -92,7 +92,7 @@ impl Issued {
 }
 
 impl Authority {
-    /// A new authority, valid for 2 years from `now`.
+    /// A new authority, valid for 3 years from `now`.
     ///
     /// # Errors
     /// What the library refuses, or [`PkiError::Clock`].
@@ -191,7 +191,7 @@ impl Authority {
         })
     }
 
-    /// A certificate for `key`, by default a nameless client's, valid for 397 days from `now`;
+    /// A certificate for `key`, by default a nameless client's, valid for 762 days from `now`;
     /// `shape` may change anything before it is signed.
     ///
     /// # Errors

@@ -67,14 +67,14 @@ fn a_new_authority_has_its_files_and_only_its_owner_reads_them() {
 }
 
 #[test]
-fn validity_is_two_years_and_397_days_from_the_instant_given() {
+fn validity_is_three_years_and_762_days_from_the_instant_given() {
     let place = Place::new();
     let mut pki = DevPki::create(&place.0, now()).unwrap();
     let peer = pki.issue("wijkteam", &oin(), LeafKind::Client).unwrap();
-    assert_eq!(peer.not_after().to_string(), "2028-01-02T12:00:00Z");
+    assert_eq!(peer.not_after().to_string(), "2029-01-01T12:00:00Z");
     let (_, authority) = X509Certificate::from_der(pki.authority().certificate()).unwrap();
     let end = authority.validity().not_after.timestamp();
-    assert_eq!(Timestamp::from_second(end).unwrap().to_string(), "2028-11-30T12:00:00Z");
+    assert_eq!(Timestamp::from_second(end).unwrap().to_string(), "2029-11-30T12:00:00Z");
 }
 
 #[test]

@@ -1,0 +1,59 @@
+//! Two years of the programme through the API: what is counted from the gateway's rows is what was published, on
+//! both databases, and the same for the same seed.
+
+use crate::process::PROGRAM;
+use crate::support::{fresh_database, metrics};
+use buurtpoort::cli::scenario::report::Line;
+use buurtpoort::cli::scenario::{ScenarioArgs, Which, play};
+use std::path::Path;
+use std::process::Command;
+
+/// Plays a scenario and gives its comparison; its ledger verifies and fits its rows.
+async fn played(which: Which, seed: u64, dir: &Path, database: Option<String>) -> Vec<Line> {
+    buurtpoort::tls::install_default_provider();
+    let args = ScenarioArgs { which, seed, dir: dir.to_owned(), database, reset: false };
+    let lines =
+        play(&args, &metrics()).await.unwrap_or_else(|failure| panic!("{}", failure.message));
+    for verb in ["verify", "reconcile"] {
+        let config = dir.join("buurtpoort.toml");
+        let mut command = Command::new(PROGRAM);
+        let said = command.args(["audit", verb, "--config"]).arg(config).output().expect("it ran");
+        assert!(said.status.success(), "{verb}: {}", String::from_utf8_lossy(&said.stdout));
+    }
+    lines
+}
+
+fn wrong(lines: &[Line]) -> Vec<&Line> {
+    lines.iter().filter(|line| !line.agrees).collect()
+}
+
+#[actix_web::test]
+async fn the_region_is_counted_as_it_was_published_and_the_same_again() {
+    let place = tempfile::tempdir().expect("a directory");
+    let first = played(Which::Region, 1, &place.path().join("first"), None).await;
+    assert!(first.len() > 20 && wrong(&first).is_empty(), "{:?}", wrong(&first));
+    let again = played(Which::Region, 1, &place.path().join("again"), None).await;
+    assert_eq!(first, again);
+    if let Some(database) = fresh_database().await {
+        let other = played(Which::Region, 1, &place.path().join("other"), Some(database)).await;
+        assert_eq!(first, other, "PostgreSQL");
+    }
+}
+
+/// The control: another seed draws other families, and a programme that is not played is not counted.
+#[actix_web::test]
+async fn another_seed_is_another_story_with_the_published_figures() {
+    let place = tempfile::tempdir().expect("a directory");
+    let mut stories = Vec::new();
+    for seed in [2, 3] {
+        let dir = place.path().join(seed.to_string());
+        let lines = played(Which::Region, seed, &dir, None).await;
+        assert!(wrong(&lines).is_empty(), "{:?}", wrong(&lines));
+        stories.push(lines);
+    }
+    assert_ne!(stories[0], stories[1], "what is drawn is drawn");
+    let alone = played(Which::Hoogeveen, 1, &place.path().join("alone"), None).await;
+    let supports = alone.iter().find(|line| line.what == "support families registered");
+    assert_eq!(supports.expect("a line").counted, "8");
+    assert!(alone.iter().all(|line| line.town == "Hoogeveen"));
+}
