@@ -20,7 +20,7 @@ except ImportError:
     sys.exit(2)
 
 EVENTS = """referral.accepted referral.refused referral.withdrawn release.intent release.done release.aborted
-access.denied access.denied-more consent.given consent.refused consent.withdrawn assignment.made case.read case.transition
+access.denied access.denied-more access.requested consent.given consent.refused consent.withdrawn assignment.made case.read case.transition
 stats.published stats.read policy.loaded token.issued partner.changed key.rotated erase.done audit.read
 audit.resumed restore.acknowledged config.changed operator.action support.registered support.read support.moved
 pairing.made pairing.moved pairing.evaluated goals.changed case.corrected statistics.objected link.decided

@@ -24,8 +24,10 @@ use crate::store::{Store, StoreError};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 
+pub mod access;
 pub mod assign;
 pub mod cases;
+pub mod correct;
 mod deadlines;
 pub mod decide;
 pub mod decoy;
@@ -36,6 +38,7 @@ pub mod links;
 mod on_case;
 mod on_support;
 pub mod pair;
+pub mod pairings;
 mod plain;
 pub mod propose;
 pub mod referrals;

@@ -88,6 +88,11 @@ id!(
     random()
 );
 id!(
+    /// One request of a family to see what is kept of it.
+    AccessRequestId,
+    ordered()
+);
+id!(
     /// One evaluation of a pairing.
     EvaluationId,
     ordered()

@@ -21,6 +21,7 @@
 
 use std::sync::Arc;
 
+pub mod access;
 pub mod cases;
 pub mod census;
 pub mod denials;

@@ -137,6 +137,7 @@ const fn action_code(event: Event) -> &'static str {
         | Event::PairingEvaluated
         | Event::GoalsChanged
         | Event::CaseCorrected
+        | Event::AccessRequested
         | Event::StatisticsObjected
         | Event::LinkDecided => "U",
         Event::EraseDone => "D",
@@ -260,6 +261,7 @@ fn words(entry: &Entry) -> &'static str {
         (Event::PairingMoved, _) => "took a pairing a step further, or ended it",
         (Event::PairingEvaluated, _) => "evaluated a pairing",
         (Event::GoalsChanged, _) => "said where a goal of the plan stands",
+        (Event::AccessRequested, _) => "kept that somebody asked to see what is kept",
         (Event::CaseCorrected, _) => "corrected what is kept",
         (Event::StatisticsObjected, _) => "passed on that the family will not be counted",
         (Event::LinkDecided, _) => "said whether two referrals are of one family",

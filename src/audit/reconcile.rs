@@ -237,7 +237,7 @@ impl Book {
                 let to = entry.why.as_str().rsplit(':').next();
                 self.comes_to(to.unwrap_or_default());
             }
-            Event::GoalsChanged => self.other_facts += 1,
+            Event::GoalsChanged | Event::CaseCorrected => self.other_facts += 1,
             Event::EraseDone => self.erased = true,
             Event::ReferralWithdrawn => {
                 self.withdrawn += 1;
@@ -334,6 +334,7 @@ const fn is_about_rows(event: Event) -> bool {
             | Event::PairingMade
             | Event::PairingMoved
             | Event::GoalsChanged
+            | Event::CaseCorrected
             | Event::EraseDone
     )
 }

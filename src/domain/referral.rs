@@ -237,6 +237,8 @@ pub struct SupportAsked {
     pub sleepover: bool,
     /// The language the family is best reached in, as a tag.
     pub language: Option<String>,
+    /// The address may be told to another family: it was said not to be confidential.
+    pub address_may_be_told: bool,
 }
 
 /// A referral that passed every rule of form. Consent has not been looked at yet.

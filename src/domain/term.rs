@@ -9,6 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 words! {
     /// What a day is about.
     DeadlineKind {
+        /// Somebody asked to see what is kept of them: answer by then.
+        AccessRequestDue = "access-request-due",
         /// A trial ends: go on or stop.
         TrialEnds = "trial-ends",
         /// A pairing is to be evaluated.

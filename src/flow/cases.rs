@@ -1,7 +1,7 @@
 //! Cases seen without opening an identity: lists, one case, who opened it, who held it.
 
 use crate::audit::entry::Event;
-use crate::crypto::seal;
+use crate::crypto::seal::{self, CaseKey};
 use crate::domain::access::{Condition, Conditions, Field, Level, Use};
 use crate::domain::age::{AgeBand, date_in_amsterdam};
 use crate::domain::case::{CaseState, Stage};
@@ -22,6 +22,7 @@ use crate::policy::sight::Sight;
 use crate::policy::verdict::Note;
 use crate::policy::{Action, Allowed, Subject};
 use crate::store::StoreError;
+use crate::store::access::{self, AccessRow};
 use crate::store::cases::{self, AssignmentRow, CaseRow};
 use crate::store::effect::Rows;
 use crate::store::facts::{self, CaseMemory};
@@ -117,17 +118,28 @@ pub async fn list(
         Role::Assigner => Vec::new(),
         _ => pairings::of_coordinator(pool, permit.object(), &subject.person).await?,
     };
-    let views =
-        rows.iter().filter_map(|row| view(gateway, &allowed, row, &pairings, now).transpose());
+    let waiting = match allowed.role() {
+        Role::Assigner => Vec::new(),
+        _ => access::waiting(pool, permit.object(), &subject.person).await?,
+    };
+    let beside = Beside { pairings: &pairings, waiting: &waiting };
+    let views = rows.iter().filter_map(|row| view(gateway, &allowed, row, beside, now).transpose());
     Ok(Done { value: views.collect::<Result<_, _>>()?, committed })
 }
 
-/// Opens the facts of a row and shows what may be shown, its own of `pairings` too; `None` after erasure.
+/// What was read beside the rows of cases.
+#[derive(Clone, Copy)]
+struct Beside<'a> {
+    pairings: &'a [PairingRow],
+    waiting: &'a [AccessRow],
+}
+
+/// Opens the facts of a row and shows what may be shown, its own of what stands `beside` it too; `None` after erasure.
 fn view<A: Action>(
     gateway: &Gateway,
     allowed: &Allowed<A>,
     row: &CaseRow,
-    pairings: &[PairingRow],
+    beside: Beside<'_>,
     now: Timestamp,
 ) -> Result<Option<CaseView>, StoreError> {
     let Some((_, memory)) = facts::open(&gateway.keyring, row)? else {
@@ -143,8 +155,12 @@ fn view<A: Action>(
         deadlines.extend(deadlines::of_subjects(&memory, now));
     }
     if seen.level(Field::Pairing) == Some(Level::ReadWrite) {
-        let own = pairings.iter().filter(|pairing| pairing.case == row.id);
+        let own = beside.pairings.iter().filter(|pairing| pairing.case == row.id);
         deadlines.extend(deadlines::of_pairings(own));
+    }
+    if seen.role != Role::Assigner {
+        let own = beside.waiting.iter().filter(|request| request.case == row.id);
+        deadlines.extend(deadlines::of_access(own));
     }
     deadlines.sort_unstable();
     let view = shown(gateway, allowed.subject(), &seen, row, memory, standing, now)?;
@@ -274,7 +290,9 @@ pub async fn read(
     let row = cases::find(&gateway.store.pool, permit.object()).await?;
     let row = row.ok_or(FlowError::NotFound)?;
     let pairings = pairings::of_case(&gateway.store.pool, row.id).await?;
-    let value = view(gateway, &asking, &row, &pairings, now)?.ok_or(FlowError::NotFound)?;
+    let waiting = access::of_case(&gateway.store.pool, row.id).await?;
+    let beside = Beside { pairings: &pairings, waiting: &waiting };
+    let value = view(gateway, &asking, &row, beside, now)?.ok_or(FlowError::NotFound)?;
     Ok(Done { value, committed: done.committed })
 }
 
@@ -322,13 +340,9 @@ pub async fn releases(
     let covered = standing_of(&rules, &row, &memory, gateway.clock.now()).stage.is_some();
     let past = cases::releases(&gateway.store.pool, row.id).await?;
     let line = |release: cases::PastRelease| {
-        let name = release.id.to_string();
         let person = shown_person(&own, &subject, role, row.organisation, &release)?;
         let reason = if role == Role::Coordinator && covered {
-            let text = seal::open(&key, &reason_place(row.id, &name), &release.reason)
-                .or(Err(StoreError::Corrupt("release reason")))?;
-            let text = str::from_utf8(&text).or(Err(StoreError::Corrupt("release reason")))?;
-            Some(Secret::new(text.to_owned()))
+            Some(reason_of(&key, row.id, &release)?)
         } else {
             None
         };
@@ -336,6 +350,18 @@ pub async fn releases(
     };
     let value = past.into_iter().map(line).collect::<Result<_, _>>()?;
     Ok(Done { value, committed: done.committed })
+}
+
+/// Why an identity was opened, opened itself.
+pub(super) fn reason_of(
+    key: &CaseKey,
+    case: CaseId,
+    release: &cases::PastRelease,
+) -> Result<Secret, StoreError> {
+    const CORRUPT: StoreError = StoreError::Corrupt("release reason");
+    let name = release.id.to_string();
+    let text = seal::open(key, &reason_place(case, &name), &release.reason).or(Err(CORRUPT))?;
+    Ok(Secret::new(str::from_utf8(&text).or(Err(CORRUPT))?.to_owned()))
 }
 
 fn shown_person(

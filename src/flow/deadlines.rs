@@ -4,6 +4,7 @@ use crate::clock::from_millisecond;
 use crate::domain::age::date_in_amsterdam;
 use crate::domain::pairing::PairingState;
 use crate::domain::term::{Deadline, DeadlineKind, day_of, is_near, turning};
+use crate::store::access::AccessRow;
 use crate::store::facts::CaseMemory;
 use crate::store::pairings::PairingRow;
 use jiff::Timestamp;
@@ -19,6 +20,15 @@ pub(super) fn of_pairings<'a>(pairings: impl Iterator<Item = &'a PairingRow>) ->
         at_ms.map(|ms| Deadline { on: Some(day_of(from_millisecond(ms))), kind })
     };
     pairings.filter_map(of).collect()
+}
+
+/// Of requests to see what is kept: until when they are to be answered.
+pub(super) fn of_access<'a>(requests: impl Iterator<Item = &'a AccessRow>) -> Vec<Deadline> {
+    let due = |row: &AccessRow| Deadline {
+        on: Some(day_of(from_millisecond(row.due_ms))),
+        kind: DeadlineKind::AccessRequestDue,
+    };
+    requests.filter(|row| row.answered_ms.is_none()).map(due).collect()
 }
 
 /// Of the consent: when it ends.

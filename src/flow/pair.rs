@@ -6,9 +6,8 @@
 use crate::audit::entry::Event;
 use crate::clock::from_millisecond;
 use crate::crypto::seal::{self, Place};
-use crate::domain::access::{Condition, Conditions, Field, Use};
 use crate::domain::age::date_in_amsterdam;
-use crate::domain::case::{CaseState, Stage};
+use crate::domain::case::CaseState;
 use crate::domain::identity::Secret;
 use crate::domain::pairing::{
     EndReason, NextForm, PairingState, PlacementAvoided, ProfessionalHelp, SocialContacts, furthest,
@@ -20,7 +19,7 @@ use crate::flow::transition::{referral_status, tell};
 use crate::flow::{Done, FlowError, Gateway, Once};
 use crate::ids::{CaseId, EvaluationId, PairingId, SupportFamilyId};
 use crate::policy::Allowed;
-use crate::policy::action::{EvaluatePairing, ListPairings, MovePairing, PairCase};
+use crate::policy::action::{EvaluatePairing, MovePairing, PairCase};
 use crate::policy::facts::Circumstance;
 use crate::policy::verdict::Note;
 use crate::store::StoreError;
@@ -341,49 +340,6 @@ const fn missing(pointer: &'static str, rule: &'static str) -> FlowError {
 /// [`StoreError`] when it cannot be read.
 pub async fn case_of(gateway: &Gateway, pairing: PairingId) -> Result<CaseId, FlowError> {
     Ok(pairings::case_of(&gateway.store.pool, pairing).await?)
-}
-
-/// A pairing as its coordinator sees it: without consent no more than what is needed to end it.
-#[derive(Debug)]
-pub struct PairingView {
-    /// The pairing.
-    pub row: PairingRow,
-    /// Whether all of it may be shown, or only that there is one and where it stands.
-    pub whole: bool,
-    /// Its evaluations, oldest first, where they may be shown.
-    pub evaluations: Vec<EvaluationRow>,
-}
-
-/// The pairings of a case, oldest first, each with its evaluations.
-///
-/// # Errors
-/// [`FlowError::NotFound`] when the case is not the caller's.
-pub async fn list(
-    gateway: &Arc<Gateway>,
-    allowed: Allowed<ListPairings>,
-    case: CaseId,
-) -> Result<Done<Vec<PairingView>>, FlowError> {
-    let asking = allowed.clone();
-    let wish = |found: &OpenCase<'_>, _| Wish {
-        granted: Event::CaseRead,
-        note: Note::default(),
-        outcome: Ok((Rows::default(), found.standing.stage == Some(Stage::Full))),
-    };
-    let nothing = |_: &OpenCase<'_>| Circumstance::None;
-    let (permit, done) =
-        on_case(gateway, allowed, case, Which::Case(case), None, nothing, wish).await?;
-    let held = Conditions::of(&[Condition::Logged, Condition::Assigned])
-        .with(Condition::ConsentValid, done.value);
-    let sight = asking.sight(Use::Monitoring, held);
-    let (whole, evaluated) = (sight.is_clear(Field::Pairing), sight.is_clear(Field::Evaluations));
-    let pool = &gateway.store.pool;
-    let mut value = Vec::new();
-    for row in pairings::of_case(pool, permit.object()).await? {
-        let evaluations =
-            if evaluated { pairings::evaluations(pool, row.id).await? } else { Vec::new() };
-        value.push(PairingView { row, whole, evaluations });
-    }
-    Ok(Done { value, committed: done.committed })
 }
 
 /// What is said of a pairing after some time.

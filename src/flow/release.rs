@@ -202,7 +202,7 @@ const fn used_for(purpose: ReleasePurpose) -> Use {
     }
 }
 
-fn seal_reason(
+pub(super) fn seal_reason(
     gateway: &Gateway,
     found: &OpenCase<'_>,
     id: ReleaseId,

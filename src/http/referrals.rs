@@ -7,5 +7,5 @@ pub mod submit;
 
 pub(crate) use read::instant;
 
-mod read;
-mod seal;
+pub(in crate::http) mod read;
+pub(in crate::http) mod seal;

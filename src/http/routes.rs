@@ -1,6 +1,6 @@
 //! Every route of the API listener.
 
-use crate::http::cases::{assign, links, read, release, rights, transition};
+use crate::http::cases::{access, assign, correct, links, read, release, rights, transition};
 use crate::http::pairings::{evaluate, introduce, step};
 use crate::http::referrals::{follow, goals, submit};
 use crate::http::router::Router;
@@ -30,6 +30,10 @@ pub fn routes() -> Router {
         .add(get.clone(), "/v1/cases/{id}/links", links::list_links)
         .add(post.clone(), "/v1/cases/{id}/link-decisions", links::decide_link)
         .add(post.clone(), "/v1/cases/{id}/goals", rights::change_goal)
+        .add(post.clone(), "/v1/cases/{id}/corrections", correct::correct_case)
+        .add(post.clone(), "/v1/cases/{id}/access-requests", access::request_access)
+        .add(get.clone(), "/v1/cases/{id}/access-requests", access::list_access_requests)
+        .add(post.clone(), "/v1/cases/{id}/access-exports", access::export_for_access)
         .add(post.clone(), "/v1/cases/{id}/erasures", rights::erase_case)
         .add(post.clone(), "/v1/cases/{id}/objections", rights::object_to_statistics)
         .add(get.clone(), "/v1/cases/{id}/proposals", find::list_proposals)

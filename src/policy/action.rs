@@ -134,6 +134,8 @@ actions! {
     DecideLink on CaseId = "decideLink" for "intake";
     /// A coordinator corrects what is kept of a family.
     CorrectCase on CaseId = "correctCase" for "access-request";
+    /// A coordinator sees to the request of somebody to see what is kept of them.
+    SeeToAccess on CaseId = "seeToAccess" for "access-request";
     /// A coordinator has a family erased.
     EraseCase on CaseId = "eraseCase" for "access-request";
     /// A coordinator passes on that a family will not be counted.

@@ -66,6 +66,14 @@ impl<A: Action> Allowed<A> {
         Sight::new(Arc::clone(&self.engine), self.role, purpose, conditions)
     }
 
+    /// What somebody in another role would see of one object, for whom the caller answers: a coordinator for a
+    /// data subject.
+    #[must_use]
+    pub fn sight_of(&self, role: Role, purpose: Use, conditions: Conditions) -> Sight {
+        let conditions = conditions.with(Condition::TokenBound, self.subject.bound);
+        Sight::new(Arc::clone(&self.engine), role, purpose, conditions)
+    }
+
     /// Decides about one object from facts that were read in the deciding transaction.
     #[must_use]
     pub fn decide(

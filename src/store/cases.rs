@@ -357,6 +357,7 @@ pub(super) async fn write_facts(conn: &mut Conn<'_>, facts: &FactsRow) -> Result
 pub(super) async fn erase(conn: &mut Conn<'_>, id: CaseId, at_ms: i64) -> Result<(), StoreError> {
     const KEY: &str = "DELETE FROM case_key WHERE case_id = $1";
     const IDENTITY: &str = "DELETE FROM identity WHERE case_id = $1";
+    const CORRECTIONS: &str = "DELETE FROM identity_correction WHERE case_id = $1";
     const CASE_SQLITE: &str = "UPDATE case_file SET state = 'closed', assignee = NULL, facts = x'', \
         erased_ms = $2, changed_ms = $2, version = version + 1 WHERE id = $1";
     const CASE_POSTGRES: &str = "UPDATE case_file SET state = 'closed', assignee = NULL, facts = '', \
@@ -368,6 +369,7 @@ pub(super) async fn erase(conn: &mut Conn<'_>, id: CaseId, at_ms: i64) -> Result
     let gone = on_conn!(conn, |db| {
         let gone = sqlx::query(KEY).bind(id.uuid()).execute(&mut **db).await?.rows_affected();
         sqlx::query(IDENTITY).bind(id.uuid()).execute(&mut **db).await?;
+        sqlx::query(CORRECTIONS).bind(id.uuid()).execute(&mut **db).await?;
         sqlx::query(case).bind(id.uuid()).bind(at_ms).execute(&mut **db).await?;
         gone
     });

@@ -1,10 +1,12 @@
 //! What one decision writes: its ledger entries and its rows, together or not at all.
 
 use crate::audit::entry::Entry;
-use crate::ids::{CaseId, RequestId, SupportFamilyId};
+use crate::ids::{AccessRequestId, CaseId, RequestId, SupportFamilyId};
+use crate::store::access::AccessRow;
 use crate::store::cases::{AssignmentRow, CaseChange, FactsRow, ReleaseRow};
 use crate::store::figures::FiguresRow;
 use crate::store::idempotency::IdempotencyRow;
+use crate::store::identities::CorrectionRow;
 use crate::store::links::LinkRow;
 use crate::store::pairings::{EvaluationRow, PairingRow};
 use crate::store::referrals::{AcceptedReferral, OutboxRow, ReferralChange};
@@ -73,6 +75,12 @@ pub struct Rows {
     pub erase_support: Option<SupportFamilyId>,
     /// A case whose family will not be counted from an instant on.
     pub object: Option<(CaseId, i64)>,
+    /// A request to see what is kept.
+    pub access: Option<AccessRow>,
+    /// One that is answered, at an instant in milliseconds since the epoch.
+    pub access_answered: Option<(AccessRequestId, i64)>,
+    /// What was put right about a family.
+    pub correction: Option<CorrectionRow>,
     /// A decision whether two cases are about one family.
     pub link: Option<LinkRow>,
     /// A version of a programme's report.

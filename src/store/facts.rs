@@ -135,6 +135,8 @@ struct StoredAsked {
     dayparts: Vec<String>,
     sleepover: bool,
     language: Option<String>,
+    #[serde(default)]
+    address: bool,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -196,6 +198,7 @@ fn stored_asked(asked: &SupportAsked) -> StoredAsked {
         dayparts: asked.dayparts.iter().map(|part| part.as_str().to_owned()).collect(),
         sleepover: asked.sleepover,
         language: asked.language.clone(),
+        address: asked.address_may_be_told,
     }
 }
 
@@ -207,6 +210,7 @@ fn asked(stored: StoredAsked) -> Result<SupportAsked, StoreError> {
         dayparts: dayparts.collect::<Result<_, _>>().or(Err(CORRUPT))?,
         sleepover: stored.sleepover,
         language: stored.language,
+        address_may_be_told: stored.address,
     })
 }
 

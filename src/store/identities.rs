@@ -6,7 +6,7 @@
 //! leaves the others shut.
 //!
 //! # Invariants
-//! * [`open`], [`open_plan`] and [`open_support`] take a permit and no id: which case is in the permit.
+//! * [`open`], [`open_plan`], [`open_for_access`] and [`open_support`] take a permit and no id: which case is in the permit.
 //! * Nothing joins this table to another.
 
 use crate::crypto::Entropy;
@@ -15,10 +15,11 @@ use crate::crypto::seal::{self, CaseKey, Place, WrappedCaseKey};
 use crate::domain::identity::{Disclosure, FieldGroup, Secret};
 use crate::ids::CaseId;
 use crate::policy::Permit;
-use crate::policy::action::{ReadGoals, ReleaseIdentity, ReleaseSupportIdentity};
-use crate::store::pool::on_db;
+use crate::policy::action::{ReadGoals, ReleaseIdentity, ReleaseSupportIdentity, SeeToAccess};
+use crate::store::pool::{Conn, on_conn, on_db};
 use crate::store::{Pool, StoreError, referrals};
 use sqlx::Row;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Seals each group by itself and puts them side by side.
@@ -83,6 +84,59 @@ pub async fn open(
     open_of(pool, keyring, permit.object().uuid(), groups).await
 }
 
+/// Opens the groups asked for, of the case the permit is about, for somebody who asked to see them.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when a seal does not fit its row.
+pub async fn open_for_access(
+    pool: &Pool,
+    keyring: &Keyring,
+    permit: &Permit<SeeToAccess>,
+    groups: &[FieldGroup],
+) -> Result<Vec<Disclosure>, StoreError> {
+    open_of(pool, keyring, permit.object().uuid(), groups).await
+}
+
+/// What was put right about a family: the groups, sealed as `version`, and more by which it may be known again.
+#[derive(Clone, Debug)]
+pub struct CorrectionRow {
+    /// Whose.
+    pub case: CaseId,
+    /// Version the groups are sealed as: that of the facts of the same commit.
+    pub version: i32,
+    /// The groups, as [`pack`] gives them.
+    pub field_groups: Vec<u8>,
+    /// Tags to add ([`crate::store::links::pack`]).
+    pub tags: Vec<u8>,
+}
+
+pub(super) async fn correct(conn: &mut Conn<'_>, row: &CorrectionRow) -> Result<(), StoreError> {
+    const GROUPS: &str = "INSERT INTO identity_correction (case_id, version, field_groups) \
+        VALUES ($1, $2, $3)";
+    const TAGS_SQLITE: &str = "UPDATE case_file SET linked = 0, \
+        tags = CAST(COALESCE(tags, x'') || $2 AS BLOB) WHERE id = $1";
+    const TAGS_POSTGRES: &str = "UPDATE case_file SET linked = 0, \
+        tags = COALESCE(tags, '') || $2 WHERE id = $1";
+    let tags = match conn {
+        Conn::Sqlite(_) => TAGS_SQLITE,
+        Conn::Postgres(_) => TAGS_POSTGRES,
+    };
+    on_conn!(conn, |db| {
+        sqlx::query(GROUPS)
+            .bind(row.case.uuid())
+            .bind(row.version)
+            .bind(row.field_groups.as_slice())
+            .execute(&mut **db)
+            .await?;
+        sqlx::query(tags)
+            .bind(row.case.uuid())
+            .bind(row.tags.as_slice())
+            .execute(&mut **db)
+            .await?;
+    });
+    Ok(())
+}
+
 /// Opens the groups asked for, of the support family the permit is about.
 ///
 /// # Errors
@@ -137,8 +191,14 @@ async fn open_of(
         (version, packed, key)
     });
     let key = keyring.open_case_key(id, &key).or(Err(StoreError::Corrupt("case_key")))?;
+    let corrections = corrections(pool, id).await?;
+    let mut newest: BTreeMap<&str, (i32, &[u8])> = BTreeMap::new();
+    let all = std::iter::once((version, &packed)).chain(corrections.iter().map(|(v, p)| (*v, p)));
+    for (version, packed) in all {
+        newest.extend(unpack(packed)?.into_iter().map(|(name, sealed)| (name, (version, sealed))));
+    }
     let mut opened = Vec::new();
-    for (name, sealed) in unpack(&packed)? {
+    for (name, (version, sealed)) in newest {
         let Some(group) = groups.iter().copied().find(|group| group.as_str() == name) else {
             continue;
         };
@@ -148,6 +208,19 @@ async fn open_of(
         opened.push(Disclosure { group, content: Secret::new(text.to_owned()) });
     }
     Ok(opened)
+}
+
+/// What was put right, by version, oldest first.
+async fn corrections(pool: &Pool, id: Uuid) -> Result<Vec<(i32, Vec<u8>)>, StoreError> {
+    const SQL: &str = "SELECT version, field_groups FROM identity_correction \
+        WHERE case_id = $1 ORDER BY version";
+    on_db!(pool, |db| sqlx::query(SQL)
+        .bind(id)
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(|row| Ok((row.try_get("version")?, row.try_get("field_groups")?)))
+        .collect())
 }
 
 /// The groups of a row, by name, still sealed.

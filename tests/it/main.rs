@@ -24,6 +24,8 @@ mod fault;
 #[cfg(test)]
 mod floors;
 #[cfg(test)]
+mod inzage;
+#[cfg(test)]
 mod jwt;
 #[cfg(test)]
 mod leak;

@@ -153,7 +153,7 @@ impl Order {
 }
 
 /// Done by a coordinator to what is hers, whatever became of consent.
-const HERS: [&str; 13] = [
+const HERS: [&str; 14] = [
     "readCase",
     "decideCaseConsent",
     "transitionCase",
@@ -164,6 +164,7 @@ const HERS: [&str; 13] = [
     "listLinks",
     "decideLink",
     "correctCase",
+    "seeToAccess",
     "eraseCase",
     "objectToStatistics",
     "transitionSupportFamily",

@@ -10,9 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Each example of `examples/`, with the operation whose body it is.
 const EXAMPLES: &[(&str, &str)] = &[
+    ("access-export", "exportForAccess"),
+    ("access-request", "requestAccess"),
     ("assignment", "assignCase"),
     ("consent-withdrawal", "decideCaseConsent"),
     ("consent-withdrawal", "decideReferralConsent"),
+    ("correction", "correctCase"),
     ("erasure", "eraseCase"),
     ("evaluation", "createEvaluation"),
     ("goal", "changeGoal"),

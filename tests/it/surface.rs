@@ -169,6 +169,39 @@ const ROUTES: &[Route] = &[
     },
     Route {
         method: "POST",
+        path: "/v1/cases/{id}/corrections",
+        right: &[(ANNA, "")],
+        foreign: Some(BERT),
+        body: Some("correction"),
+        ..NOBODY
+    },
+    Route {
+        method: "POST",
+        path: "/v1/cases/{id}/access-requests",
+        right: &[(ANNA, "")],
+        foreign: Some(BERT),
+        creates: true,
+        status: 201,
+        body: Some("access-request"),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/cases/{id}/access-requests",
+        right: &[(ANNA, "")],
+        foreign: Some(BERT),
+        ..NOBODY
+    },
+    Route {
+        method: "POST",
+        path: "/v1/cases/{id}/access-exports",
+        right: &[(ANNA, "")],
+        foreign: Some(BERT),
+        creates: true,
+        status: 201,
+        body: Some("access-export"),
+    },
+    Route {
+        method: "POST",
         path: "/v1/cases/{id}/erasures",
         right: &[(ANNA, "")],
         foreign: Some(BERT),
@@ -361,6 +394,8 @@ fn pol_02_every_route_is_in_the_table() {
 
 /// The other case in the example of a decision about two.
 const TWIN: &str = "00000000-0000-4000-8000-000000000001";
+/// The request in the example of an answer to one.
+const REQUEST: &str = "00000000-0000-4000-8000-000000000002";
 
 /// A gateway with one client a partner, a second organisation, and one object of each sort.
 struct Hall<'w> {
@@ -378,6 +413,8 @@ struct Hall<'w> {
     pairing: String,
     /// A support family that can be proposed, for the next introduction.
     spare: RefCell<String>,
+    /// A request for access to the case that was made last.
+    asked: RefCell<String>,
 }
 
 impl<'w> Hall<'w> {
@@ -394,7 +431,8 @@ impl<'w> Hall<'w> {
         assert_eq!(plan.len(), 36, "{}", sent.raw);
         let spare = RefCell::new(support.clone());
         let clients = RefCell::default();
-        Self { world, clients, referral, plan, case, twin, figures, support, pairing, spare }
+        let asked = RefCell::new(world.ask_access(&case).await);
+        Self { world, clients, referral, plan, case, twin, figures, support, pairing, spare, asked }
     }
 
     fn client(&self, partner: &str) -> Client {
@@ -425,6 +463,11 @@ impl<'w> Hall<'w> {
                 return self.world.searching_case().await.1;
             }
             "/v1/cases/{id}/goals" => return self.world.planned_case().await.1,
+            "/v1/cases/{id}/access-exports" => {
+                let (_, case) = self.world.assigned_case().await;
+                *self.asked.borrow_mut() = self.world.ask_access(&case).await;
+                return case;
+            }
             path if path.starts_with("/v1/pairings/") => {
                 let [_, _, _, pairing] = self.world.on_trial().await;
                 return pairing;
@@ -456,10 +499,16 @@ impl<'w> Hall<'w> {
             request = request.header("Idempotency-Key", self.world.key());
         }
         if let Some(content) = route.content() {
-            let content = content.replace(SUPPORT, &self.spare.borrow()).replace(TWIN, &self.twin);
+            let content = self.filled_in(&content);
             request = request.header("Content-Type", route.media()).body(content);
         }
         request
+    }
+
+    /// A body with the ids of this hall.
+    fn filled_in(&self, content: &str) -> String {
+        let content = content.replace(SUPPORT, &self.spare.borrow()).replace(TWIN, &self.twin);
+        content.replace(REQUEST, &self.asked.borrow())
     }
 
     async fn call(&self, route: &Route, id: &str, client: &Client, token: Option<&str>) -> Answer {
@@ -1032,7 +1081,7 @@ async fn inp_10_11_64_kib_are_taken_and_one_byte_more_is_413() {
         let who = route.right.first().map_or(WIJKTEAM, |(who, _)| *who);
         let id = hall.fresh(route).await;
         let content = route.content().unwrap_or_default();
-        let content = content.replace(SUPPORT, &hall.spare.borrow()).replace(TWIN, &hall.twin);
+        let content = hall.filled_in(&content);
         let path = filled(route.path, &id);
         for (size, large) in [(65_536, false), (65_537, true)] {
             let what = format!("{size} {}", route.name());

@@ -64,6 +64,8 @@ pub enum Event {
     SupportRead,
     /// A support family changed state.
     SupportMoved,
+    /// Somebody asked to see what is kept of them.
+    AccessRequested,
     /// A family was introduced to a support family. The reason ends in the state its case came to.
     PairingMade,
     /// A pairing changed state. The reason ends in the state its case came to.
@@ -84,7 +86,7 @@ pub enum Event {
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::ReferralAccepted,
         Self::ReferralRefused,
         Self::ReferralWithdrawn,
@@ -114,6 +116,7 @@ impl Event {
         Self::SupportRegistered,
         Self::SupportRead,
         Self::SupportMoved,
+        Self::AccessRequested,
         Self::PairingMade,
         Self::PairingMoved,
         Self::PairingEvaluated,
@@ -157,6 +160,7 @@ impl Event {
             Self::SupportRegistered => "support.registered",
             Self::SupportRead => "support.read",
             Self::SupportMoved => "support.moved",
+            Self::AccessRequested => "access.requested",
             Self::PairingMade => "pairing.made",
             Self::PairingMoved => "pairing.moved",
             Self::PairingEvaluated => "pairing.evaluated",

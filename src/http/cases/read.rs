@@ -70,7 +70,7 @@ pub struct CaseReply {
 /// A day that must not pass.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeadlineReply {
-    /// `trial-ends`, `evaluation-due`, `consent-ends`, `subject-turns-12`, `-16` or `-18`.
+    /// `access-request-due`, `trial-ends`, `evaluation-due`, `consent-ends`, `subject-turns-12`, `-16` or `-18`.
     pub kind: &'static str,
     /// `YYYY-MM-DD`; absent for a birthday, which lies within thirty days.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,8 @@
 use crate::clock::from_millisecond;
 use crate::domain::pairing::{EndReason, NextForm};
 use crate::flow::Once;
-use crate::flow::pair::{self, PairingView, Step};
+use crate::flow::pair::{self, Step};
+use crate::flow::pairings::{self, PairingView};
 use crate::http::Api;
 use crate::http::body::JsonBody;
 use crate::http::problem::Problem;
@@ -87,6 +88,9 @@ pub struct PairingReply {
     /// Where the children live after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_form: Option<&'static str>,
+    /// What the support family may be told of the family as things stand; nothing once it is over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub may_be_told: Vec<&'static str>,
     /// Oldest first.
     pub evaluations: Vec<EvaluationReply>,
     /// Counts changes, from 1.
@@ -198,7 +202,7 @@ pub async fn list_pairings(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let case = CaseId::from_uuid(reply::id_or_nil(&id));
-    let found = pair::list(&api.gateway, allowed, case).await?.value;
+    let found = pairings::list(&api.gateway, allowed, case).await?.value;
     let items = found.iter().map(reply_of).collect();
     reply::json(StatusCode::OK, &Pairings { items, next: None })
 }
@@ -220,6 +224,7 @@ fn reply_of(view: &PairingView) -> PairingReply {
         ended_at: instant(row.ended_ms),
         end_reason: row.end_reason.filter(|_| whole).map(EndReason::as_str),
         next_form: row.next_form.filter(|_| whole).map(NextForm::as_str),
+        may_be_told: view.may_be_told.iter().map(|item| item.as_str()).collect(),
         evaluations: view.evaluations.iter().map(evaluation_of).collect(),
         version: row.version,
     }

@@ -47,8 +47,9 @@ fn parts(r: &mut Reading, wire: &shape::Referral, now: Timestamp) -> Option<NewR
     let asked = section(r, "support", &wire.support, support);
     let language =
         r.optional("", &wire.contact).and_then(|c| r.optional("", &c.preferred_language));
-    let subjects = r.list("subjects", &wire.subjects, 1..=16, |r, s| subject(r, s, now));
-    same_label_twice(r, &subjects);
+    let confidential = r.optional("", &wire.contact).map(|c| &c.confidential);
+    let address_may_be_told = matches!(confidential, Some(Field::Present(false)));
+    let subjects = subjects(r, &wire.subjects, now);
     let composition = section(r, "household", &wire.household, household).flatten();
     let (plan_participants, goals) = plan(r, source, &wire.plan);
     let applicant = r.may("applicant", &wire.applicant, "label", |t| plain_label(t));
@@ -71,9 +72,25 @@ fn parts(r: &mut Reading, wire: &shape::Referral, now: Timestamp) -> Option<NewR
         plan_participants,
         goals,
         consent,
-        asked: SupportAsked { language: language.cloned(), ..asked? },
+        asked: SupportAsked { language: language.cloned(), address_may_be_told, ..asked? },
         tells_health: r.optional("", &wire.attention_points).is_some_and(|p| !p.is_empty()),
     })
+}
+
+/// Everybody in a message.
+pub(in crate::http) fn subjects(
+    r: &mut Reading,
+    field: &Field<Vec<Field<shape::Subject>>>,
+    now: Timestamp,
+) -> Vec<SubjectFacts> {
+    let subjects = r.list("subjects", field, 1..=16, |r, s| subject(r, s, now));
+    same_label_twice(r, &subjects);
+    subjects
+}
+
+/// How a family is reached.
+pub(in crate::http) fn reached(r: &mut Reading, field: &Field<shape::Contact>) {
+    section(r, "contact", field, contact);
 }
 
 /// Gemeente and wijk, which must fit together.
@@ -96,7 +113,7 @@ fn alone_standing(r: &mut Reading, wire: &shape::Referral) {
     r.required("safetySignal", &wire.safety_signal);
     r.may("contactsBefore", &wire.contacts_before, "range", |n| within(*n, 0, 100));
     section(r, "referrer", &wire.referrer, referrer);
-    section(r, "contact", &wire.contact, contact);
+    reached(r, &wire.contact);
     r.may("supportText", &wire.support_text, "text", |t| person::prose(t, 1000));
     r.terms("attentionPoints", &wire.attention_points, 0..=5, AttentionPoint::parse);
     r.terms("alreadyInvolved", &wire.already_involved, 0..=5, Involved::parse);
@@ -153,7 +170,7 @@ fn support(r: &mut Reading, wire: &shape::Support) -> SupportAsked {
     let dayparts = r.terms("dayparts", &wire.dayparts, 0..=7, Daypart::parse);
     r.may("frequency", &wire.frequency, "term", |t| Frequency::parse(t));
     let sleepover = r.optional("sleepover", &wire.sleepover) == Some(&true);
-    SupportAsked { codes, dayparts, sleepover, language: None }
+    SupportAsked { codes, dayparts, sleepover, language: None, address_may_be_told: false }
 }
 
 fn household(r: &mut Reading, wire: &shape::Household) -> Option<Composition> {

@@ -57,7 +57,7 @@ fn items<T>(field: &Field<Vec<Field<T>>>) -> impl Iterator<Item = &T> {
 }
 
 /// All groups of a referral; those that were not sent are left out.
-pub(super) fn groups(wire: &shape::Referral) -> Vec<Disclosure> {
+pub(in crate::http) fn groups(wire: &shape::Referral) -> Vec<Disclosure> {
     let contact = there(&wire.contact);
     let support = there(&wire.support);
     let groups = [
@@ -91,7 +91,10 @@ pub(super) fn groups(wire: &shape::Referral) -> Vec<Disclosure> {
 }
 
 /// The registrant's own name, for stage `contact`.
-pub(super) fn registrant(wire: &shape::Referral, who: Option<&SubjectRef>) -> Option<Secret> {
+pub(in crate::http) fn registrant(
+    wire: &shape::Referral,
+    who: Option<&SubjectRef>,
+) -> Option<Secret> {
     let label = who?.as_str();
     let own = |s: &&shape::Subject| there(&s.label).is_some_and(|l| l == label);
     let subject = items(&wire.subjects).find(own)?;
@@ -99,7 +102,7 @@ pub(super) fn registrant(wire: &shape::Referral, who: Option<&SubjectRef>) -> Op
 }
 
 /// By what the family may be known again when it is referred once more.
-pub(super) fn likeness(wire: &shape::Referral) -> Vec<Feature> {
+pub(in crate::http) fn likeness(wire: &shape::Referral) -> Vec<Feature> {
     fn value(field: &Field<String>) -> Option<&str> {
         there(field).map(String::as_str)
     }

@@ -10,7 +10,8 @@ use crate::store::idempotency::{self, Remembered, Scope};
 use crate::store::pool::Conn;
 use crate::store::referrals::{self, AcceptedReferral};
 use crate::store::{
-    StoreError, figures, keys, links, pairings, partners, reports, support_families,
+    StoreError, access, figures, identities, keys, links, pairings, partners, reports,
+    support_families,
 };
 use std::collections::{BTreeSet, HashMap};
 
@@ -26,6 +27,8 @@ pub(super) struct Bulk {
 impl Bulk {
     /// Keeps what can wait, writes what is a change of one row.
     pub(super) async fn take(&mut self, conn: &mut Conn<'_>, rows: Rows) -> Result<(), StoreError> {
+        rights(conn, &rows).await?;
+        programme(conn, &rows).await?;
         self.accepted.extend(rows.accepted.map(|accepted| *accepted));
         self.remembered.extend(rows.idempotency);
         self.outbox.extend(rows.outbox);
@@ -45,41 +48,6 @@ impl Bulk {
         if let Some(figures) = rows.figures {
             figures::insert(conn, &figures).await?;
         }
-        if let Some((case, at_ms)) = rows.erase {
-            cases::erase(conn, case, at_ms).await?;
-        }
-        if let Some(id) = rows.erase_support {
-            support_families::erase(conn, id).await?;
-        }
-        if let Some((case, at_ms)) = rows.object {
-            cases::object(conn, case, at_ms).await?;
-        }
-        if let Some(new) = rows.support {
-            let kek = new.row.key.as_ref().map(|key| key.kek_version).unwrap_or_default();
-            keys::is_there(conn, kek).await?.then_some(()).ok_or(StoreError::Busy)?;
-            support_families::insert(conn, &new).await?;
-        }
-        if let Some(change) = rows.support_change {
-            support_families::change(conn, &change).await?;
-        }
-        if let Some(link) = rows.link {
-            links::insert(conn, &link).await?;
-        }
-        if let Some(report) = rows.report {
-            reports::insert(conn, &report).await?;
-        }
-        if let Some(release) = rows.support_release {
-            support_families::insert_release(conn, &release).await?;
-        }
-        if let Some(pairing) = rows.pairing {
-            pairings::insert(conn, &pairing).await?;
-        }
-        if let Some(pairing) = rows.pairing_change {
-            pairings::change(conn, &pairing).await?;
-        }
-        if let Some(evaluation) = rows.evaluation {
-            pairings::insert_evaluation(conn, &evaluation).await?;
-        }
         Ok(())
     }
 
@@ -96,6 +64,60 @@ impl Bulk {
         *self = Self::default();
         Ok(())
     }
+}
+
+/// What a family asked of what is kept of it, and what was decided about it.
+async fn rights(conn: &mut Conn<'_>, rows: &Rows) -> Result<(), StoreError> {
+    if let Some((case, at_ms)) = rows.erase {
+        cases::erase(conn, case, at_ms).await?;
+    }
+    if let Some(id) = rows.erase_support {
+        support_families::erase(conn, id).await?;
+    }
+    if let Some((case, at_ms)) = rows.object {
+        cases::object(conn, case, at_ms).await?;
+    }
+    if let Some(access) = &rows.access {
+        access::insert(conn, access).await?;
+    }
+    if let Some((id, at_ms)) = rows.access_answered {
+        access::answer(conn, id, at_ms).await?;
+    }
+    if let Some(correction) = &rows.correction {
+        identities::correct(conn, correction).await?;
+    }
+    if let Some(link) = &rows.link {
+        links::insert(conn, link).await?;
+    }
+    Ok(())
+}
+
+/// Support families, pairings and reports.
+async fn programme(conn: &mut Conn<'_>, rows: &Rows) -> Result<(), StoreError> {
+    if let Some(new) = &rows.support {
+        let kek = new.row.key.as_ref().map(|key| key.kek_version).unwrap_or_default();
+        keys::is_there(conn, kek).await?.then_some(()).ok_or(StoreError::Busy)?;
+        support_families::insert(conn, new).await?;
+    }
+    if let Some(change) = &rows.support_change {
+        support_families::change(conn, change).await?;
+    }
+    if let Some(report) = &rows.report {
+        reports::insert(conn, report).await?;
+    }
+    if let Some(release) = &rows.support_release {
+        support_families::insert_release(conn, release).await?;
+    }
+    if let Some(pairing) = &rows.pairing {
+        pairings::insert(conn, pairing).await?;
+    }
+    if let Some(pairing) = &rows.pairing_change {
+        pairings::change(conn, pairing).await?;
+    }
+    if let Some(evaluation) = &rows.evaluation {
+        pairings::insert_evaluation(conn, evaluation).await?;
+    }
+    Ok(())
 }
 
 /// Reads what a question asks. What earlier requests of the group wrote is flushed first, so that it

@@ -1,0 +1,324 @@
+//! Somebody asks to see what is kept of them (AVG art. 15): the coordinator keeps the request with its day, and
+//! answers it with everything that the rules let a data subject see.
+//!
+//! # Invariants
+//! * Nothing is opened without a permit and a committed `release.intent`, as for every release: who was shown what
+//!   stands among the releases.
+//! * What a data subject may see is decided group by group by the rules of that role (`policies/fields.cedar`), on the
+//!   coordinator's word that identity and the rights of others were looked at.
+
+use crate::audit::entry::{self, Event, Object, Outcome};
+use crate::audit::export::Line;
+use crate::crypto::digest::hex;
+use crate::domain::access::{Condition, Conditions, Field, Use};
+use crate::domain::age::{date_in_amsterdam, midnight_in_amsterdam, months_later};
+use crate::domain::case::{CaseState, Stage};
+use crate::domain::consent::{Consent, SubjectRef};
+use crate::domain::identity::{Disclosure, FieldGroup, Secret};
+use crate::domain::partner::{Role, Slug};
+use crate::domain::referral::{Profile, Source};
+use crate::flow::cases::reason_of;
+use crate::flow::on_case::{OpenCase, Which, Wish, basis, ledger_object, on_case};
+use crate::flow::release::{conclude, seal_reason};
+use crate::flow::{Done, FlowError, Gateway, Once};
+use crate::ids::{AccessRequestId, CaseId, ReleaseId};
+use crate::policy::Allowed;
+use crate::policy::action::SeeToAccess;
+use crate::policy::facts::Circumstance;
+use crate::policy::verdict::{Note, entry_of};
+use crate::store::access::{self, AccessRow};
+use crate::store::cases::{PastRelease, ReleaseRow};
+use crate::store::effect::Rows;
+use crate::store::pairings::{self, EvaluationRow, PairingRow};
+use crate::store::{StoreError, cases as rows, facts, identities, witness};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use std::sync::Arc;
+
+/// Months within which a request is answered (AVG art. 12 lid 3).
+const MONTHS: u8 = 1;
+/// The purpose under which an answer stands among the releases.
+const PURPOSE: &str = "access-request";
+
+/// A request as it was kept.
+#[derive(Debug)]
+pub struct Asked {
+    /// Its row.
+    pub row: AccessRow,
+    /// Whether this repeats an earlier answer.
+    pub replayed: bool,
+}
+
+/// Keeps that somebody asked, on a day; today where none is given.
+///
+/// # Errors
+/// [`FlowError::NotFound`] when the case is not the caller's; [`FlowError::Rule`] for somebody who is not in the
+/// referral, or a day to come.
+pub async fn request(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<SeeToAccess>,
+    case: CaseId,
+    (subject, received): (SubjectRef, Option<Date>),
+    once: Once,
+) -> Result<Done<Asked>, FlowError> {
+    let wish = move |found: &OpenCase<'_>, now: Timestamp| Wish {
+        granted: Event::AccessRequested,
+        note: Note { basis: basis(found.row), ..Note::default() },
+        outcome: asked(found, &subject, received, now).map(|mut row| {
+            if let Some(remembered) = found.remembered {
+                row.id = AccessRequestId::from_uuid(remembered.resource);
+                return (Rows::default(), Asked { row, replayed: true });
+            }
+            let idempotency = Some(once.row(201, row.id.uuid(), now.as_millisecond()));
+            let access = Some(row.clone());
+            (Rows { idempotency, access, ..Rows::default() }, Asked { row, replayed: false })
+        }),
+    };
+    let nothing = |_: &OpenCase<'_>| Circumstance::None;
+    Ok(on_case(gateway, allowed, case, Which::Case(case), Some(once), nothing, wish).await?.1)
+}
+
+fn asked(
+    found: &OpenCase<'_>,
+    subject: &SubjectRef,
+    received: Option<Date>,
+    now: Timestamp,
+) -> Result<AccessRow, FlowError> {
+    const WHO: FlowError = FlowError::Rule {
+        pointer: "/subject",
+        code: "subject-unknown",
+        rule: "must be the label of somebody in the referral",
+    };
+    const WHEN: FlowError = FlowError::Rule {
+        pointer: "/receivedOn",
+        code: "in-the-future",
+        rule: "must not lie in the future",
+    };
+    let known = found.memory.subjects.iter().any(|one| one.reference == *subject);
+    known.then_some(()).ok_or(WHO)?;
+    let today = date_in_amsterdam(now);
+    let day = received.unwrap_or(today);
+    (day <= today).then_some(()).ok_or(WHEN)?;
+    let start = midnight_in_amsterdam(day.year(), day.month(), day.day()).ok_or(WHEN)?;
+    let due = months_later(start, MONTHS).ok_or(WHEN)?;
+    Ok(AccessRow {
+        id: AccessRequestId::new(),
+        case: found.row.id,
+        subject: subject.clone(),
+        received_ms: start.as_millisecond(),
+        due_ms: due.as_millisecond(),
+        answered_ms: None,
+    })
+}
+
+/// Requests about a case, oldest first.
+///
+/// # Errors
+/// [`FlowError::NotFound`] when the case is not the caller's.
+pub async fn list(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<SeeToAccess>,
+    case: CaseId,
+) -> Result<Done<Vec<AccessRow>>, FlowError> {
+    let wish = |_: &OpenCase<'_>, _| Wish {
+        granted: Event::CaseRead,
+        note: Note { why: vec!["access-requests"], ..Note::default() },
+        outcome: Ok((Rows::default(), ())),
+    };
+    let nothing = |_: &OpenCase<'_>| Circumstance::None;
+    let (permit, Done { committed, .. }) =
+        on_case(gateway, allowed, case, Which::Case(case), None, nothing, wish).await?;
+    Ok(Done { value: access::of_case(&gateway.store.pool, permit.object()).await?, committed })
+}
+
+/// On whose word a request is answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Word {
+    /// That whoever asks is who they say.
+    pub identity_verified: bool,
+    /// That it was looked at whether others are harmed by what is shown (AVG art. 15 lid 4).
+    pub rights_of_others_checked: bool,
+    /// That the privacy officer looked at the safety signal.
+    pub officer_review: bool,
+}
+
+/// Everything that is kept of somebody, for them.
+#[derive(Debug)]
+pub struct Answer {
+    /// The request that is answered.
+    pub request: AccessRow,
+    /// When.
+    pub at: Timestamp,
+    /// State of the case, and in which capacity, when and where the family was referred.
+    pub case: (CaseState, Source, Timestamp, Profile),
+    /// The consent as it stands, and what it covers.
+    pub consent: (Option<Consent>, &'static str),
+    /// Who takes part in the plan, by OIN.
+    pub participants: Vec<String>,
+    /// The groups, opened.
+    pub disclosures: Vec<Disclosure>,
+    /// Pairings with their evaluations.
+    pub pairings: Vec<(PairingRow, Vec<EvaluationRow>)>,
+    /// Who opened the identity, when, for what, and why.
+    pub releases: Vec<(PastRelease, Secret)>,
+    /// What the ledger says about the case.
+    pub log: Vec<Line>,
+}
+
+/// What is about to be shown, as it was committed.
+struct Intent {
+    request: AccessRow,
+    at: Timestamp,
+    groups: Vec<FieldGroup>,
+    object: Object,
+    reference: String,
+}
+
+/// Answers a request: everything that the rules let a data subject see. Each answer is a release.
+///
+/// # Errors
+/// [`FlowError::NotFound`] when the case is not the caller's; [`FlowError::Rule`] for a request that is not of this
+/// case, or where neither identity nor the rights of others were looked at.
+pub async fn answer(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<SeeToAccess>,
+    case: CaseId,
+    (request, word): (AccessRequestId, Word),
+    once: Once,
+) -> Result<Done<Answer>, FlowError> {
+    let pool = &gateway.store.pool;
+    let known = access::of_case(pool, case).await?.into_iter().find(|row| row.id == request);
+    let (subject, role) = (Arc::clone(allowed.subject()), allowed.role());
+    let (own, asking) = (Arc::clone(gateway), allowed.clone());
+    let wish = move |found: &OpenCase<'_>, now: Timestamp| {
+        let groups = groups(&asking, word);
+        let object = ledger_object("case", found.memory.audit_reference);
+        let names: Vec<_> = groups.iter().map(|group| group.as_str()).collect();
+        let rows =
+            shown(&own, found, (known.as_ref(), &asking.subject().person), &names, once, now);
+        Wish {
+            granted: Event::ReleaseIntent,
+            note: Note {
+                purpose: Some(PURPOSE),
+                refused_as: Some(Event::ReleaseIntent),
+                basis: basis(found.row),
+                fields: names,
+                object: object.clone(),
+                ..Note::default()
+            },
+            outcome: rows.map(|(rows, request)| {
+                let reference = hex(found.memory.audit_reference.uuid().as_bytes());
+                (rows, Intent { request, at: now, groups, object, reference })
+            }),
+        }
+    };
+    let nothing = |_: &OpenCase<'_>| Circumstance::None;
+    let which = Which::Case(case);
+    let (permit, Done { value: intent, committed }) =
+        on_case(gateway, allowed, case, which, Some(once), nothing, wish).await?;
+    let opened = identities::open_for_access(pool, &gateway.keyring, &permit, &intent.groups).await;
+    let event = if opened.is_ok() { Event::ReleaseDone } else { Event::ReleaseAborted };
+    let mut entry = entry_of(&subject, role, event, Outcome::Allow);
+    entry.object = intent.object.clone();
+    conclude(gateway, entry, subject.request);
+    let value = gather(gateway, permit.object(), intent, opened?).await?;
+    Ok(Done { value, committed })
+}
+
+/// The groups a data subject may see.
+fn groups(allowed: &Allowed<SeeToAccess>, word: Word) -> Vec<FieldGroup> {
+    let held = Conditions::of(&[Condition::Logged])
+        .with(Condition::IdentityVerified, word.identity_verified)
+        .with(Condition::RightsOfOthersChecked, word.rights_of_others_checked)
+        .with(Condition::OfficerReview, word.officer_review);
+    let sight = allowed.sight_of(Role::DataSubject, Use::AccessRequest, held);
+    let seen = |group: &&FieldGroup| Field::of(**group).is_some_and(|field| sight.is_clear(field));
+    FieldGroup::ALL.iter().filter(seen).copied().collect()
+}
+
+/// The answer as a release, and the request that is answered by it.
+fn shown(
+    gateway: &Gateway,
+    found: &OpenCase<'_>,
+    (request, person): (Option<&AccessRow>, &Slug),
+    groups: &[&'static str],
+    once: Once,
+    now: Timestamp,
+) -> Result<(Rows, AccessRow), FlowError> {
+    const UNKNOWN: FlowError = FlowError::Rule {
+        pointer: "/request",
+        code: "request-unknown",
+        rule: "must be a request about this case",
+    };
+    const UNCHECKED: FlowError = FlowError::Rule {
+        pointer: "",
+        code: "not-verified",
+        rule: "identity must be verified and the rights of others checked",
+    };
+    let request = request.ok_or(UNKNOWN)?.clone();
+    (!groups.is_empty()).then_some(()).ok_or(UNCHECKED)?;
+    let (id, at_ms) = (ReleaseId::new(), now.as_millisecond());
+    let reason = Secret::new(format!("access request {}", request.id));
+    let release = ReleaseRow {
+        id,
+        case: found.row.id,
+        person: person.clone(),
+        purpose: PURPOSE,
+        stage: Stage::Full.as_str(),
+        field_groups: groups.join(" "),
+        reason: seal_reason(gateway, found, id, &reason)?,
+        at_ms,
+    };
+    let remember = found.remembered.is_none();
+    let rows = Rows {
+        release: Some(release),
+        access_answered: Some((request.id, at_ms)),
+        idempotency: remember.then(|| once.row(201, request.id.uuid(), at_ms)),
+        ..Rows::default()
+    };
+    Ok((rows, request))
+}
+
+async fn gather(
+    gateway: &Gateway,
+    case: CaseId,
+    intent: Intent,
+    disclosures: Vec<Disclosure>,
+) -> Result<Answer, FlowError> {
+    let pool = &gateway.store.pool;
+    let row = rows::find(pool, case).await?.ok_or(FlowError::NotFound)?;
+    let (key, memory) = facts::open(&gateway.keyring, &row)?.ok_or(FlowError::NotFound)?;
+    let standing = crate::flow::on_case::standing_of(
+        &gateway.consent.load(),
+        &row,
+        &memory,
+        gateway.clock.now(),
+    );
+    let mut paired = Vec::new();
+    for pairing in pairings::of_case(pool, case).await? {
+        let evaluations = pairings::evaluations(pool, pairing.id).await?;
+        paired.push((pairing, evaluations));
+    }
+    let mut releases = Vec::new();
+    for release in rows::releases(pool, case).await? {
+        let reason = reason_of(&key, case, &release)?;
+        releases.push((release, reason));
+    }
+    let log = witness::about(pool, &intent.reference).await?;
+    let line = |row: &crate::audit::verify::StoredLeaf| {
+        let (position, entry) =
+            entry::decode(&row.leaf).or(Err(StoreError::Corrupt("audit_entry")))?;
+        Ok(Line { position, entry, leaf_hash: row.leaf_hash })
+    };
+    Ok(Answer {
+        request: intent.request,
+        at: intent.at,
+        case: (row.state, row.source, crate::clock::from_millisecond(row.received_ms), row.profile),
+        consent: (memory.consent, standing.stage_word()),
+        participants: memory.plan_participants,
+        disclosures,
+        pairings: paired,
+        releases,
+        log: log.iter().map(line).collect::<Result<_, StoreError>>()?,
+    })
+}
