@@ -14,6 +14,7 @@ use crate::crypto::Entropy;
 use crate::crypto::keyring::Keyring;
 use crate::domain::consent::{Reason, SubjectRef};
 use crate::domain::pairing::Terms;
+use crate::domain::programme::Target;
 use crate::domain::term::Retention;
 use crate::policy::verdict::Refused;
 use crate::policy::{Engine, Subject};
@@ -40,9 +41,11 @@ mod on_support;
 pub mod pair;
 pub mod pairings;
 mod plain;
+pub mod progress;
 pub mod propose;
 pub mod referrals;
 pub mod release;
+pub mod remind;
 pub mod report;
 pub mod retention;
 pub mod standing;
@@ -72,6 +75,8 @@ pub struct Gateway {
     pub terms: ArcSwap<Terms>,
     /// After how long cases go; exchanged with the policies.
     pub retention: ArcSwap<Retention>,
+    /// What was agreed on with gemeenten.
+    pub targets: ArcSwap<Vec<Target>>,
     /// Threshold and rounding of figures.
     pub disclosure: Rules,
     /// Partners and territories; exchanged whole when the register moves.

@@ -29,6 +29,7 @@ pub mod openapi;
 mod page;
 pub mod pairings;
 pub mod problem;
+pub mod progress;
 pub mod referrals;
 mod reply;
 pub mod reports;

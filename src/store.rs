@@ -35,6 +35,7 @@ pub mod keys;
 pub mod ledger;
 pub mod links;
 pub mod migrate;
+pub mod notices;
 pub mod pairings;
 pub mod partners;
 pub mod pool;

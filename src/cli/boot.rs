@@ -227,7 +227,7 @@ async fn gateway(
     keyring: Arc<Keyring>,
     clock: Clock,
 ) -> Result<Gateway, Failure> {
-    let Loaded { engine, consent, disclosure, terms, retention } =
+    let Loaded { engine, consent, disclosure, terms, retention, targets } =
         proof::load_proven(config.policies.directory.as_deref(), &config.ledger.origin, &keyring)?;
     let entropy = Entropy::system();
     let register = partners::load(&pool).await?;
@@ -251,6 +251,7 @@ async fn gateway(
         disclosure,
         terms: ArcSwap::from_pointee(terms),
         retention: ArcSwap::from_pointee(retention),
+        targets: ArcSwap::from_pointee(targets),
         register: ArcSwap::from_pointee(register),
     })
 }

@@ -4,6 +4,7 @@ use crate::cli::Failure;
 use crate::domain::consent::{Purpose, Recipient, Switches};
 use crate::domain::municipality::Municipality;
 use crate::domain::pairing::Terms;
+use crate::domain::programme::Target;
 use crate::domain::term::Retention;
 use crate::flow::ConsentRules;
 use crate::policy::Engine;
@@ -54,6 +55,8 @@ pub struct Loaded {
     pub terms: Terms,
     /// After how long cases go.
     pub retention: Retention,
+    /// What was agreed on with gemeenten.
+    pub targets: Vec<Target>,
 }
 
 /// What must hold of every set, as it was when the program was built. No policy: the engine never sees
@@ -121,13 +124,14 @@ impl Sources {
             let file = self.other.iter().find(|file| file.name == name);
             file.map(|file| file.text.as_str()).unwrap_or_default()
         };
-        let (terms, retention) = programme::read(text("programme.toml"))?;
+        let (terms, retention, targets) = programme::read(text("programme.toml"))?;
         Ok(Loaded {
             engine,
             consent: consent(text("consent.toml"))?,
             disclosure: disclosure(text("disclosure.toml"))?,
             terms,
             retention,
+            targets,
         })
     }
 

@@ -5,7 +5,7 @@ use crate::audit::entry::Outcome;
 use crate::cli::boot::{self, Booted, api_files, portal_files};
 use crate::cli::policies::proof;
 use crate::config::Config;
-use crate::flow::{decoy, retention};
+use crate::flow::{decoy, remind, retention};
 use crate::store::{idempotency, keys, links, partners};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -29,6 +29,7 @@ pub async fn changes(booted: Arc<Booted>) {
             forget_old_keys(&booted).await;
             // Beside the rest: a long look must not keep a revocation or a key from being seen.
             tokio::spawn(erase_what_is_over(Arc::clone(&booted)));
+            tokio::spawn(remind(Arc::clone(&booted)));
         }
         count = count.saturating_add(1);
         let now = modified(&booted);
@@ -97,6 +98,13 @@ async fn erase_what_is_over(booted: Arc<Booted>) {
     }
 }
 
+/// Organisations are told of days that come near.
+async fn remind(booted: Arc<Booted>) {
+    if let Err(error) = remind::sweep(&booted.api.gateway).await {
+        tracing::warn!(error = %error, "days that come near not told of");
+    }
+}
+
 fn modified(booted: &Booted) -> Option<SystemTime> {
     std::fs::metadata(&booted.config.tls.revocations).and_then(|meta| meta.modified()).ok()
 }
@@ -151,6 +159,7 @@ fn take_policies(booted: &Booted) -> Outcome {
             booted.api.gateway.consent.store(Arc::new(loaded.consent));
             booted.api.gateway.terms.store(Arc::new(loaded.terms));
             booted.api.gateway.retention.store(Arc::new(loaded.retention));
+            booted.api.gateway.targets.store(Arc::new(loaded.targets));
             tracing::info!("policies taken anew");
             Outcome::Allow
         }

@@ -1,6 +1,8 @@
 //! What other programmes report about themselves: counts of a quarter, a closed list for each.
 
 use crate::domain::age::date_in_amsterdam;
+use crate::domain::municipality::Municipality;
+use crate::domain::period::Year;
 use crate::domain::referral::Source;
 use crate::domain::words::words;
 use jiff::Timestamp;
@@ -158,6 +160,19 @@ impl Quarter {
     pub fn to_text(self) -> String {
         format!("{}Q{}", self.year, self.quarter)
     }
+}
+
+/// What a gemeente and Buurtgezinnen agreed on for a year.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Target {
+    /// Gemeente.
+    pub municipality: Municipality,
+    /// Year.
+    pub year: Year,
+    /// Pairings to be made.
+    pub pairings: u32,
+    /// What the gemeente pays, in whole euro.
+    pub budget_euro: u32,
 }
 
 #[cfg(test)]

@@ -239,6 +239,8 @@ pub struct SupportAsked {
     pub language: Option<String>,
     /// The address may be told to another family: it was said not to be confidential.
     pub address_may_be_told: bool,
+    /// Children in the household, where it was said.
+    pub children: Option<u8>,
 }
 
 /// A referral that passed every rule of form. Consent has not been looked at yet.

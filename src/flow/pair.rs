@@ -103,6 +103,8 @@ fn introduced(
     if found.pairings.iter().any(living) {
         return Err(NOT_PROPOSED);
     }
+    let household = found.memory.asked.children.map_or(i32::MAX, i32::from);
+    (children <= household).then_some(()).ok_or(TOO_MANY)?;
     let offered = proposable(gateway, found, now)?;
     let at_ms = now.as_millisecond();
     let id = PairingId::new();
@@ -133,6 +135,12 @@ fn introduced(
     let state = PairingState::Introduction;
     Ok((rows, Step { pairing: id, state, case: to, version: 1, replayed: false }))
 }
+
+const TOO_MANY: FlowError = FlowError::Rule {
+    pointer: "/children",
+    code: "range",
+    rule: "must be no more than the household has",
+};
 
 const NOT_PROPOSED: FlowError = FlowError::Rule {
     pointer: "/supportFamily",

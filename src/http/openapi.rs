@@ -5,7 +5,7 @@
 
 use crate::http::edge::API_VERSION;
 use crate::http::{
-    audit, cases, consent, pairings, referrals, reports, statistics, support_families,
+    audit, cases, consent, pairings, progress, referrals, reports, statistics, support_families,
 };
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
@@ -46,6 +46,7 @@ use utoipa::OpenApi;
     support_families::work::transition_support_family,
     support_families::work::release_support_identity,
     reports::report_programme,
+    progress::read_progress,
     statistics::list_statistics,
     statistics::read_statistics,
     statistics::read_definitions,

@@ -5,7 +5,7 @@ use crate::http::pairings::{evaluate, introduce, step};
 use crate::http::referrals::{follow, goals, submit};
 use crate::http::router::Router;
 use crate::http::support_families::{find, register, work};
-use crate::http::{audit, consent, oauth, reports, statistics};
+use crate::http::{audit, consent, oauth, progress, reports, statistics};
 use actix_web::http::Method;
 
 /// The routes. `tests/it/surface.rs` tries each of them with every kind of caller.
@@ -51,6 +51,7 @@ pub fn routes() -> Router {
             work::release_support_identity,
         )
         .add(Method::PUT, "/v1/programme-reports/{programme}/{period}", reports::report_programme)
+        .add(get.clone(), "/v1/programme-progress/{municipality}/{year}", progress::read_progress)
         .add(get.clone(), "/v1/statistics/releases", statistics::list_statistics)
         .add(get.clone(), "/v1/statistics/releases/{id}", statistics::read_statistics)
         .add(get.clone(), "/v1/statistics/definitions", statistics::read_definitions)

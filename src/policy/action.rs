@@ -106,6 +106,8 @@ actions! {
     ReadGoals on ReferralId = "readGoals" for "coordination";
     /// A coordinator lists her cases, or an assigner the unassigned ones.
     ListCases on PartnerId = "listCases" for "intake";
+    /// Who runs the programme sees how it goes in a gemeente, in counts.
+    ReadProgress on PartnerId = "readProgress" for "monitoring";
     /// A coordinator reads a case, without names.
     ReadCase on CaseId = "readCase" for "intake";
     /// A coordinator opens the identity behind a case.

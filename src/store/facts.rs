@@ -137,6 +137,8 @@ struct StoredAsked {
     language: Option<String>,
     #[serde(default)]
     address: bool,
+    #[serde(default)]
+    children: Option<u8>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -199,6 +201,7 @@ fn stored_asked(asked: &SupportAsked) -> StoredAsked {
         sleepover: asked.sleepover,
         language: asked.language.clone(),
         address: asked.address_may_be_told,
+        children: asked.children,
     }
 }
 
@@ -211,6 +214,7 @@ fn asked(stored: StoredAsked) -> Result<SupportAsked, StoreError> {
         sleepover: stored.sleepover,
         language: stored.language,
         address_may_be_told: stored.address,
+        children: stored.children,
     })
 }
 

@@ -197,7 +197,7 @@ fn agreed_action(role: Role, action: &str, twists: &Twists, part: Part) -> bool 
         (Role::CaseManager, "readGoals") => order.plan,
         (Role::Assigner, "assignCase") => own && order.eligible,
         (Role::PrivacyOfficer, "listReleases") => true,
-        (Role::Coordinator | Role::Assigner, "listCases")
+        (Role::Coordinator | Role::Assigner, "listCases" | "readProgress")
         | (
             Role::Coordinator,
             "registerSupportFamily" | "listSupportFamilies" | "readSupportFamily",

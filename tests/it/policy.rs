@@ -11,13 +11,14 @@ use buurtpoort::domain::partner::{PartnerKind, Role, Slug};
 use buurtpoort::domain::partner_number::PartnerNumber;
 use buurtpoort::ids::{CaseId, PartnerId, ReferralId, RequestId};
 use buurtpoort::policy::action::{
-    AssignCase, ChangeGoals, CorrectCase, DecideCaseConsent, DecideReferralConsent, EraseCase,
-    EvaluatePairing, ListAssignments, ListAuditEntries, ListCases, ListPairings, ListReferrals,
-    ListReleases, ListStatistics, ListSupportFamilies, MovePairing, NAMES, ObjectToStatistics,
-    PairCase, ProposeSupport, ReadAuditConsistency, ReadAuditProof, ReadCase, ReadCheckpoint,
-    ReadDefinitions, ReadGoals, ReadReferral, ReadStatistics, ReadSupportFamily,
-    RegisterSupportFamily, ReleaseIdentity, ReleaseSupportIdentity, ReportProgramme, SeeField,
-    SubmitReferral, TransitionCase, TransitionSupportFamily, WithdrawReferral,
+    AssignCase, ChangeGoals, CorrectCase, DecideCaseConsent, DecideLink, DecideReferralConsent,
+    EraseCase, EvaluatePairing, ListAssignments, ListAuditEntries, ListCases, ListLinks,
+    ListPairings, ListReferrals, ListReleases, ListStatistics, ListSupportFamilies, MovePairing,
+    NAMES, ObjectToStatistics, PairCase, ProposeSupport, ReadAuditConsistency, ReadAuditProof,
+    ReadCase, ReadCheckpoint, ReadDefinitions, ReadGoals, ReadProgress, ReadReferral,
+    ReadStatistics, ReadSupportFamily, RegisterSupportFamily, ReleaseIdentity,
+    ReleaseSupportIdentity, ReportProgramme, SeeField, SeeToAccess, SubmitReferral, TransitionCase,
+    TransitionSupportFamily, WithdrawReferral,
 };
 use buurtpoort::policy::engine::{PolicyError, PolicyFile};
 use buurtpoort::policy::facts::{CaseFacts, Circumstance, Facts};
@@ -81,6 +82,10 @@ fn table() -> Vec<Row> {
         row::<ListPairings>(&[Coordinator]),
         row::<EvaluatePairing>(&[Coordinator]),
         row::<ChangeGoals>(&[Coordinator]),
+        row::<ListLinks>(&[Coordinator]),
+        row::<DecideLink>(&[Coordinator]),
+        row::<SeeToAccess>(&[Coordinator]),
+        row::<ReadProgress>(&[Coordinator, Assigner]),
         row::<CorrectCase>(&[Coordinator]),
         row::<EraseCase>(&[Coordinator]),
         row::<ObjectToStatistics>(&[Coordinator]),

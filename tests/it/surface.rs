@@ -292,6 +292,11 @@ const ROUTES: &[Route] = &[
         body: Some("programme-report"),
         ..NOBODY
     },
+    Route {
+        path: "/v1/programme-progress/{municipality}/{year}",
+        right: &[(ANNA, ""), (LEA, "")],
+        ..NOBODY
+    },
     Route { path: "/v1/statistics/releases", right: &[(GEMEENTE, "")], ..NOBODY },
     Route {
         path: "/v1/statistics/releases/{id}",
@@ -528,6 +533,7 @@ impl<'w> Hall<'w> {
 /// A path with what stands in it.
 fn filled(path: &str, id: &str) -> String {
     let path = path.replace("{id}", id).replace("{index}", "0");
+    let path = path.replace("{municipality}", "GM0268").replace("{year}", "2026");
     path.replace("{programme}", "poh-j").replace("{period}", "2026Q3")
 }
 

@@ -4,7 +4,10 @@ use crate::pairing::reconciled;
 use crate::sql;
 use crate::support::{ANNA, LEA, WIJKTEAM, World, example, on_both};
 use buurtpoort::domain::municipality::Municipality;
+use buurtpoort::domain::period::Year;
+use buurtpoort::domain::programme::Target;
 use buurtpoort::domain::term::Retention;
+use buurtpoort::flow::remind;
 use buurtpoort::flow::retention::{Swept, sweep};
 use serde_json::json;
 use std::sync::Arc;
@@ -115,5 +118,85 @@ on_both! {
         assert_eq!(stays.len(), 36);
         world.ledger().await;
         reconciled(world).await;
+    }
+}
+
+/// Messages that wait about a case that comes near a day.
+const NEAR: &str = "SELECT COUNT(*) FROM outbox WHERE kind = 'nl.buurtpoort.termijn-nadert'";
+
+on_both! {
+    /// The organisation is told of each day once, by the id of the case: the end of a trial and the answer to a request
+    /// a fortnight ahead, a birthday that counts thirty days; nothing of what is closed.
+    async fn each_day_that_comes_near_is_told_once(world: World) {
+        let gateway = &world.booted.api.gateway;
+        let told = async || remind::sweep(gateway).await.expect("looked at");
+        let waiting = async || sql::number(&gateway.store.pool, NEAR).await;
+        let [_, case, _, _] = world.on_trial().await;
+        assert_eq!((told().await, waiting().await), (0, 0), "control: two months ahead");
+        world.ask_access(&case).await;
+        assert_eq!(told().await, 0, "control: a month ahead");
+        world.later(20 * DAY);
+        assert_eq!((told().await, waiting().await), (1, 1), "the request");
+        assert_eq!((told().await, waiting().await), (0, 1), "once");
+        world.later(30 * DAY);
+        assert_eq!((told().await, waiting().await), (1, 2), "the end of the trial");
+        let about = "SELECT COUNT(*) FROM outbox o JOIN case_file c ON c.id = o.object_id \
+            WHERE o.kind = 'nl.buurtpoort.termijn-nadert'";
+        assert_eq!(sql::number(&gateway.store.pool, about).await, 2, "a case, and no more");
+        let days = "SELECT kind || ' ' || day FROM deadline_notice ORDER BY kind";
+        let days = sql::texts(&gateway.store.pool, days).await;
+        assert_eq!(days.len(), 2, "{days:?}");
+        assert!(days[0].starts_with("access-request-due 2026-12-21"), "{days:?}");
+    }
+}
+
+on_both! {
+    /// A child that turns twelve within thirty days is told of by the month, never by the day.
+    async fn a_birthday_is_told_without_its_day(world: World) {
+        let mut body = example("referral-wijkteam");
+        body["subjects"][1]["birthDate"] = json!("2014-12-10");
+        world.later(1);
+        assert_eq!(world.post(WIJKTEAM, "/v1/referrals", &body).await.status, 201);
+        world.assign_last().await;
+        let gateway = &world.booted.api.gateway;
+        assert_eq!(remind::sweep(gateway).await.expect("looked at"), 1);
+        let day = sql::texts(&gateway.store.pool, "SELECT kind || ' ' || day FROM deadline_notice").await;
+        assert_eq!(day, ["subject-turns-12 2026-11"]);
+    }
+}
+
+on_both! {
+    /// What was agreed on stands beside what was done, for the organisation that does it; more children than the
+    /// household has do not take part.
+    async fn progress_stands_beside_its_target(world: World) {
+        let path = "/v1/programme-progress/GM0268/2026";
+        let before = world.get(ANNA, path).await;
+        assert_eq!(before.status, 200, "{}", before.raw);
+        assert_eq!(before.body["actual"]["pairings"], json!(0));
+        assert!(before.body.get("target").is_none());
+        let [_, _, _, pairing] = world.on_trial().await;
+        assert_eq!(world.pairing_to(&pairing, &json!({"to": "paired"})).await.status, 200);
+        let gateway = &world.booted.api.gateway;
+        let nijmegen = Municipality::parse("GM0268").expect("a gemeente");
+        let year = Year::parse(2026).expect("a year");
+        let target = Target { municipality: nijmegen, year, pairings: 10, budget_euro: 58_000 };
+        gateway.targets.store(Arc::new(vec![target]));
+        let after = world.get(LEA, path).await;
+        assert_eq!(after.body["target"], json!({"pairings": 10, "budgetEuro": 58_000}), "{}", after.raw);
+        assert_eq!(after.body["actual"], json!({"pairings": 1, "children": 1, "supportFamilies": 1, "referred": 1}));
+        assert_eq!(after.body["costPerPairingEuro"], json!(58_000));
+        let elsewhere = world.get(ANNA, "/v1/programme-progress/GM0119/2026").await;
+        assert_eq!(elsewhere.body["actual"]["pairings"], json!(0), "control: counted by gemeente");
+        let earlier = world.get(ANNA, "/v1/programme-progress/GM0268/2025").await;
+        assert_eq!(earlier.body["actual"]["referred"], json!(0), "control: counted by year");
+        for bad in ["GM0268/20", "GM0268/1999", "Nijmegen/2026"] {
+            assert_eq!(world.get(ANNA, &format!("/v1/programme-progress/{bad}")).await.status, 400, "{bad}");
+        }
+        let support = world.available_support().await;
+        let (_, case) = world.searching_case().await;
+        let path = format!("/v1/cases/{case}/pairings");
+        let too_many = world.post(ANNA, &path, &json!({"supportFamily": support, "children": 2})).await;
+        assert_eq!((too_many.status, too_many.errors()), (400, vec![("/children".to_owned(), "range".to_owned())]));
+        assert_eq!(world.introduce(&case, &support).await.status, 201, "control");
     }
 }

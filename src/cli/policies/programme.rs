@@ -3,6 +3,8 @@
 use crate::cli::Failure;
 use crate::domain::municipality::Municipality;
 use crate::domain::pairing::Terms;
+use crate::domain::period::Year;
+use crate::domain::programme::Target;
 use crate::domain::term::Retention;
 use serde::Deserialize;
 
@@ -13,6 +15,17 @@ struct File {
     trial: Trial,
     evaluation: Evaluation,
     retention: Kept,
+    #[serde(default)]
+    target: Vec<Agreed>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Agreed {
+    municipality: String,
+    year: i16,
+    pairings: u32,
+    budget_euro: u32,
 }
 
 #[derive(Deserialize)]
@@ -49,9 +62,9 @@ struct Evaluation {
 ///
 /// # Errors
 /// One line naming the rule.
-pub(super) fn read(text: &str) -> Result<(Terms, Retention), Failure> {
+pub(super) fn read(text: &str) -> Result<(Terms, Retention, Vec<Target>), Failure> {
     let bad = |rule: &str| Failure::new(format!("policies: programme.toml: {rule}"));
-    let File { support_family, trial, evaluation, retention } =
+    let File { support_family, trial, evaluation, retention, target } =
         toml::from_str(text).map_err(|error| bad(error.message()))?;
     let terms = Terms {
         vog_months: support_family.vog_months,
@@ -82,7 +95,25 @@ pub(super) fn read(text: &str) -> Result<(Terms, Retention), Failure> {
         paired_months: retention.paired_months,
         jeugdwet20,
     };
-    Ok((terms, retention))
+    let targets = target.iter().map(agreed).collect::<Result<Vec<_>, _>>();
+    let targets = targets.map_err(|rule| bad(&rule))?;
+    let twice = |(at, one): (usize, &Target)| {
+        let mut before = targets.iter().take(at);
+        before.any(|other| (other.municipality, other.year) == (one.municipality, one.year))
+    };
+    if targets.iter().enumerate().any(twice) {
+        return Err(bad("target: one for a gemeente and year"));
+    }
+    Ok((terms, retention, targets))
+}
+
+fn agreed(one: &Agreed) -> Result<Target, String> {
+    Ok(Target {
+        municipality: Municipality::parse(&one.municipality).map_err(|error| error.to_string())?,
+        year: Year::parse(one.year).map_err(|error| error.to_string())?,
+        pairings: one.pairings,
+        budget_euro: one.budget_euro,
+    })
 }
 
 #[cfg(test)]

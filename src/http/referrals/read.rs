@@ -51,6 +51,7 @@ fn parts(r: &mut Reading, wire: &shape::Referral, now: Timestamp) -> Option<NewR
     let address_may_be_told = matches!(confidential, Some(Field::Present(false)));
     let subjects = subjects(r, &wire.subjects, now);
     let composition = section(r, "household", &wire.household, household).flatten();
+    let children = household_children(wire);
     let (plan_participants, goals) = plan(r, source, &wire.plan);
     let applicant = r.may("applicant", &wire.applicant, "label", |t| plain_label(t));
     let consent = r.optional("consent", &wire.consent);
@@ -72,7 +73,12 @@ fn parts(r: &mut Reading, wire: &shape::Referral, now: Timestamp) -> Option<NewR
         plan_participants,
         goals,
         consent,
-        asked: SupportAsked { language: language.cloned(), address_may_be_told, ..asked? },
+        asked: SupportAsked {
+            language: language.cloned(),
+            address_may_be_told,
+            children,
+            ..asked?
+        },
         tells_health: r.optional("", &wire.attention_points).is_some_and(|p| !p.is_empty()),
     })
 }
@@ -170,7 +176,16 @@ fn support(r: &mut Reading, wire: &shape::Support) -> SupportAsked {
     let dayparts = r.terms("dayparts", &wire.dayparts, 0..=7, Daypart::parse);
     r.may("frequency", &wire.frequency, "term", |t| Frequency::parse(t));
     let sleepover = r.optional("sleepover", &wire.sleepover) == Some(&true);
-    SupportAsked { codes, dayparts, sleepover, language: None, address_may_be_told: false }
+    SupportAsked { codes, dayparts, sleepover, ..SupportAsked::default() }
+}
+
+/// How many children the household has, where that was said as it must be.
+fn household_children(wire: &shape::Referral) -> Option<u8> {
+    let Field::Present(shape::Household { children: Field::Present(count), .. }) = &wire.household
+    else {
+        return None;
+    };
+    u8::try_from(*count).ok().filter(|count| (1..=15).contains(count))
 }
 
 fn household(r: &mut Reading, wire: &shape::Household) -> Option<Composition> {
