@@ -20,9 +20,9 @@ except ImportError:
     sys.exit(2)
 
 EVENTS = """referral.accepted referral.refused referral.withdrawn release.intent release.done release.aborted
-access.denied access.denied-more access.requested consent.given consent.refused consent.withdrawn assignment.made case.read case.transition
+access.denied access.denied-more consent.given consent.refused consent.withdrawn assignment.made case.read case.transition
 stats.published stats.read policy.loaded token.issued partner.changed key.rotated erase.done audit.read
-audit.resumed restore.acknowledged config.changed operator.action support.registered support.read support.moved
+audit.resumed restore.acknowledged config.changed operator.action support.registered support.read support.moved access.requested
 pairing.made pairing.moved pairing.evaluated goals.changed case.corrected statistics.objected link.decided
 report.received""".split()
 
@@ -122,7 +122,7 @@ def read_key(text):
 
 
 def read_note(text, keys):
-    """Origin, size and root of a signed note; ValueError for whatever is not signed by one of our keys."""
+    """Origin, size, root and signers of a signed note; ValueError for whatever is not signed by one of our keys."""
     if len(text.encode()) > 16384:
         raise ValueError("long")
     body, found, signatures = text.partition('\n\n')
@@ -133,7 +133,7 @@ def read_note(text, keys):
     odd = any(c.isspace() or unicodedata.category(c) == 'Cc' or c == '+' for c in origin)
     if odd or not 0 < len(origin.encode()) <= 255 or not re.fullmatch('0|[1-9][0-9]{0,19}', size) or len(root) != 32:
         raise ValueError("form")
-    signed, verified = (body + '\n').encode(), False
+    signed, verified = (body + '\n').encode(), []
     for line in signatures[:-1].split('\n'):
         if not line.startswith('— ') or ' ' not in line[2:]:
             raise ValueError("form")
@@ -147,10 +147,10 @@ def read_note(text, keys):
                     Ed25519PublicKey.from_public_bytes(key).verify(blob[4:], signed)
                 except InvalidSignature:
                     raise ValueError("signature") from None
-                verified = True
+                verified.append(sha256(key).hex())
     if not verified:
         raise ValueError("no known key")
-    return origin, int(size), root
+    return origin, int(size), root, verified
 
 
 def acknowledged(leaf):
@@ -164,13 +164,15 @@ def acknowledged(leaf):
 def verify(log, keys, notes, head, entries):
     """Number of entries of an honest ledger; raises Tampered at the first rule that is broken."""
     edge, expected, last, epoch, prev = Edge(), {}, {}, None, bytes(32)
+    signers, retired = [], {}
 
     def note(text, seq):
         try:
-            origin, size, root = read_note(text, keys)
+            origin, size, root, by = read_note(text, keys)
         except (ValueError, UnicodeError):
             raise Tampered(seq, "the checkpoint is signed by a known key") from None
         need(origin == log or follows(log, origin), seq, "the checkpoint is of this log")
+        signers.append((size, by))
         return origin, size, root
 
     def passed():
@@ -209,6 +211,10 @@ def verify(log, keys, notes, head, entries):
         ref = None if leaf['ref'] == b'null' else leaf['ref'][1:-1].decode()
         columns = (ts, leaf['ev'].decode(), leaf['out'].decode(), ref)
         need(columns == (at_us, event, outcome, obj), here, "the derived columns follow from the entry")
+        if (leaf['ev'], leaf['out']) == (b'key.rotated', b'allow'):
+            found = re.search(rb'"from:([^"]*)"', leaf['fields'])
+            if found:
+                retired.setdefault(found[1].decode(), here + 1)
         prev = leaf_hash
         edge.push(leaf_hash)
         passed()
@@ -223,6 +229,9 @@ def verify(log, keys, notes, head, entries):
     need(size == end, end, "the log is as long as its checkpoint")
     need(root == head['root'], end, "the checkpoint states the root of the tree")
     need(not expected, end, "the log is as long as its checkpoint")
+    for size, by in sorted(signers):
+        signs = any(size <= retired.get(key, size) for key in by)
+        need(signs, size, "the checkpoint is signed by a key that still signs at its size")
     return end
 
 

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::digest;
 
 use crate::crypto::CryptoError;
-use crate::crypto::keyring::{Keyring, VerifyingKey};
+use crate::crypto::keyring::{KeyPurpose, Keyring, VerifyingKey};
 
 /// Algorithm byte of Ed25519 in a note's key id.
 pub(super) const ED25519_ALGORITHM: u8 = 1;
@@ -35,17 +35,27 @@ impl Checkpoint {
     /// [`CheckpointError::Origin`] for an origin that cannot name a key; [`CheckpointError::Key`]
     /// when the ledger key refuses to sign.
     pub fn sign(&self, keyring: &Keyring) -> Result<String, CheckpointError> {
+        let active = keyring.active_version(KeyPurpose::LedgerSigning)?;
+        self.sign_by(keyring, &[active])
+    }
+
+    /// As [`Self::sign`], by named versions of the ledger key, a line each: the first is the one that goes on.
+    ///
+    /// # Errors
+    /// As [`Self::sign`], and [`CheckpointError::UnknownKey`].
+    pub fn sign_by(&self, keyring: &Keyring, versions: &[i32]) -> Result<String, CheckpointError> {
         check_origin(&self.origin)?;
         let body = self.body();
-        let (signature, version) = keyring.sign_ledger(body.as_bytes())?;
-        let key = keyring
-            .ledger_public_keys()
-            .into_iter()
-            .find(|key| key.version == version)
-            .ok_or(CheckpointError::UnknownKey)?;
-        let mut signed = key_id(&self.origin, &key.bytes).to_vec();
-        signed.extend_from_slice(&signature);
-        Ok(format!("{body}\n— {} {}\n", self.origin, STANDARD.encode(signed)))
+        let keys = keyring.ledger_public_keys();
+        let mut note = format!("{body}\n");
+        for version in versions {
+            let key = keys.iter().find(|key| key.version == *version);
+            let key = key.ok_or(CheckpointError::UnknownKey)?;
+            let mut signed = key_id(&self.origin, &key.bytes).to_vec();
+            signed.extend_from_slice(&keyring.sign_ledger_as(*version, body.as_bytes())?);
+            note.extend(["— ", &self.origin, " ", &STANDARD.encode(signed), "\n"]);
+        }
+        Ok(note)
     }
 
     /// Reads a signed note and checks it. The caller compares the origin with the log it expects.
@@ -56,13 +66,24 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError`].
     pub fn parse_and_verify(text: &str, keys: &[VerifyingKey]) -> Result<Self, CheckpointError> {
+        Ok(Self::parse_and_verify_by(text, keys)?.0)
+    }
+
+    /// As [`Self::parse_and_verify`]; says too which of the keys signed.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse_and_verify_by(
+        text: &str,
+        keys: &[VerifyingKey],
+    ) -> Result<(Self, Vec<VerifyingKey>), CheckpointError> {
         if text.len() > MAX_NOTE_LEN {
             return Err(CheckpointError::Form);
         }
         let (body_end, signatures) = text.split_once("\n\n").ok_or(CheckpointError::Form)?;
         let checkpoint = Self::parse_body(body_end)?;
-        verify_note(&checkpoint.body(), signatures, &checkpoint.origin, keys)?;
-        Ok(checkpoint)
+        let by = verify_note(&checkpoint.body(), signatures, &checkpoint.origin, keys)?;
+        Ok((checkpoint, by))
     }
 
     fn parse_body(body: &str) -> Result<Self, CheckpointError> {
@@ -135,9 +156,9 @@ fn verify_note(
     signatures: &str,
     name: &str,
     keys: &[VerifyingKey],
-) -> Result<(), CheckpointError> {
+) -> Result<Vec<VerifyingKey>, CheckpointError> {
     let lines = signatures.strip_suffix('\n').ok_or(CheckpointError::Form)?;
-    let mut verified = false;
+    let mut verified = Vec::new();
     for line in lines.split('\n') {
         let (signer, blob) = line
             .strip_prefix("— ")
@@ -148,10 +169,24 @@ fn verify_note(
         for key in keys.iter().filter(|key| signer == name && key_id(name, &key.bytes) == *id) {
             key.verify(body.as_bytes(), signature)
                 .map_err(|_refused| CheckpointError::Signature)?;
-            verified = true;
+            verified.push(*key);
         }
     }
-    if verified { Ok(()) } else { Err(CheckpointError::UnknownKey) }
+    if verified.is_empty() { Err(CheckpointError::UnknownKey) } else { Ok(verified) }
+}
+
+/// Whether a note goes on under this process's ledger key: its first signature is by it. By a newer one, the key was
+/// rotated and this process has not seen it yet. An unsigned note goes on under any.
+#[must_use]
+pub fn goes_on_under(note: &str, key: &VerifyingKey) -> bool {
+    let first = note.split_once("\n\n").and_then(|(_, lines)| lines.lines().next());
+    let Some((name, blob)) =
+        first.and_then(|line| line.strip_prefix("— ")).and_then(|rest| rest.split_once(' '))
+    else {
+        return true;
+    };
+    let blob = STANDARD.decode(blob).unwrap_or_default();
+    blob.starts_with(&key_id(name, &key.bytes))
 }
 
 /// First four bytes of SHA-256(name ‖ line feed ‖ algorithm ‖ public key).
@@ -174,7 +209,6 @@ fn check_origin(origin: &str) -> Result<(), CheckpointError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::keyring::KeyPurpose;
     use crate::crypto::testing::{keyring, open, rotated, rows};
 
     fn checkpoint() -> Checkpoint {
@@ -290,7 +324,7 @@ mod tests {
         let signature = "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2\
                          pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
         let keys = [VerifyingKey { version: 1, bytes }];
-        assert_eq!(verify_note(body, signature, "PeterNeumann", &keys), Ok(()));
+        assert_eq!(verify_note(body, signature, "PeterNeumann", &keys), Ok(keys.to_vec()));
         let altered = verify_note(&body.replace("the", "an"), signature, "PeterNeumann", &keys);
         assert_eq!(altered, Err(CheckpointError::Signature));
     }

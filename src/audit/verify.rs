@@ -7,10 +7,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::checkpoint::{Checkpoint, CheckpointError};
+use super::checkpoint::Checkpoint;
 use super::entry::{self, Entry, Event, Outcome, Position};
 use super::epoch::{self, Acknowledged};
 use super::tree::{self, Peaks};
+use crate::crypto::digest::{hex, sha256};
 use crate::crypto::keyring::VerifyingKey;
 
 /// One row as the database holds it.
@@ -113,6 +114,9 @@ pub enum Rule {
     /// A checkpoint states another root for its size.
     #[error("the checkpoint states the root of the tree")]
     CheckpointRoot,
+    /// A checkpoint is signed by keys alone that others had taken over from.
+    #[error("the checkpoint is signed by a key that still signs at its size")]
+    RetiredKey,
 }
 
 /// What an intact log holds.
@@ -151,6 +155,10 @@ pub struct Verifier {
     epoch: Option<String>,
     /// Roots that checkpoints state, by size and log, not yet reached.
     expected: BTreeMap<(u64, String), [u8; 32]>,
+    /// Size and signers of every checkpoint read, by the hash of their public halves.
+    signed: Vec<(u64, Vec<String>)>,
+    /// Ledger keys that another took over from, and the size up to which they sign.
+    retired: HashMap<String, u64>,
     summary: Summary,
 }
 
@@ -167,6 +175,8 @@ impl Verifier {
             last_ts_us: HashMap::new(),
             epoch: None,
             expected: BTreeMap::new(),
+            signed: Vec::new(),
+            retired: HashMap::new(),
             summary: Summary::default(),
         }
     }
@@ -203,6 +213,9 @@ impl Verifier {
         check_columns(seq, row, &position, &entry)?;
         self.prev = row.leaf_hash;
         self.peaks.push(row.leaf_hash);
+        if let Some(from) = retires(&entry) {
+            self.retired.entry(from).or_insert(seq.saturating_add(1));
+        }
         self.count(&position, &entry);
         self.pass_checkpoints()
     }
@@ -227,6 +240,7 @@ impl Verifier {
         check(newest.root == head.root, seq, Rule::CheckpointRoot)?;
         // Whatever is still expected lies beyond the end: the log was cut off or rolled back.
         check(self.expected.is_empty(), seq, Rule::CheckpointSize)?;
+        self.check_signers()?;
         self.summary.boots = self.last_ts_us.len();
         Ok(self.summary)
     }
@@ -237,13 +251,23 @@ impl Verifier {
         self.peaks.size()
     }
 
-    fn read(&self, note: &str, seq: u64) -> Result<Checkpoint, Tamper> {
-        let read: Result<Checkpoint, CheckpointError> =
-            Checkpoint::parse_and_verify(note, &self.keys);
-        let Ok(checkpoint) = read else {
+    /// Each checkpoint is signed by a key that nobody had taken over from at its size.
+    fn check_signers(&mut self) -> Result<(), Tamper> {
+        self.signed.sort();
+        for (size, by) in &self.signed {
+            let signs = |key: &String| self.retired.get(key).is_none_or(|until| size <= until);
+            check(by.iter().any(signs), *size, Rule::RetiredKey)?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, note: &str, seq: u64) -> Result<Checkpoint, Tamper> {
+        let Ok((checkpoint, by)) = Checkpoint::parse_and_verify_by(note, &self.keys) else {
             return Err(Tamper { seq, rule: Rule::CheckpointSignature });
         };
         check(epoch::is_epoch_of(&checkpoint.origin, &self.log), seq, Rule::CheckpointLog)?;
+        let by = by.iter().map(|key| hex(&sha256(&key.bytes))).collect();
+        self.signed.push((checkpoint.size, by));
         Ok(checkpoint)
     }
 
@@ -319,6 +343,15 @@ impl Verifier {
             _ => {}
         }
     }
+}
+
+/// The ledger key that an entry retires, by the hash of its public half.
+fn retires(entry: &Entry) -> Option<String> {
+    if (entry.event, entry.outcome) != (Event::KeyRotated, Outcome::Allow) {
+        return None;
+    }
+    let from = entry.fields.iter().find_map(|field| field.as_str().strip_prefix("from:"))?;
+    Some(from.to_owned())
 }
 
 fn check_columns(

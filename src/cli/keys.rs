@@ -8,7 +8,7 @@
 //! counts on it.
 //!
 //! # Not here
-//! The other purposes: what they made would have to be made anew, or verified for ever.
+//! The other purposes: what they made would have to be made anew, or recognised for ever.
 
 use crate::cli::boot::{self, keyring, root_key};
 use crate::cli::progress::Progress;
@@ -37,14 +37,15 @@ const BATCH: i64 = 200;
 pub enum KeyVerb {
     /// Purpose, version, state and age of every key.
     List(ConfigArgs),
-    /// Exchange the key-encryption key and wrap every case key anew; or the root key, and wrap every key anew.
+    /// Exchange the key-encryption key and wrap every case key anew; the ledger key, which signs the head from then on; or
+    /// the root key, and wrap every key anew.
     Rotate(RotateArgs),
 }
 
 /// Which key, of which deployment.
 #[derive(Args, Clone, Debug)]
 pub struct RotateArgs {
-    /// `kek` or `root`.
+    /// `kek`, `ledger` or `root`.
     pub purpose: String,
     /// Configuration file.
     #[arg(long)]
@@ -66,8 +67,15 @@ pub async fn run(verb: &KeyVerb) -> Result<(), Failure> {
                 pool.close().await;
                 return print(&format!("the root key is new; {count} keys wrapped anew"));
             }
+            if args.purpose == "ledger" {
+                let version = rotate_ledger(&config, &pool, &Clock::System, NOTICE).await?;
+                pool.close().await;
+                return print(&format!(
+                    "ledger-signing {version} is active; give partners and auditors `audit head --keys`"
+                ));
+            }
             if KeyPurpose::parse(&args.purpose) != Some(KeyPurpose::Kek) {
-                return Err(Failure::usage("key rotate: kek, or root"));
+                return Err(Failure::usage("key rotate: kek, ledger, or root"));
             }
             let done = rotate(&config, &pool, &Clock::System, NOTICE).await?;
             pool.close().await;
@@ -183,6 +191,41 @@ async fn wrap_anew(
         done += u64::try_from(some.len()).unwrap_or_default();
         progress.at(done);
     }
+}
+
+/// Exchanges the ledger key. The head over the entry that says so is signed by both; from there on only the new one
+/// counts, and the old one verifies what was before. Nothing is signed by a gateway that has not seen it yet: its
+/// callers ask again, for a second at most.
+///
+/// # Errors
+/// When keys cannot be read or written.
+pub async fn rotate_ledger(
+    config: &Config,
+    pool: &Pool,
+    clock: &Clock,
+    notice: Duration,
+) -> Result<i32, Failure> {
+    let _only = only_one(config)?;
+    let (purpose, entropy) = (KeyPurpose::LedgerSigning, Entropy::system());
+    let own: Vec<_> =
+        keys::load(pool).await?.into_iter().filter(|row| row.purpose == purpose).collect();
+    let newest = own.iter().map(|row| row.version).max().unwrap_or_default();
+    let active = own.iter().find(|row| row.state == KeyState::Active).map(|row| row.version);
+    let version = if active.is_some_and(|active| active < newest) {
+        newest
+    } else {
+        let (root, now_ms) = (root_key(&config.keys.root)?, clock.now().as_millisecond());
+        let (next, deployment) = (newest.saturating_add(1), &config.keys.deployment);
+        let mut key = generate(purpose, next, &root, &entropy, deployment, now_ms)?;
+        key.state = KeyState::VerifyOnly;
+        keys::add(pool, &key).await?;
+        next
+    };
+    // Gateways verify with it before they meet it.
+    tokio::time::sleep(notice).await;
+    let ring = keyring(config, pool).await?;
+    keys::step(pool, &ring, purpose, Step::Activate(version), &boot::stamp(config, clock)?).await?;
+    Ok(version)
 }
 
 /// Exchanges the root key: every key is wrapped under a new one, whose file takes the place of the old one.

@@ -124,6 +124,17 @@ impl Keyring {
         self.sign_ed25519(KeyPurpose::LedgerSigning, message)
     }
 
+    /// As [`Self::sign_ledger`], with a named version: the next key signs beside the present one when it takes over.
+    ///
+    /// # Errors
+    /// As [`Self::sign_ledger`], and [`CryptoError::UnknownKey`].
+    pub fn sign_ledger_as(&self, version: i32, message: &[u8]) -> Result<[u8; 64], CryptoError> {
+        let purpose = KeyPurpose::LedgerSigning;
+        let key = self.key(purpose, version)?;
+        let signature = key.ed25519()?.sign(message);
+        signature.as_ref().first_chunk().copied().ok_or(CryptoError::Signing(purpose))
+    }
+
     /// Public halves of all ledger keys that are not destroyed, oldest version first.
     ///
     /// Destroying a ledger key's row also forgets its public half: retire it as verify-only.

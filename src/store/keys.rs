@@ -1,6 +1,7 @@
 //! Rows of the key ring: wrapped by the root key, which is in no database.
 
 use crate::audit::entry::{Code, Entry, Event, Outcome};
+use crate::crypto::digest::{hex, sha256};
 use crate::crypto::keyring::{KeyPurpose, KeyState, Keyring, WrappedKey};
 use crate::crypto::seal::WrappedCaseKey;
 use crate::store::ledger::Stamp;
@@ -120,7 +121,7 @@ async fn stepped(
     const DESTROY_POSTGRES: &str = "UPDATE key_ring SET state = 'destroyed', wrapped = '' \
         WHERE purpose = $1 AND version = $2 AND state = 'verify-only' \
         AND NOT EXISTS (SELECT 1 FROM case_key WHERE kek_version = $2)";
-    let head = ledger::lock_head(conn, None).await?;
+    let mut head = ledger::lock_head(conn, None).await?;
     let (sql, version, word) = match (step, &*conn) {
         (Step::Activate(version), _) => (ACTIVATE, version, "active"),
         (Step::Destroy(version), Conn::Sqlite(_)) => (DESTROY_SQLITE, version, "destroyed"),
@@ -136,11 +137,28 @@ async fn stepped(
     });
     if done {
         let mut entry = Entry::new(Event::KeyRotated, Outcome::Allow);
-        let fields = [format!("{}:{version}", purpose.as_str()), word.to_owned()];
+        let mut fields = vec![format!("{}:{version}", purpose.as_str()), word.to_owned()];
+        let next = (purpose == KeyPurpose::LedgerSigning).then_some(version);
+        if next.is_some() {
+            fields.extend(takes_over(keyring, version)?);
+        }
         entry.fields = fields.iter().filter_map(|field| Code::parse(field).ok()).collect();
-        ledger::record(conn, head, keyring, &entry, stamp).await?;
+        ledger::record_under(conn, &mut head, keyring, &entry, stamp, next).await?;
     }
     Ok(done)
+}
+
+/// Which ledger key takes over from which, by the hashes of their public halves: what a verifier needs to refuse heads
+/// that the old one signs later.
+fn takes_over(keyring: &Keyring, version: i32) -> Result<[String; 2], StoreError> {
+    const KEY: StoreError = StoreError::Unavailable("signing key");
+    let active = keyring.active_version(KeyPurpose::LedgerSigning).or(Err(KEY))?;
+    let keys = keyring.ledger_public_keys();
+    let hash = |wanted: i32| {
+        let key = keys.iter().find(|key| key.version == wanted).ok_or(KEY)?;
+        Ok::<_, StoreError>(hex(&sha256(&key.bytes)))
+    };
+    Ok([format!("from:{}", hash(active)?), format!("to:{}", hash(version)?)])
 }
 
 /// Writes every key as it is wrapped under a new root key, with the entry that says so, in one commit. `rows`

@@ -1,12 +1,12 @@
 //! Rows of the ledger. Appending happens inside the writer's transaction, under the lock of the head
 //! row, so that several gateways stay gapless.
 
-use crate::audit::checkpoint::Checkpoint;
+use crate::audit::checkpoint::{Checkpoint, goes_on_under};
 use crate::audit::committed::SignedHead;
 use crate::audit::entry::{Code, Entry, Leaf, Position};
 use crate::audit::tree::Peaks;
 use crate::audit::verify::StoredLeaf;
-use crate::crypto::keyring::Keyring;
+use crate::crypto::keyring::{KeyPurpose, Keyring};
 use crate::store::pool::{Conn, Joined, in_records, on_conn, on_db};
 use crate::store::{Pool, StoreError};
 use serde_json::{Value, json};
@@ -78,11 +78,24 @@ pub(super) fn place(
 }
 
 /// Signs the head as it stands.
-fn sign(head: &mut Head, keyring: &Keyring) -> Result<(), StoreError> {
+fn sign(head: &mut Head, keyring: &Keyring, next: Option<i32>) -> Result<(), StoreError> {
+    const KEY: StoreError = StoreError::Unavailable("signing key");
     let checkpoint =
         Checkpoint { origin: head.log.clone(), size: head.peaks.size(), root: head.peaks.root() };
-    head.note = checkpoint.sign(keyring).or(Err(StoreError::Unavailable("signing key")))?;
+    let active = keyring.active_version(KeyPurpose::LedgerSigning).or(Err(KEY))?;
+    let by: Vec<i32> = next.into_iter().chain([active]).collect();
+    head.note = checkpoint.sign_by(keyring, &by).or(Err(KEY))?;
     Ok(())
+}
+
+/// Whether the ledger still goes on under the key of this process. Else the key was rotated, which is seen within a
+/// second: a head signed by the old one would be found as forged.
+fn check_key(head: &Head, keyring: &Keyring) -> Result<(), StoreError> {
+    const KEY: StoreError = StoreError::Unavailable("signing key");
+    let active = keyring.active_version(KeyPurpose::LedgerSigning).or(Err(KEY))?;
+    let keys = keyring.ledger_public_keys();
+    let key = keys.iter().find(|key| key.version == active).ok_or(KEY)?;
+    if goes_on_under(&head.note, key) { Ok(()) } else { Err(StoreError::Busy) }
 }
 
 /// Starts the ledger of a new deployment under `log`. Does nothing where there is one.
@@ -98,7 +111,7 @@ pub async fn start(pool: &Pool, log: &str, keyring: &Keyring) -> Result<(), Stor
         last_hash: [0; 32],
         note: String::new(),
     };
-    sign(&mut head, keyring)?;
+    sign(&mut head, keyring, None)?;
     let root = head.peaks.root();
     let (peaks, last) = (head.peaks.to_bytes(), head.last_hash);
     match pool {
@@ -186,13 +199,25 @@ pub(super) async fn append(
     head: &mut Head,
     keyring: &Keyring,
 ) -> Result<(), StoreError> {
+    append_under(conn, placed, head, keyring, None).await
+}
+
+/// As [`append`]; where `next` is given, that version of the ledger key signs too and takes over.
+async fn append_under(
+    conn: &mut Conn<'_>,
+    placed: &[Placed],
+    head: &mut Head,
+    keyring: &Keyring,
+    next: Option<i32>,
+) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE audit_head SET size = $1, root = $2, peaks = $3, last_hash = $4, \
         checkpoint = $5 WHERE id = 1 AND size = $6";
+    check_key(head, keyring)?;
     let size = signed_size(head.peaks.size())?;
     let before = placed.first().map_or(Ok(size), |first| signed_size(first.seq))?;
     // The database works on the entries while this thread signs.
     let (inserted, signed) =
-        futures_util::future::join(insert(conn, placed), async { sign(head, keyring) }).await;
+        futures_util::future::join(insert(conn, placed), async { sign(head, keyring, next) }).await;
     // A place that is taken: somebody wrote since this head was read.
     inserted.map_err(|error| match error {
         StoreError::Constraint => StoreError::Unavailable("serialization"),
@@ -367,11 +392,23 @@ pub(super) async fn record(
     entry: &Entry,
     stamp: &Stamp,
 ) -> Result<Head, StoreError> {
+    record_under(conn, &mut head, keyring, entry, stamp, None).await?;
+    Ok(head)
+}
+
+/// As [`record`]; where `next` is given, that version of the ledger key signs too and takes over.
+pub(super) async fn record_under(
+    conn: &mut Conn<'_>,
+    head: &mut Head,
+    keyring: &Keyring,
+    entry: &Entry,
+    stamp: &Stamp,
+    next: Option<i32>,
+) -> Result<(), StoreError> {
     let mut entry = entry.clone();
     entry.policy.hash = Some(stamp.policies);
-    let placed = place(&mut head, std::slice::from_ref(&entry), stamp.boot, stamp.at_us)?;
-    append(conn, &placed, &mut head, keyring).await?;
-    Ok(head)
+    let placed = place(head, std::slice::from_ref(&entry), stamp.boot, stamp.at_us)?;
+    append_under(conn, &placed, head, keyring, next).await
 }
 
 /// Index of the first entry of one event about one object.

@@ -10,7 +10,8 @@ use buurtpoort::audit::checkpoint::Checkpoint;
 use buurtpoort::audit::proof::Proof;
 use buurtpoort::audit::tree::{verify_consistency, verify_inclusion};
 use buurtpoort::cli::audit::reconciled;
-use buurtpoort::store::Pool;
+use buurtpoort::cli::keys::rotate_ledger;
+use buurtpoort::store::{Pool, ledger};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -472,5 +473,55 @@ on_both! {
         let digest = format!("config:{}", buurtpoort::crypto::digest::hex(&buurtpoort::crypto::digest::sha256(&config)));
         let changed = leaves.iter().find(|leaf| leaf["ev"] == "config.changed").expect("one");
         assert_eq!(changed["fields"], json!([digest]));
+    }
+}
+
+on_both! {
+    /// AUD-11: the ledger key is exchanged while the gateway works; from the entry that says so on both verifiers refuse a
+    /// head that the old key signs, and accept what it signed before.
+    async fn aud_11_a_ledger_key_that_was_taken_over_from_signs_no_more(world: World) {
+        busy(world).await;
+        let before = keep(world, "before.note", &audit(world, &["head"]).out);
+        let gateway = &world.booted.api.gateway;
+        let (pool, clock) = (&gateway.store.pool, &gateway.clock);
+        let rotating = rotate_ledger(&world.booted.config, pool, clock, Duration::from_millis(2_200));
+        let under_way = async {
+            let (mut accepted, mut again) = (0, 0);
+            let until = tokio::time::Instant::now() + Duration::from_secs(5);
+            while tokio::time::Instant::now() < until {
+                let sent = world.post(WIJKTEAM, "/v1/referrals", &example("referral-wijkteam")).await;
+                match sent.status {
+                    201 => accepted += 1,
+                    503 => again += 1,
+                    other => panic!("{other}: {}", sent.raw),
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            (accepted, again)
+        };
+        let (version, (accepted, again)) = futures_util::future::join(rotating, under_way).await;
+        assert_eq!(version.unwrap_or_else(|failure| panic!("{}", failure.message)), 2);
+        assert!(accepted > again && accepted > 10, "{accepted} accepted, {again} asked to come again");
+        assert_eq!(world.post(WIJKTEAM, "/v1/referrals", &example("referral-wijkteam")).await.status, 201);
+
+        let keys = keep(world, "ledger.keys", &audit(world, &["head", "--keys"]).out);
+        let export = keep(world, "whole.jsonl", &audit(world, &["export"]).out);
+        let both = |note: &str| {
+            let ours = audit(world, &["verify", "--json", "--checkpoint", note]);
+            let theirs = python(&["--key", &keys, "--checkpoint", note, &export]);
+            (ours.code, theirs.code, ours, theirs)
+        };
+        let head = gateway.store.writer.latest();
+        let log = ledger::head(pool).await.expect("a head").log;
+        let checkpoint = Checkpoint { origin: log, size: head.size, root: head.root };
+        let signed = |version: i32| checkpoint.sign_by(&gateway.keyring, &[version]).expect("signed");
+        for (name, note) in [("of-before", std::fs::read_to_string(&before).expect("read")), ("by-the-new", signed(2))] {
+            let (ours, theirs, first, second) = both(&keep(world, name, &note));
+            assert_eq!((ours, theirs), (0, 0), "control {name}: {first:?} {second:?}");
+        }
+        let (ours, theirs, first, second) = both(&keep(world, "by-the-old", &signed(1)));
+        assert_eq!((ours, theirs), (1, 1), "{first:?} {second:?}");
+        assert_eq!(first.lines()[0]["seq"], json!(head.size));
+        assert!(second.out.contains("still signs at its size"), "{second:?}");
     }
 }
