@@ -15,6 +15,7 @@ pub mod partners;
 pub mod pki;
 pub mod policies;
 mod progress;
+pub mod rehearse;
 pub mod restore;
 pub mod retention;
 pub mod scenario;
@@ -123,6 +124,14 @@ enum PartnerVerb {
 
 #[derive(Debug, Subcommand)]
 enum StatisticsVerb {
+    /// Seal all periods of made-up records with the real protection, in memory, and print the releases.
+    Rehearse {
+        /// JSON file of records.
+        file: PathBuf,
+        /// Draw from these words, so that a run can be repeated; from a fresh seed where they are not given.
+        #[arg(long)]
+        seed: Option<String>,
+    },
     /// Publish one gemeente's figures about a year that is over.
     Publish {
         /// CBS code, such as GM0268.
@@ -202,6 +211,9 @@ async fn act(verb: Verb) -> Result<ExitCode, Failure> {
         }
         Verb::Partner(PartnerVerb::Apply { file, dry_run, config }) => {
             print(&partners::run(&file, dry_run, &config.config).await?)?;
+        }
+        Verb::Statistics(StatisticsVerb::Rehearse { file, seed }) => {
+            print(&rehearse::rehearse(&read(&file)?, seed.as_deref())?.to_string())?;
         }
         Verb::Statistics(StatisticsVerb::Publish { municipality, year, config }) => {
             print(&figures::publish(&municipality, year, &config.config).await?)?;

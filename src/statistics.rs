@@ -7,6 +7,8 @@
 //! # Not here
 //! No identity and no row about one family ever reaches this floor: it is handed counts.
 
+pub mod freeze;
+pub mod noise;
 pub mod protect;
 pub mod publish;
 pub mod tabulate;

@@ -6,6 +6,8 @@ mod support;
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod attack;
+#[cfg(test)]
 mod bsn;
 #[cfg(test)]
 mod canary;

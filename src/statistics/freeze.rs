@@ -1,0 +1,301 @@
+//! Measure once, round additively, freeze: the figures of one kind of event in one year.
+//!
+//! Each count is drawn around once; everything after that is arithmetic on the draws, in whole numbers and fractions
+//! of them. Quarters are rounded one by one as they come, the year closes the last quarter, and every yearly table is
+//! fitted to the year: all of them add up, and what was published never changes. The steps are those of
+//! `docs/statistics.md`.
+//!
+//! # Invariants
+//! * Every figure is a multiple of the base and not below zero; each table of a year adds up to its four quarters.
+//! * Nothing is read but counts; each count is drawn around once for each table it stands in.
+//!
+//! # Not here
+//! Which tables there are, and the seed.
+
+use crate::crypto::bits::Seed;
+use crate::statistics::noise::Alpha;
+use std::cmp::Reverse;
+
+/// What the noise is drawn under: base, α, and the name of the contract, plan and year.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule<'a> {
+    /// What figures are multiples of: 3 or 5.
+    pub base: i64,
+    /// How much noise.
+    pub alpha: Alpha,
+    /// Contract, version of the plan, kind of event, year: each draw is named after them.
+    pub name: [&'a str; 4],
+}
+
+/// A yearly table: its name, and a count for each of its categories, empty ones too.
+#[derive(Clone, Debug)]
+pub struct Table<'a> {
+    /// Such as `source`.
+    pub name: &'a str,
+    /// Category and count.
+    pub cells: Vec<(&'a str, i64)>,
+}
+
+/// The figures of a year, or of as many quarters of it as there are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Frozen {
+    /// Of each quarter.
+    pub quarters: Vec<i64>,
+    /// Of the year, once it is closed.
+    pub year: Option<i64>,
+    /// Of each table of the year, in its order.
+    pub tables: Vec<Vec<i64>>,
+}
+
+/// A number as a fraction of whole ones; the denominator is above zero.
+#[derive(Clone, Copy, Debug)]
+struct Fraction {
+    over: i128,
+    under: i128,
+}
+
+impl Rule<'_> {
+    fn draw(&self, seed: &Seed, table: &str, cell: &str) -> i64 {
+        let [contract, plan, kind, year] = self.name;
+        self.alpha.draw(&mut seed.bits(&[contract, plan, kind, year, table, cell]))
+    }
+
+    /// A number nobody can foretell, for what would be a tie.
+    fn lot(&self, seed: &Seed, table: &str, cell: &str) -> u32 {
+        let [contract, plan, kind, year] = self.name;
+        seed.bits(&[contract, plan, kind, year, table, cell, "lot"]).take(32)
+    }
+
+    /// The nearest whole number of bases, not below zero; between two the lot decides.
+    fn units(&self, seed: &Seed, value: Fraction, what: &str) -> i64 {
+        let base = i128::from(self.base);
+        let (over, under) = (2 * value.over + base * value.under, 2 * base * value.under);
+        let (whole, tie) = (over.div_euclid(under), over.rem_euclid(under) == 0);
+        let down = tie && self.lot(seed, what, "").is_multiple_of(2);
+        i64::try_from(whole - i128::from(down)).unwrap_or_default().max(0)
+    }
+}
+
+/// Freezes the quarters of a kind of event that are over, and with the fourth the year and its tables.
+///
+/// The quarters before the last are drawn again from the same seed and come out the same: a sealing that goes on needs
+/// what was drawn, which is why a seed lives for one year's contract in a rehearsal and no longer than a transaction in
+/// a gateway, which keeps the measured values sealed instead.
+#[must_use]
+pub fn flow(rule: &Rule<'_>, seed: &Seed, quarters: &[i64], tables: &[Table<'_>]) -> Frozen {
+    let names = ["Q1", "Q2", "Q3", "Q4"];
+    let measured: Vec<i64> = quarters
+        .iter()
+        .zip(names)
+        .map(|(count, quarter)| count + rule.draw(seed, "quarter", quarter))
+        .collect();
+    let (mut residual, mut units) = (0, Vec::new());
+    for (value, quarter) in measured.iter().take(3).zip(names) {
+        residual += value;
+        let k = rule.units(seed, whole(residual), quarter);
+        residual -= rule.base * k;
+        units.push(k);
+    }
+    if measured.len() < 4 {
+        let quarters = units.iter().map(|k| k * rule.base).collect();
+        return Frozen { quarters, year: None, tables: Vec::new() };
+    }
+    let drawn = draw_tables(rule, seed, tables);
+    let total = combined(measured.iter().sum(), 4, &drawn);
+    let before: i64 = units.iter().sum();
+    let year = rule.units(seed, total, "year").max(before);
+    units.push(year - before);
+    Frozen {
+        quarters: units.iter().map(|k| k * rule.base).collect(),
+        year: Some(year * rule.base),
+        tables: fitted(rule, seed, total, year, tables, &drawn),
+    }
+}
+
+/// Freezes a stock: what there is at the end of each quarter, each with a draw of its own; at the end of the year
+/// together with its tables.
+#[must_use]
+pub fn stock(rule: &Rule<'_>, seed: &Seed, ends: &[i64], tables: &[Table<'_>]) -> Frozen {
+    let names = ["Q1", "Q2", "Q3", "Q4"];
+    let measured: Vec<i64> = ends
+        .iter()
+        .zip(names)
+        .map(|(count, quarter)| count + rule.draw(seed, "quarter", quarter))
+        .collect();
+    let mut quarters: Vec<i64> = measured
+        .iter()
+        .take(3)
+        .zip(names)
+        .map(|(value, quarter)| rule.units(seed, whole(*value), quarter) * rule.base)
+        .collect();
+    let Some(last) = measured.get(3) else {
+        return Frozen { quarters, year: None, tables: Vec::new() };
+    };
+    let drawn = draw_tables(rule, seed, tables);
+    let total = combined(*last, 1, &drawn);
+    let units = rule.units(seed, total, "year");
+    quarters.push(units * rule.base);
+    let tables = fitted(rule, seed, total, units, tables, &drawn);
+    Frozen { quarters, year: Some(units * rule.base), tables }
+}
+
+fn draw_tables(rule: &Rule<'_>, seed: &Seed, tables: &[Table<'_>]) -> Vec<Vec<i64>> {
+    let one = |table: &Table<'_>| {
+        let cell = |(name, count): &(&str, i64)| count + rule.draw(seed, table.name, name);
+        table.cells.iter().map(cell).collect()
+    };
+    tables.iter().map(one).collect()
+}
+
+fn whole(value: i64) -> Fraction {
+    Fraction { over: i128::from(value), under: 1 }
+}
+
+/// The mean of what each table says of the whole, each weighed by how little noise is in it: one by its cells.
+fn combined(sum: i64, cells: i64, drawn: &[Vec<i64>]) -> Fraction {
+    let own = |table: &Vec<i64>| {
+        let cells = i128::try_from(table.len()).unwrap_or(1);
+        (i128::from(table.iter().sum::<i64>()), cells.max(1))
+    };
+    let all: Vec<(i128, i128)> = std::iter::once((i128::from(sum), i128::from(cells)))
+        .chain(drawn.iter().filter(|table| !table.is_empty()).map(own))
+        .collect();
+    // Over one denominator: the product of the numbers of cells.
+    let product: i128 = all.iter().map(|(_, cells)| cells).product();
+    let over = all.iter().map(|(sum, cells)| sum * (product / cells)).sum();
+    let under = all.iter().map(|(_, cells)| product / cells).sum();
+    Fraction { over, under }
+}
+
+fn fitted(
+    rule: &Rule<'_>,
+    seed: &Seed,
+    total: Fraction,
+    units: i64,
+    tables: &[Table<'_>],
+    drawn: &[Vec<i64>],
+) -> Vec<Vec<i64>> {
+    let one = |(table, measured): (&Table<'_>, &Vec<i64>)| {
+        let lots: Vec<u32> =
+            table.cells.iter().map(|(cell, _)| rule.lot(seed, table.name, cell)).collect();
+        let fit = fit(measured, total, units, rule.base, &lots);
+        fit.iter().map(|k| k * rule.base).collect()
+    };
+    tables.iter().zip(drawn).map(one).collect()
+}
+
+/// Spreads `units` over the cells of a table: each measured value moved by the same until they add up to `total`, none
+/// below zero; whole units first, the rest to the largest remainders.
+fn fit(measured: &[i64], total: Fraction, units: i64, base: i64, lots: &[u32]) -> Vec<i64> {
+    let mut down: Vec<usize> = (0..measured.len()).collect();
+    let value = |at: &usize| i128::from(measured.get(*at).copied().unwrap_or_default());
+    down.sort_by_key(|at| Reverse(value(at)));
+    // The cells that stay above zero are the largest: as many as still do when moved together.
+    let (mut kept, mut sum) = (0_i128, 0_i128);
+    for at in &down {
+        let (more, with) = (kept + 1, sum + value(at));
+        // value + (total − with) / more > 0, over the common denominator.
+        if value(at) * total.under * more + total.over - with * total.under <= 0 {
+            break;
+        }
+        (kept, sum) = (more, with);
+    }
+    let (shift, under) = (total.over - sum * total.under, total.under * kept.max(1));
+    let keeps: Vec<usize> = down.into_iter().take(usize::try_from(kept).unwrap_or(0)).collect();
+    let over = |at: usize| {
+        let above = keeps.contains(&at) && total.over > 0;
+        if above { value(&at) * under + shift } else { 0 }
+    };
+    let unit = under * i128::from(base);
+    let mut spread: Vec<i64> = (0..measured.len())
+        .map(|at| i64::try_from(over(at).div_euclid(unit)).unwrap_or_default())
+        .collect();
+    let mut order: Vec<usize> = (0..measured.len()).collect();
+    let lot = |at: usize| lots.get(at).copied().unwrap_or_default();
+    order.sort_by_key(|at| (Reverse(over(*at).rem_euclid(unit)), lot(*at)));
+    let mut rest = units - spread.iter().sum::<i64>();
+    for at in order.iter().cycle() {
+        if rest <= 0 {
+            break;
+        }
+        if let Some(cell) = spread.get_mut(*at) {
+            *cell += 1;
+            rest -= 1;
+        }
+    }
+    spread
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rule(base: i64) -> Rule<'static> {
+        let name = ["GM0000", "1", "referral", "2024"];
+        Rule { base, alpha: Alpha::ThreeEighths, name }
+    }
+
+    fn tables(source: &[i64], household: &[i64]) -> Vec<Table<'static>> {
+        let names = ["a", "b", "c", "d", "e", "f", "g"];
+        let cells = |counts: &[i64]| names.into_iter().zip(counts.iter().copied()).collect();
+        vec![
+            Table { name: "source", cells: cells(source) },
+            Table { name: "household", cells: cells(household) },
+        ]
+    }
+
+    #[test]
+    fn a_fit_keeps_what_fits_and_takes_nothing_below_zero() {
+        let lots = [3, 1, 2];
+        assert_eq!(fit(&[6, 3, 0], whole(9), 3, 3, &lots), [2, 1, 0]);
+        assert_eq!(fit(&[9, -4, -2], whole(9), 3, 3, &lots), [3, 0, 0]);
+        assert_eq!(fit(&[-4, -4, -2], whole(-10), 0, 3, &lots), [0, 0, 0]);
+        // More units than the measured values hold: the lots decide who gets them first.
+        assert_eq!(fit(&[0, 0, 0], whole(0), 2, 3, &lots), [0, 1, 1]);
+        assert_eq!(fit(&[1, 1, 1], whole(3), 1, 3, &lots), [0, 1, 0]);
+    }
+
+    #[test]
+    fn without_noise_the_method_only_rounds() {
+        // The mean of three tables that agree is what they say.
+        let total = combined(30, 4, &[vec![10, 20], vec![30, 0, 0]]);
+        assert_eq!(total.over, 30 * total.under);
+        assert_eq!(rule(3).units(&Seed::given([1; 32]), whole(29), "x"), 10);
+        assert_eq!(rule(3).units(&Seed::given([1; 32]), whole(-29), "x"), 0);
+    }
+
+    proptest! {
+        /// Whatever is counted and drawn: multiples of the base, nothing below zero, every table adds up to the year and
+        /// the year to its quarters, and the quarters that were published stay as they were when the year closes.
+        #[test]
+        fn everything_adds_up_and_nothing_is_revised(
+            quarters in proptest::collection::vec(0_i64..12, 4),
+            source in proptest::collection::vec(0_i64..20, 5),
+            household in proptest::collection::vec(0_i64..30, 2),
+            seed: [u8; 32],
+            base in proptest::sample::select(vec![3_i64, 5]),
+        ) {
+            let (rule, seed) = (rule(base), Seed::given(seed));
+            let tables = tables(&source, &household);
+            let closed = flow(&rule, &seed, &quarters, &tables);
+            let year = closed.year.unwrap();
+            prop_assert_eq!(closed.quarters.iter().sum::<i64>(), year);
+            for table in &closed.tables {
+                prop_assert_eq!(table.iter().sum::<i64>(), year);
+                prop_assert!(table.iter().all(|n| *n >= 0 && n % base == 0));
+            }
+            prop_assert!(closed.quarters.iter().all(|n| *n >= 0 && n % base == 0));
+            for over in 1..4 {
+                let open = flow(&rule, &seed, &quarters[..over], &tables);
+                prop_assert_eq!(&open.quarters, &closed.quarters[..over]);
+                prop_assert!(open.year.is_none() && open.tables.is_empty());
+            }
+            let stock = stock(&rule, &seed, &quarters, &tables);
+            for table in &stock.tables {
+                prop_assert_eq!(table.iter().sum::<i64>(), stock.year.unwrap());
+            }
+            prop_assert_eq!(stock.quarters.last().copied(), stock.year);
+        }
+    }
+}
