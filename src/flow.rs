@@ -13,6 +13,7 @@ use crate::consent::Outcome;
 use crate::crypto::Entropy;
 use crate::crypto::keyring::Keyring;
 use crate::domain::consent::{Reason, SubjectRef};
+use crate::domain::municipality::Municipality;
 use crate::domain::pairing::Terms;
 use crate::domain::programme::Target;
 use crate::domain::term::Retention;
@@ -79,6 +80,8 @@ pub struct Gateway {
     pub targets: ArcSwap<Vec<Target>>,
     /// Threshold and rounding of figures.
     pub disclosure: Rules,
+    /// Gemeenten whose figures are measured, rounded and frozen instead.
+    pub frozen: ArcSwap<Vec<Municipality>>,
     /// Partners and territories; exchanged whole when the register moves.
     pub register: ArcSwap<Register>,
     /// What is opened in place of a case that is not there.

@@ -9,6 +9,7 @@
 
 pub mod freeze;
 pub mod noise;
+pub mod plan;
 pub mod protect;
 pub mod publish;
 pub mod tabulate;

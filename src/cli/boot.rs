@@ -227,7 +227,7 @@ async fn gateway(
     keyring: Arc<Keyring>,
     clock: Clock,
 ) -> Result<Gateway, Failure> {
-    let Loaded { engine, consent, disclosure, terms, retention, targets } =
+    let Loaded { engine, consent, disclosure, frozen, terms, retention, targets } =
         proof::load_proven(config.policies.directory.as_deref(), &config.ledger.origin, &keyring)?;
     let entropy = Entropy::system();
     let register = partners::load(&pool).await?;
@@ -249,6 +249,7 @@ async fn gateway(
         engine: ArcSwap::from_pointee(engine),
         consent: ArcSwap::from_pointee(consent),
         disclosure,
+        frozen: ArcSwap::from_pointee(frozen),
         terms: ArcSwap::from_pointee(terms),
         retention: ArcSwap::from_pointee(retention),
         targets: ArcSwap::from_pointee(targets),

@@ -51,6 +51,8 @@ pub struct Loaded {
     pub consent: ConsentRules,
     /// Figures.
     pub disclosure: Rules,
+    /// Gemeenten whose figures are measured, rounded and frozen instead.
+    pub frozen: Vec<Municipality>,
     /// How long steps take.
     pub terms: Terms,
     /// After how long cases go.
@@ -124,11 +126,13 @@ impl Sources {
             let file = self.other.iter().find(|file| file.name == name);
             file.map(|file| file.text.as_str()).unwrap_or_default()
         };
+        let (disclosure, frozen) = disclosure(text("disclosure.toml"))?;
         let (terms, retention, targets) = programme::read(text("programme.toml"))?;
         Ok(Loaded {
             engine,
             consent: consent(text("consent.toml"))?,
-            disclosure: disclosure(text("disclosure.toml"))?,
+            disclosure,
+            frozen,
             terms,
             retention,
             targets,
@@ -210,7 +214,15 @@ fn consent(text: &str) -> Result<ConsentRules, Failure> {
 #[serde(deny_unknown_fields)]
 struct DisclosureFile {
     threshold: ThresholdFile,
+    #[serde(default)]
+    frozen: FrozenFile,
     table: Vec<TableFile>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FrozenFile {
+    municipalities: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -228,7 +240,7 @@ struct TableFile {
     dimension: String,
 }
 
-fn disclosure(text: &str) -> Result<Rules, Failure> {
+fn disclosure(text: &str) -> Result<(Rules, Vec<Municipality>), Failure> {
     let bad = |rule: &str| Failure::new(format!("policies: disclosure.toml: {rule}"));
     let file: DisclosureFile = toml::from_str(text).map_err(|error| bad(error.message()))?;
     let known = |table: &TableFile| {
@@ -238,5 +250,8 @@ fn disclosure(text: &str) -> Result<Rules, Failure> {
     if !(file.table.len() == 1 && file.table.iter().all(known)) {
         return Err(bad("the one table this program can publish is year.referrals.source"));
     }
-    Rules::new(file.threshold.minimum, file.threshold.rounding).map_err(|e| bad(&e.to_string()))
+    let codes = file.frozen.municipalities.iter().map(|code| Municipality::parse(code));
+    let frozen = codes.collect::<Result<_, _>>().map_err(|e| bad(&e.to_string()))?;
+    let rules = Rules::new(file.threshold.minimum, file.threshold.rounding);
+    Ok((rules.map_err(|e| bad(&e.to_string()))?, frozen))
 }

@@ -1,7 +1,8 @@
 //! Figures for gemeenten: published once, served ever after.
 
 use crate::audit::entry::{Code, Entry, Event, Object as LedgerObject, Outcome};
-use crate::crypto::digest::sha256;
+use crate::crypto::bits::Seed;
+use crate::crypto::digest::{hex, sha256};
 use crate::domain::access::{Condition, Conditions, Field, Level, Use};
 use crate::domain::age::midnight_in_amsterdam;
 use crate::domain::municipality::Municipality;
@@ -11,6 +12,7 @@ use crate::ids::{RequestId, StatisticsReleaseId};
 use crate::policy::action::{ListStatistics, ReadDefinitions, ReadStatistics};
 use crate::policy::facts::Facts;
 use crate::policy::{Action, Allowed};
+use crate::statistics::plan;
 use crate::statistics::protect::Rules;
 use crate::statistics::publish::body;
 use crate::statistics::tabulate::ReferralsBySource;
@@ -32,9 +34,20 @@ pub async fn publish(gateway: &Arc<Gateway>, key: FiguresKey) -> Result<FiguresR
     }
     let pool = &gateway.store.pool;
     let (from, until) = bounds(key.year)?;
-    let counted = figures::count(pool, key, from, until).await?;
-    let counts = ReferralsBySource::new(counted.iter().map(|c| (c.source, c.families)));
-    let body = body(key.municipality, key.year, &counts, gateway.disclosure);
+    let (body, fields) = if gateway.frozen.load().contains(&key.municipality) {
+        // Drawn before it is known whether these figures were published before: then nobody sees this draw.
+        let seed = Seed::fresh(&gateway.entropy).or(Err(StoreError::Unavailable("seed")))?;
+        let counted = figures::counted(pool, key, (from, until)).await?;
+        let body = plan::body(key.municipality, key.year, &counted, &seed);
+        (
+            body,
+            vec![format!("tables:{}", plan::TABLES), format!("seed:{}", hex(&seed.commitment()))],
+        )
+    } else {
+        let counted = figures::count(pool, key, from, until).await?;
+        let counts = ReferralsBySource::new(counted.iter().map(|c| (c.source, c.families)));
+        (body(key.municipality, key.year, &counts, gateway.disclosure), Vec::new())
+    };
     let row = FiguresRow {
         id: StatisticsReleaseId::new(),
         key,
@@ -50,6 +63,7 @@ pub async fn publish(gateway: &Arc<Gateway>, key: FiguresKey) -> Result<FiguresR
         let mut entry = Entry::new(Event::StatsPublished, Outcome::Allow);
         entry.policy.hash = Some(policy);
         entry.object = figures_object();
+        entry.fields = fields.iter().filter_map(|field| Code::parse(field).ok()).collect();
         entry.actor.role = Code::parse("operator").unwrap_or_default();
         entry.purpose = Code::parse("statistics").unwrap_or_default();
         entry.request.id = Code::parse(&request.to_string()).unwrap_or_default();
@@ -120,16 +134,20 @@ fn sees_counts<A: Action>(allowed: &Allowed<A>) -> bool {
     allowed.sight(Use::Statistics, protected).allows(Field::Referrer, Level::Aggregate)
 }
 
-/// The rules by which figures are protected, for those who read them.
+/// The rules by which figures are protected, for those who read them; and the caller's gemeenten whose figures are
+/// measured, rounded and frozen instead.
 ///
 /// # Errors
 /// [`FlowError::NotFound`] when the policies refuse.
 pub async fn definitions(
     gateway: &Arc<Gateway>,
     allowed: Allowed<ReadDefinitions>,
-) -> Result<Done<Rules>, FlowError> {
+) -> Result<Done<(Rules, Vec<Municipality>)>, FlowError> {
     let partner = allowed.subject().partner;
     let (_, committed) =
         plain::settle(gateway, &allowed, partner, &Facts::Bare, Event::StatsRead).await?;
-    Ok(Done { value: gateway.disclosure, committed })
+    let own = allowed.subject().municipalities.iter();
+    let all = gateway.frozen.load();
+    let frozen = own.copied().filter(|one| all.contains(one)).collect();
+    Ok(Done { value: (gateway.disclosure, frozen), committed })
 }

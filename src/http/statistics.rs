@@ -115,7 +115,7 @@ pub async fn read_definitions(
     allowed: Allowed<ReadDefinitions>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let rules = flow::definitions(&api.gateway, allowed).await?.value;
+    let (rules, frozen) = flow::definitions(&api.gateway, allowed).await?.value;
     let body = json!({
         "tables": [{
             "id": "year.referrals.source",
@@ -127,6 +127,13 @@ pub async fn read_definitions(
             "threshold": rules.threshold(),
             "rounding": rules.base(),
             "rules": "a cell below the threshold is hidden, zero included; further cells are hidden until what is hidden cannot be found by subtraction; shown cells are rounded to the nearest multiple",
+        },
+        "frozen": {
+            "municipalities": frozen.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "method": "measure-round-freeze",
+            "base": 3,
+            "alpha": "3/8",
+            "rules": "each count is drawn around once, exactly; quarters and the year are rounded to multiples of three so that every table adds up to the year, and never change. A yearly cell is within 3 of the count in 97.5 % of the cells, a quarter within 4 in 97.9 %; a shown 0 means 0 to about 3",
         },
         "obsStatus": {"A": "shown", "Q": "hidden"},
         "confStatus": {"F": "free", "C": "confidential"},

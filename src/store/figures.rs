@@ -2,10 +2,13 @@
 //!
 //! Counting reads `case_file` and `history_count` by code and year; it joins nothing that is sealed.
 
+use crate::domain::age::{AgeBand, date_in_amsterdam};
 use crate::domain::municipality::Municipality;
+use crate::domain::pairing::EndReason;
 use crate::domain::period::Year;
-use crate::domain::referral::Source;
+use crate::domain::referral::{Composition, Source};
 use crate::ids::StatisticsReleaseId;
+use crate::statistics::plan::{Counted, Paired, Referred};
 use crate::store::pool::{Conn, on_conn, on_db};
 use crate::store::{Pool, StoreError};
 use sqlx::Row;
@@ -79,6 +82,58 @@ pub async fn count(
             })
         })
         .collect())
+}
+
+/// What is counted of a gemeente and year by the plan of frozen figures. Who objects is left out; what was counted
+/// before the gateway has no traits, so it is not among them.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be read.
+pub async fn counted(
+    pool: &Pool,
+    key: FiguresKey,
+    (from_ms, until_ms): (i64, i64),
+) -> Result<Counted, StoreError> {
+    const REFERRED: &str = "SELECT c.received_ms, c.source, c.youngest, c.composition FROM case_file c \
+        JOIN referral r ON r.id = c.referral_id WHERE c.municipality = $1 AND c.received_ms >= $2 \
+        AND c.received_ms < $3 AND r.status <> 'withdrawn' AND c.objected_ms IS NULL";
+    const PAIRED: &str = "SELECT c.composition, p.paired_ms, p.ended_ms, p.end_reason FROM pairing p \
+        JOIN case_file c ON c.id = p.case_id WHERE c.municipality = $1 AND c.objected_ms IS NULL \
+        AND p.paired_ms < $3 AND (p.ended_ms IS NULL OR p.ended_ms >= $2)";
+    const TERM: StoreError = StoreError::Corrupt("term of a count");
+    let mut counted = Counted::default();
+    on_db!(pool, |db| {
+        let query = sqlx::query(REFERRED).bind(key.municipality.as_str());
+        for row in query.bind(from_ms).bind(until_ms).fetch_all(db).await? {
+            counted.referred.push(Referred {
+                quarter: quarter(row.try_get("received_ms")?),
+                source: Source::parse(&row.try_get::<String, _>("source")?).or(Err(TERM))?,
+                youngest: AgeBand::parse(&row.try_get::<String, _>("youngest")?).or(Err(TERM))?,
+                household: Composition::parse(&row.try_get::<String, _>("composition")?)
+                    .or(Err(TERM))?,
+            });
+        }
+        let query = sqlx::query(PAIRED).bind(key.municipality.as_str());
+        for row in query.bind(from_ms).bind(until_ms).fetch_all(db).await? {
+            let made: i64 = row.try_get("paired_ms")?;
+            let ended: Option<i64> = row.try_get("ended_ms")?;
+            let reason: Option<String> = row.try_get("end_reason")?;
+            let reason = reason.map(|text| EndReason::parse(&text)).transpose().or(Err(TERM))?;
+            counted.paired.push(Paired {
+                household: Composition::parse(&row.try_get::<String, _>("composition")?)
+                    .or(Err(TERM))?,
+                made: (made >= from_ms).then(|| quarter(made)),
+                ended: ended.filter(|at| *at < until_ms).map(quarter).zip(reason),
+            });
+        }
+    });
+    Ok(counted)
+}
+
+/// The quarter of an instant in Amsterdam, 0 to 3.
+fn quarter(ms: i64) -> usize {
+    let month = date_in_amsterdam(crate::clock::from_millisecond(ms)).month();
+    usize::try_from((month - 1) / 3).unwrap_or_default()
 }
 
 /// Puts down what was counted for a closed year before the gateway; a second time changes nothing.

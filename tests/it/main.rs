@@ -26,6 +26,8 @@ mod fault;
 #[cfg(test)]
 mod floors;
 #[cfg(test)]
+mod frozen;
+#[cfg(test)]
 mod inzage;
 #[cfg(test)]
 mod jwt;
