@@ -227,8 +227,6 @@ async fn gateway(
     keyring: Arc<Keyring>,
     clock: Clock,
 ) -> Result<Gateway, Failure> {
-    let Loaded { engine, consent, disclosure, frozen, terms, retention, targets } =
-        proof::load_proven(config.policies.directory.as_deref(), &config.ledger.origin, &keyring)?;
     let entropy = Entropy::system();
     let register = partners::load(&pool).await?;
     let head = ledger::head(&pool).await?;
@@ -237,6 +235,8 @@ async fn gateway(
     }
     let archive = Archive::at(&config.ledger.checkpoints);
     archive.check(&pool, &head, &keyring.ledger_public_keys()).await?;
+    let Loaded { engine, consent, disclosure, frozen, terms, retention, targets } =
+        proof::load_proven(config.policies.directory.as_deref(), &config.ledger.origin, &keyring)?;
     let (ring, group) = (Arc::clone(&keyring), config.limits.group);
     let writer = Writer::start(pool.clone(), ring, entropy.array()?, group, head.signed());
     let decoy = decoy::make(&keyring, &entropy)?;

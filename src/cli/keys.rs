@@ -10,16 +10,19 @@
 //! # Not here
 //! The other purposes: what they made would have to be made anew, or recognised for ever.
 
+use crate::audit::vkey;
 use crate::cli::boot::{self, keyring, root_key};
+use crate::cli::policies::proof;
 use crate::cli::progress::Progress;
 use crate::cli::{ConfigArgs, Failure, print};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::Entropy;
-use crate::crypto::keyring::{KeyPurpose, KeyState, generate};
+use crate::crypto::keyring::{KeyPurpose, KeyState, VerifyingKey, generate};
 use crate::store::keys::{self, Step};
 use crate::store::ledger::Stamp;
 use crate::store::{Pool, StoreError};
+use crate::worker::archive::Archive;
 use clap::{Args, Subcommand};
 use std::fs::File;
 use std::io::Write;
@@ -119,7 +122,7 @@ pub async fn rotate(
 ) -> Result<Rotated, Failure> {
     let _only = only_one(config)?;
     let entropy = Entropy::system();
-    let version = next_version(config, pool, clock, &entropy).await?;
+    let version = next_version(config, pool, clock, &entropy, KeyPurpose::Kek).await?;
     tokio::time::sleep(notice).await;
     let ring = keyring(config, pool).await?;
     let stamp = boot::stamp(config, clock)?;
@@ -148,20 +151,20 @@ async fn next_version(
     pool: &Pool,
     clock: &Clock,
     entropy: &Entropy,
+    purpose: KeyPurpose,
 ) -> Result<i32, Failure> {
     let all: Vec<_> =
-        keys::load(pool).await?.into_iter().filter(|row| row.purpose == KeyPurpose::Kek).collect();
+        keys::load(pool).await?.into_iter().filter(|row| row.purpose == purpose).collect();
     let newest = all.iter().map(|row| row.version).max().unwrap_or_default();
     let active = all.iter().find(|row| row.state == KeyState::Active).map(|row| row.version);
     let begun = active.is_some_and(|active| active < newest)
-        || keys::wrapped_under_others(pool, newest).await? > 0;
+        || (purpose == KeyPurpose::Kek && keys::wrapped_under_others(pool, newest).await? > 0);
     if begun {
         return Ok(newest);
     }
     let (root, now_ms) = (root_key(&config.keys.root)?, clock.now().as_millisecond());
     let deployment = &config.keys.deployment;
-    let mut key =
-        generate(KeyPurpose::Kek, newest.saturating_add(1), &root, entropy, deployment, now_ms)?;
+    let mut key = generate(purpose, newest.saturating_add(1), &root, entropy, deployment, now_ms)?;
     key.state = KeyState::VerifyOnly;
     keys::add(pool, &key).await?;
     Ok(key.version)
@@ -207,24 +210,26 @@ pub async fn rotate_ledger(
 ) -> Result<i32, Failure> {
     let _only = only_one(config)?;
     let (purpose, entropy) = (KeyPurpose::LedgerSigning, Entropy::system());
-    let own: Vec<_> =
-        keys::load(pool).await?.into_iter().filter(|row| row.purpose == purpose).collect();
-    let newest = own.iter().map(|row| row.version).max().unwrap_or_default();
-    let active = own.iter().find(|row| row.state == KeyState::Active).map(|row| row.version);
-    let version = if active.is_some_and(|active| active < newest) {
-        newest
-    } else {
-        let (root, now_ms) = (root_key(&config.keys.root)?, clock.now().as_millisecond());
-        let (next, deployment) = (newest.saturating_add(1), &config.keys.deployment);
-        let mut key = generate(purpose, next, &root, &entropy, deployment, now_ms)?;
-        key.state = KeyState::VerifyOnly;
-        keys::add(pool, &key).await?;
-        next
-    };
+    let version = next_version(config, pool, clock, &entropy, purpose).await?;
     // Gateways verify with it before they meet it.
     tokio::time::sleep(notice).await;
     let ring = keyring(config, pool).await?;
-    keys::step(pool, &ring, purpose, Step::Activate(version), &boot::stamp(config, clock)?).await?;
+    // First where they are kept: from the next head on they are needed.
+    let head = crate::store::ledger::head(pool).await?;
+    let texts = |key: &VerifyingKey| vkey::to_text(&head.log, key);
+    let kept: Vec<_> = ring.ledger_public_keys().iter().map(texts).collect();
+    Archive::at(&config.ledger.checkpoints).keep_keys(&kept)?;
+    let (stamp, step) = (boot::stamp(config, clock)?, Step::Activate(version));
+    let origin = &config.ledger.origin;
+    let directory = config.policies.directory.as_deref();
+    let proven = directory.map(|at| proof::proven_by(at, stamp.policies, origin, &ring));
+    if !keys::step(pool, &ring, purpose, step, &stamp).await? {
+        return Err(Failure::new("key rotate: another rotation came first"));
+    }
+    // A proof that the old key signed counts no more: what was proven stays so under the new one's word.
+    if let (Some(directory), Some(Ok(by))) = (directory, proven) {
+        proof::record(directory, stamp.policies, origin, &keyring(config, pool).await?, by)?;
+    }
     Ok(version)
 }
 

@@ -53,7 +53,8 @@ struct Record {
     outcome: Option<String>,
 }
 
-/// Codes of the plan, the same for every gemeente: which there are must not tell what was counted.
+/// Codes of the plan, and whatever else stands in the records: the same for every gemeente, so that which there are in
+/// one tells nothing of it.
 struct Codes {
     source: Vec<String>,
     age_band: Vec<String>,
@@ -115,7 +116,7 @@ fn codes(records: &Records) -> Result<Codes, Failure> {
     })
 }
 
-/// The quarters from one to another: whole years.
+/// The quarters from one to another, from the first of a year.
 fn quarters(first: &str, last: &str) -> Result<Vec<String>, Failure> {
     let read = |text: &str| {
         let (year, quarter) = text.split_once('Q')?;

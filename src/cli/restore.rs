@@ -58,7 +58,7 @@ pub async fn acknowledge(args: &RestoreArgs) -> Result<(), Failure> {
     let keyring = boot::keyring(&config, &pool).await?;
     let archive = Archive::at(&config.ledger.checkpoints);
     let head = ledger::head(&pool).await?;
-    let keys = keyring.ledger_public_keys();
+    let keys = archive.keys(&keyring.ledger_public_keys());
     let (size, expected) = match archive.check(&pool, &head, &keys).await {
         Err(ArchiveError::Behind { size, expected }) => (size, expected),
         Err(other) => return Err(other.into()),

@@ -6,7 +6,7 @@ use crate::cli::boot::{self, Booted, api_files, portal_files};
 use crate::cli::policies::proof;
 use crate::config::Config;
 use crate::flow::{decoy, remind, retention};
-use crate::store::{idempotency, keys, links, partners};
+use crate::store::{Pool, StoreError, idempotency, keys, links, partners};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -43,12 +43,22 @@ pub async fn changes(booted: Arc<Booted>) {
     }
 }
 
+/// A second's worth of tags, in small commits.
+async fn spread_some(pool: &Pool) -> Result<(), StoreError> {
+    for _ in 0..40 {
+        if links::spread(pool).await? == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Puts the tags of new referrals where they are found by. What is left over waits for the next second.
 async fn spread_tags(booted: &Booted) {
     let pool = &booted.api.gateway.store.pool;
     let done = match links::wait(pool).await {
         Ok(false) => return,
-        Ok(true) => links::spread(pool).await,
+        Ok(true) => spread_some(pool).await,
         Err(error) => Err(error),
     };
     if let Err(error) = done {

@@ -255,8 +255,8 @@ fn sound(name: &str) -> String {
         ("th", "t"),
         ("dt", "t"),
         ("ck", "k"),
-        ("sj", "s"),
         ("tsj", "s"),
+        ("sj", "s"),
         ("x", "ks"),
         ("qu", "k"),
     ];

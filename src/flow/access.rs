@@ -9,6 +9,7 @@
 
 use crate::audit::entry::{self, Event, Object, Outcome};
 use crate::audit::export::Line;
+use crate::audit::verify::StoredLeaf;
 use crate::crypto::digest::hex;
 use crate::domain::access::{Condition, Conditions, Field, Use};
 use crate::domain::age::{date_in_amsterdam, midnight_in_amsterdam, months_later};
@@ -18,14 +19,14 @@ use crate::domain::identity::{Disclosure, FieldGroup, Secret};
 use crate::domain::partner::{Role, Slug};
 use crate::domain::referral::{Profile, Source};
 use crate::flow::cases::reason_of;
-use crate::flow::on_case::{OpenCase, Which, Wish, basis, ledger_object, on_case};
+use crate::flow::on_case::{OpenCase, Which, Wish, basis, ledger_object, on_case, standing_of};
 use crate::flow::release::{conclude, seal_reason};
 use crate::flow::{Done, FlowError, Gateway, Once};
 use crate::ids::{AccessRequestId, CaseId, ReleaseId};
-use crate::policy::Allowed;
 use crate::policy::action::SeeToAccess;
 use crate::policy::facts::Circumstance;
 use crate::policy::verdict::{Note, entry_of};
+use crate::policy::{Allowed, Permit};
 use crate::store::access::{self, AccessRow};
 use crate::store::cases::{PastRelease, ReleaseRow};
 use crate::store::effect::Rows;
@@ -161,8 +162,12 @@ pub struct Answer {
     pub pairings: Vec<(PairingRow, Vec<EvaluationRow>)>,
     /// Who opened the identity, when, for what, and why.
     pub releases: Vec<(PastRelease, Secret)>,
-    /// What the ledger says about the case.
+    /// What was said with decisions and steps, oldest first: JSON of the HTTP floor.
+    pub history: Vec<Secret>,
+    /// What the ledger says about the case, up to this answer.
     pub log: Vec<Line>,
+    /// Whether this repeats an earlier answer: everything was opened again, and recorded again.
+    pub replayed: bool,
 }
 
 /// What is about to be shown, as it was committed.
@@ -172,13 +177,14 @@ struct Intent {
     groups: Vec<FieldGroup>,
     object: Object,
     reference: String,
+    replayed: bool,
 }
 
 /// Answers a request: everything that the rules let a data subject see. Each answer is a release.
 ///
 /// # Errors
 /// [`FlowError::NotFound`] when the case is not the caller's; [`FlowError::Rule`] for a request that is not of this
-/// case, or where neither identity nor the rights of others were looked at.
+/// case, or where identity or the rights of others were not looked at.
 pub async fn answer(
     gateway: &Arc<Gateway>,
     allowed: Allowed<SeeToAccess>,
@@ -208,7 +214,8 @@ pub async fn answer(
             },
             outcome: rows.map(|(rows, request)| {
                 let reference = hex(found.memory.audit_reference.uuid().as_bytes());
-                (rows, Intent { request, at: now, groups, object, reference })
+                let replayed = found.remembered.is_some();
+                (rows, Intent { request, at: now, groups, object, reference, replayed })
             }),
         }
     };
@@ -217,12 +224,18 @@ pub async fn answer(
     let (permit, Done { value: intent, committed }) =
         on_case(gateway, allowed, case, which, Some(once), nothing, wish).await?;
     let opened = identities::open_for_access(pool, &gateway.keyring, &permit, &intent.groups).await;
-    let event = if opened.is_ok() { Event::ReleaseDone } else { Event::ReleaseAborted };
+    let (object, id) = (intent.object.clone(), intent.request.id);
+    let gathered = match opened {
+        Ok(opened) => gather(gateway, &permit, intent, opened).await,
+        Err(error) => Err(error.into()),
+    };
+    let event = if gathered.is_ok() { Event::ReleaseDone } else { Event::ReleaseAborted };
     let mut entry = entry_of(&subject, role, event, Outcome::Allow);
-    entry.object = intent.object.clone();
-    conclude(gateway, entry, subject.request);
-    let value = gather(gateway, permit.object(), intent, opened?).await?;
-    Ok(Done { value, committed })
+    entry.object = object;
+    // Answered once there is an answer, and not before.
+    let answered = gathered.is_ok().then_some((id, gateway.clock.now().as_millisecond()));
+    conclude(gateway, entry, subject.request, answered);
+    Ok(Done { value: gathered?, committed })
 }
 
 /// The groups a data subject may see.
@@ -272,7 +285,6 @@ fn shown(
     let remember = found.remembered.is_none();
     let rows = Rows {
         release: Some(release),
-        access_answered: Some((request.id, at_ms)),
         idempotency: remember.then(|| once.row(201, request.id.uuid(), at_ms)),
         ..Rows::default()
     };
@@ -281,19 +293,15 @@ fn shown(
 
 async fn gather(
     gateway: &Gateway,
-    case: CaseId,
+    permit: &Permit<SeeToAccess>,
     intent: Intent,
     disclosures: Vec<Disclosure>,
 ) -> Result<Answer, FlowError> {
-    let pool = &gateway.store.pool;
+    let (pool, case) = (&gateway.store.pool, permit.object());
     let row = rows::find(pool, case).await?.ok_or(FlowError::NotFound)?;
     let (key, memory) = facts::open(&gateway.keyring, &row)?.ok_or(FlowError::NotFound)?;
-    let standing = crate::flow::on_case::standing_of(
-        &gateway.consent.load(),
-        &row,
-        &memory,
-        gateway.clock.now(),
-    );
+    let rules = gateway.consent.load();
+    let standing = standing_of(&rules, &row, &memory, gateway.clock.now());
     let mut paired = Vec::new();
     for pairing in pairings::of_case(pool, case).await? {
         let evaluations = pairings::evaluations(pool, pairing.id).await?;
@@ -304,8 +312,10 @@ async fn gather(
         let reason = reason_of(&key, case, &release)?;
         releases.push((release, reason));
     }
-    let log = witness::about(pool, &intent.reference).await?;
-    let line = |row: &crate::audit::verify::StoredLeaf| {
+    // Up to this very release: what comes after it would differ from answer to answer.
+    let mut log = witness::about(pool, &intent.reference).await?;
+    log.retain(|row| row.seq <= permit.ledger_index());
+    let line = |row: &StoredLeaf| {
         let (position, entry) =
             entry::decode(&row.leaf).or(Err(StoreError::Corrupt("audit_entry")))?;
         Ok(Line { position, entry, leaf_hash: row.leaf_hash })
@@ -319,6 +329,8 @@ async fn gather(
         disclosures,
         pairings: paired,
         releases,
+        history: memory.history,
+        replayed: intent.replayed,
         log: log.iter().map(line).collect::<Result<_, StoreError>>()?,
     })
 }

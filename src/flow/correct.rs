@@ -4,7 +4,7 @@
 //! Consent is judged on the corrected facts from that instant on: somebody who proves to be sixteen decides alone.
 
 use crate::audit::entry::Event;
-use crate::domain::case::CaseState;
+use crate::domain::age::AgeBand;
 use crate::domain::consent::{SubjectFacts, SubjectRef};
 use crate::domain::identity::{Disclosure, FieldGroup, Secret};
 use crate::domain::likeness::Feature;
@@ -32,8 +32,11 @@ pub struct Correction {
     pub disclosures: Vec<Disclosure>,
     /// The name of each subject apart: that of the registrant is shown at stage `contact`.
     pub registrants: Vec<(SubjectRef, Secret)>,
-    /// Whether the address may be told to another family, where that was sent.
-    pub address_may_be_told: Option<bool>,
+    /// How the family is reached, where that was sent: whether the address may be told to another family, and the
+    /// language it is best reached in.
+    pub reached: Option<(bool, Option<String>)>,
+    /// Age band of the youngest, where subjects were sent.
+    pub youngest: Option<AgeBand>,
     /// By what the family may be known again, besides what was there.
     pub likeness: Vec<Feature>,
 }
@@ -42,7 +45,7 @@ pub struct Correction {
 ///
 /// # Errors
 /// [`FlowError::NotFound`] when the case is not the caller's; [`FlowError::Rule`] where the subjects are not those of
-/// the referral; [`FlowError::State`] once the case is closed.
+/// the referral.
 pub async fn correct(
     gateway: &Arc<Gateway>,
     allowed: Allowed<CorrectCase>,
@@ -85,9 +88,6 @@ fn corrected(
         code: "subjects-differ",
         rule: "must be everybody of the referral, by the same labels",
     };
-    if found.row.state == CaseState::Closed {
-        return Err(FlowError::State { allowed: Vec::new() });
-    }
     let mut memory = found.memory.again();
     if !correction.subjects.is_empty() {
         let labels = |all: &[SubjectFacts]| {
@@ -103,8 +103,9 @@ fn corrected(
             subject.representatives = representatives;
         }
     }
-    if let Some(may_be_told) = correction.address_may_be_told {
-        memory.asked.address_may_be_told = may_be_told;
+    if let Some((may_be_told, language)) = &correction.reached {
+        memory.asked.address_may_be_told = *may_be_told;
+        memory.asked.language.clone_from(language);
     }
     let (case, version) = (found.row.id, found.row.facts_version.saturating_add(1));
     let (entropy, key) = (&gateway.entropy, found.key);
@@ -113,7 +114,13 @@ fn corrected(
     let tags = links::tags(&gateway.keyring, found.row.organisation, &correction.likeness)?;
     Ok(Rows {
         facts: Some(FactsRow { case, version, sealed }),
-        correction: Some(CorrectionRow { case, version, field_groups, tags }),
+        correction: Some(CorrectionRow {
+            case,
+            version,
+            field_groups,
+            tags,
+            youngest: correction.youngest,
+        }),
         ..Rows::default()
     })
 }

@@ -9,7 +9,7 @@
 use crate::audit::entry::Event;
 use crate::crypto::keyring::Keyring;
 use crate::domain::likeness::{Evidence, Feature, Likelihood, LinkDecision, judge};
-use crate::flow::on_case::{OpenCase, Which, Wish, basis, on_case};
+use crate::flow::on_case::{OpenCase, Which, Wish, basis, on_case, standing_of};
 use crate::flow::{Done, FlowError, Gateway};
 use crate::ids::{CaseId, PartnerId};
 use crate::policy::Allowed;
@@ -19,8 +19,12 @@ use crate::policy::verdict::Note;
 use crate::store::StoreError;
 use crate::store::effect::Rows;
 use crate::store::links::{self, LinkRow};
+use crate::store::{cases, facts};
 use jiff::Timestamp;
 use std::sync::Arc;
+
+/// Most that are proposed.
+const MOST: usize = 50;
 
 /// Another case that may be about the same family.
 #[derive(Clone, Debug)]
@@ -89,16 +93,31 @@ pub async fn list(
             decision: other.decision,
         })
     };
-    let mut value: Vec<Link> = found.into_iter().filter_map(link).collect();
-    value.sort_by_key(|link| link.likelihood);
+    let mut alike: Vec<Link> = found.into_iter().filter_map(link).collect();
+    alike.sort_by_key(|link| link.likelihood);
+    let mut value = Vec::new();
+    for link in alike {
+        // The other family's consent counts too: who withdrew it is compared with nobody.
+        if value.len() < MOST && is_covered(gateway, link.case).await? {
+            value.push(link);
+        }
+    }
     Ok(Done { value, committed: done.committed })
+}
+
+/// Whether consent to a case covers anything today.
+async fn is_covered(gateway: &Gateway, case: CaseId) -> Result<bool, FlowError> {
+    let Some(row) = cases::find(&gateway.store.pool, case).await? else { return Ok(false) };
+    let Some((_, memory)) = facts::open(&gateway.keyring, &row)? else { return Ok(false) };
+    let standing = standing_of(&gateway.consent.load(), &row, &memory, gateway.clock.now());
+    Ok(standing.stage.is_some())
 }
 
 /// Keeps what a coordinator decided about two cases.
 ///
 /// # Errors
 /// [`FlowError::NotFound`] when the case is not the caller's; [`FlowError::Rule`] when the two have too little in
-/// common to be proposed.
+/// common to be proposed, or the family has withdrawn its consent.
 pub async fn decide(
     gateway: &Arc<Gateway>,
     allowed: Allowed<DecideLink>,
@@ -125,7 +144,10 @@ pub async fn decide(
                 fields: evidence.iter().map(|kind| kind.as_str()).collect(),
                 ..Note::default()
             },
-            outcome: judge(&evidence).ok_or(NOT_ALIKE).map(|_| (rows, decision)),
+            outcome: judge(&evidence)
+                .filter(|_| found.standing.stage.is_some())
+                .ok_or(NOT_ALIKE)
+                .map(|_| (rows, decision)),
         }
     };
     let nothing = |_: &OpenCase<'_>| Circumstance::None;

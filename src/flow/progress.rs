@@ -23,7 +23,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// What a pairing cost, in whole euro; nothing where none was made or no budget agreed on.
+    /// The budget of the year by the pairings made so far, in whole euro; nothing where there is none of either.
     #[must_use]
     pub fn euro_a_pairing(&self) -> Option<i64> {
         let budget = i64::from(self.target?.budget_euro);
@@ -43,7 +43,7 @@ pub async fn read(
 ) -> Result<Done<Progress>, FlowError> {
     let partner = allowed.subject().partner;
     let (permit, committed) =
-        plain::settle(gateway, &allowed, partner, &Facts::Bare, Event::CaseRead).await?;
+        plain::settle(gateway, &allowed, partner, &Facts::Bare, Event::StatsRead).await?;
     let start = |year| midnight_in_amsterdam(year, 1, 1).map(jiff::Timestamp::as_millisecond);
     let (Some(from), Some(until)) = (start(year.number()), start(year.number() + 1)) else {
         return Err(FlowError::NotFound);

@@ -13,7 +13,7 @@ use crate::flow::on_case::{
     OpenCase, Which, Wish, basis, ledger_object, next_of, on_case, standing_of,
 };
 use crate::flow::{Done, FlowError, Gateway, Once};
-use crate::ids::{CaseId, ReleaseId};
+use crate::ids::{AccessRequestId, CaseId, ReleaseId};
 use crate::policy::action::ReleaseIdentity;
 use crate::policy::facts::Circumstance;
 use crate::policy::verdict::{Note, entry_of};
@@ -93,7 +93,7 @@ pub async fn release(
     let event = if opened.is_ok() { Event::ReleaseDone } else { Event::ReleaseAborted };
     let mut entry = entry_of(&subject, role, event, Outcome::Allow);
     entry.object = intent.object.clone();
-    conclude(gateway, entry, subject.request);
+    conclude(gateway, entry, subject.request, None);
     let value = Released {
         id: intent.id,
         at: intent.at,
@@ -260,11 +260,15 @@ pub(super) fn conclude(
     gateway: &Arc<Gateway>,
     entry: crate::audit::entry::Entry,
     request: crate::ids::RequestId,
+    access_answered: Option<(AccessRequestId, i64)>,
 ) {
     let gateway = Arc::clone(gateway);
     let now = gateway.clock.now();
     tokio::spawn(async move {
-        let decide = move |_: &_| (Effect::new(request, entry.clone(), Rows::default()), ());
+        let decide = move |_: &_| {
+            let rows = Rows { access_answered, ..Rows::default() };
+            (Effect::new(request, entry.clone(), rows), ())
+        };
         let written = gateway.store.writer.write(Question::default(), now, decide).await;
         if written.is_err() {
             // The intent stands without an outcome: more is recorded than happened, never less.

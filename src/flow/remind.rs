@@ -2,9 +2,13 @@
 //! the case and nothing else.
 
 use crate::domain::age::date_in_amsterdam;
-use crate::domain::term::{Deadline, DeadlineKind};
+use crate::domain::case::CaseState;
+use crate::domain::consent::SubjectFacts;
+use crate::domain::term::{Deadline, DeadlineKind, turning};
 use crate::flow::{FlowError, Gateway, deadlines};
 use crate::ids::{CaseId, DeliveryId};
+use crate::store::cases::CaseRow;
+use crate::store::facts::CaseMemory;
 use crate::store::referrals::OutboxRow;
 use crate::store::{access, cases, facts, notices, pairings};
 use jiff::civil::Date;
@@ -27,7 +31,11 @@ pub async fn sweep(gateway: &Gateway) -> Result<u64, FlowError> {
         let Some(last) = page.last() else { return Ok(told) };
         after = *last;
         for case in page {
-            told += look_at(gateway, case).await?;
+            match look_at(gateway, case).await {
+                Ok(some) => told += some,
+                // One that cannot be read keeps no other from its day.
+                Err(error) => tracing::warn!(error = %error, "a case whose days cannot be told"),
+            }
         }
     }
 }
@@ -39,11 +47,29 @@ async fn look_at(gateway: &Gateway, case: CaseId) -> Result<u64, FlowError> {
         // Erased meanwhile; or one that does not open, which whoever holds it is told when she reads it.
         return Ok(0);
     };
+    // A closed case has no day left but that of a request that waits.
+    if row.state == CaseState::Closed {
+        let waiting = access::of_case(pool, case).await?;
+        return put(gateway, &row, near(&deadlines::of_access(waiting.iter()), now), now).await;
+    }
     let mut all: Vec<Deadline> = deadlines::of_consent(&memory, now).into_iter().collect();
-    all.extend(deadlines::of_subjects(&memory, now));
     all.extend(deadlines::of_pairings(pairings::of_case(pool, case).await?.iter()));
     all.extend(deadlines::of_access(access::of_case(pool, case).await?.iter()));
-    let days = near(&all, now);
+    let mut days = near(&all, now);
+    days.extend(birthdays(&memory, now));
+    put(gateway, &row, days, now).await
+}
+
+/// Tells of the days of a case that were not told of before.
+async fn put(
+    gateway: &Gateway,
+    row: &CaseRow,
+    days: Vec<(DeadlineKind, String)>,
+    now: Timestamp,
+) -> Result<u64, FlowError> {
+    let pool = &gateway.store.pool;
+    // Asked first without the lock: at most hours nothing is new.
+    let days = notices::fresh(pool, row.id, days).await?;
     if days.is_empty() {
         return Ok(0);
     }
@@ -51,21 +77,31 @@ async fn look_at(gateway: &Gateway, case: CaseId) -> Result<u64, FlowError> {
         id: DeliveryId::new(),
         partner: row.organisation,
         kind: notices::KIND,
-        object: case.uuid(),
+        object: row.id.uuid(),
         created_ms: now.as_millisecond(),
     };
-    Ok(notices::tell(pool, case, &days, &message).await?)
+    Ok(notices::tell(pool, row.id, &days, &message).await?)
 }
 
 /// Those that are near, each with the day by which it is told once.
 fn near(all: &[Deadline], now: Timestamp) -> Vec<(DeadlineKind, String)> {
     let today = date_in_amsterdam(now);
     let last = today.checked_add(AHEAD_DAYS.days()).unwrap_or(Date::MAX);
-    let one = |deadline: &Deadline| match deadline.on {
-        Some(day) => (day <= last || deadline.kind == DeadlineKind::ConsentEnds)
-            .then(|| (deadline.kind, day.to_string())),
-        // The month in which it is told: the day itself would be a date of birth.
-        None => Some((deadline.kind, format!("{:04}-{:02}", today.year(), today.month()))),
+    let one = |deadline: &Deadline| {
+        let day = deadline.on?;
+        let told = day <= last || deadline.kind == DeadlineKind::ConsentEnds;
+        told.then(|| (deadline.kind, day.to_string()))
     };
     all.iter().filter_map(one).collect()
+}
+
+/// Birthdays that count, told once for each of the family by the label in the referral: the day would be a date of
+/// birth.
+fn birthdays(memory: &CaseMemory, now: Timestamp) -> Vec<(DeadlineKind, String)> {
+    let today = date_in_amsterdam(now);
+    let of = |subject: &SubjectFacts| {
+        let label = subject.reference.as_str().to_owned();
+        turning(subject.birth, today).into_iter().map(move |one| (one.kind, label.clone()))
+    };
+    memory.subjects.iter().filter(|subject| !subject.adult).flat_map(of).collect()
 }

@@ -336,7 +336,7 @@ pub async fn release(
     let event = if opened.is_ok() { Event::ReleaseDone } else { Event::ReleaseAborted };
     let mut entry = entry_of(&subject, role, event, Outcome::Allow);
     entry.object = object;
-    conclude(gateway, entry, subject.request);
+    conclude(gateway, entry, subject.request, None);
     Ok(Done { value: (opened?, replayed), committed })
 }
 

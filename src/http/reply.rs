@@ -18,7 +18,7 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Result<HttpResp
 }
 
 /// Bytes by which the answer that holds an identity grows: larger than most of them.
-const STEP: usize = 4096;
+pub(super) const STEP: usize = 4096;
 
 /// A JSON answer whose length says little: spaces behind it up to a whole number of [`STEP`]s, so that who
 /// watches the network does not count the children of a family.

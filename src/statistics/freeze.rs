@@ -78,9 +78,8 @@ impl Rule<'_> {
 
 /// Freezes the quarters of a kind of event that are over, and with the fourth the year and its tables.
 ///
-/// The quarters before the last are drawn again from the same seed and come out the same: a sealing that goes on needs
-/// what was drawn, which is why a seed lives for one year's contract in a rehearsal and no longer than a transaction in
-/// a gateway, which keeps the measured values sealed instead.
+/// The quarters before the last are drawn again from the same seed and come out the same. A rehearsal seals quarter by
+/// quarter so; a gateway seals the whole year at once, so that its seed lives for one sealing.
 #[must_use]
 pub fn flow(rule: &Rule<'_>, seed: &Seed, quarters: &[i64], tables: &[Table<'_>]) -> Frozen {
     let names = ["Q1", "Q2", "Q3", "Q4"];

@@ -50,9 +50,9 @@ mod tests {
     use super::*;
     use crate::crypto::bits::Seed;
 
-    /// The exact distribution over a million draws for each α, by chi-square: 16 values and the two tails, 17
-    /// degrees of freedom; 40.8 is passed by one honest sampler in a thousand. The control is a sampler that is wrong
-    /// by a thirty-second.
+    /// The exact distribution over a million draws for each α, by chi-square: 17 values and the two tails, 18
+    /// degrees of freedom; 42.3 is passed by one honest sampler in a thousand. The control is an α that is off by
+    /// 1/256.
     #[test]
     fn the_noise_has_its_exact_distribution() {
         const DRAWS: u32 = 1_000_000;

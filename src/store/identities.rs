@@ -12,12 +12,13 @@
 use crate::crypto::Entropy;
 use crate::crypto::keyring::Keyring;
 use crate::crypto::seal::{self, CaseKey, Place, WrappedCaseKey};
+use crate::domain::age::AgeBand;
 use crate::domain::identity::{Disclosure, FieldGroup, Secret};
 use crate::ids::CaseId;
 use crate::policy::Permit;
 use crate::policy::action::{ReadGoals, ReleaseIdentity, ReleaseSupportIdentity, SeeToAccess};
 use crate::store::pool::{Conn, on_conn, on_db};
-use crate::store::{Pool, StoreError, referrals};
+use crate::store::{Pool, StoreError, links, referrals};
 use sqlx::Row;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -108,19 +109,16 @@ pub struct CorrectionRow {
     pub field_groups: Vec<u8>,
     /// Tags to add ([`crate::store::links::pack`]).
     pub tags: Vec<u8>,
+    /// Age band of the youngest, where it may have changed.
+    pub youngest: Option<AgeBand>,
 }
 
 pub(super) async fn correct(conn: &mut Conn<'_>, row: &CorrectionRow) -> Result<(), StoreError> {
     const GROUPS: &str = "INSERT INTO identity_correction (case_id, version, field_groups) \
         VALUES ($1, $2, $3)";
-    const TAGS_SQLITE: &str = "UPDATE case_file SET linked = 0, \
-        tags = CAST(COALESCE(tags, x'') || $2 AS BLOB) WHERE id = $1";
-    const TAGS_POSTGRES: &str = "UPDATE case_file SET linked = 0, \
-        tags = COALESCE(tags, '') || $2 WHERE id = $1";
-    let tags = match conn {
-        Conn::Sqlite(_) => TAGS_SQLITE,
-        Conn::Postgres(_) => TAGS_POSTGRES,
-    };
+    const KNOWN: &str = "SELECT tags FROM case_file WHERE id = $1";
+    const CASE: &str = "UPDATE case_file SET linked = 0, tags = $2, \
+        youngest = COALESCE($3, youngest) WHERE id = $1";
     on_conn!(conn, |db| {
         sqlx::query(GROUPS)
             .bind(row.case.uuid())
@@ -128,9 +126,12 @@ pub(super) async fn correct(conn: &mut Conn<'_>, row: &CorrectionRow) -> Result<
             .bind(row.field_groups.as_slice())
             .execute(&mut **db)
             .await?;
-        sqlx::query(tags)
+        let known: Option<Vec<u8>> =
+            sqlx::query_scalar(KNOWN).bind(row.case.uuid()).fetch_one(&mut **db).await?;
+        sqlx::query(CASE)
             .bind(row.case.uuid())
-            .bind(row.tags.as_slice())
+            .bind(links::merged(&known.unwrap_or_default(), &row.tags))
+            .bind(row.youngest.map(AgeBand::as_str))
             .execute(&mut **db)
             .await?;
     });
@@ -205,6 +206,10 @@ async fn open_of(
         let text = seal::open(&key, &place(id, name, version), sealed)
             .or(Err(StoreError::Corrupt("identity seal")))?;
         let text = str::from_utf8(&text).or(Err(StoreError::Corrupt("identity text")))?;
+        if text == "null" {
+            // Put right by leaving it out.
+            continue;
+        }
         opened.push(Disclosure { group, content: Secret::new(text.to_owned()) });
     }
     Ok(opened)

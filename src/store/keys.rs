@@ -138,7 +138,8 @@ async fn stepped(
     if done {
         let mut entry = Entry::new(Event::KeyRotated, Outcome::Allow);
         let mut fields = vec![format!("{}:{version}", purpose.as_str()), word.to_owned()];
-        let next = (purpose == KeyPurpose::LedgerSigning).then_some(version);
+        let activates = matches!(step, Step::Activate(_));
+        let next = (activates && purpose == KeyPurpose::LedgerSigning).then_some(version);
         if next.is_some() {
             fields.extend(takes_over(keyring, version)?);
         }

@@ -10,13 +10,14 @@ use sqlx::Row;
 /// CloudEvents `type` of the message: a day of a case comes near. Which day and of what is read with the case.
 pub const KIND: &str = "nl.buurtpoort.termijn-nadert";
 
-/// A page of the cases that somebody holds, after an id.
+/// A page of the cases that somebody holds and that go on, or about which a request waits, after an id.
 ///
 /// # Errors
 /// [`StoreError`] when they cannot be read.
 pub async fn held(pool: &Pool, after: CaseId, limit: i64) -> Result<Vec<CaseId>, StoreError> {
     const SQL: &str = "SELECT id FROM case_file WHERE id > $1 AND assignee IS NOT NULL \
-        AND state <> 'closed' AND erased_ms IS NULL ORDER BY id LIMIT $2";
+        AND erased_ms IS NULL AND (state <> 'closed' OR EXISTS (SELECT 1 FROM access_request a \
+        WHERE a.case_id = case_file.id AND a.answered_ms IS NULL)) ORDER BY id LIMIT $2";
     on_db!(pool, |db| sqlx::query(SQL)
         .bind(after.uuid())
         .bind(limit)
@@ -25,6 +26,32 @@ pub async fn held(pool: &Pool, after: CaseId, limit: i64) -> Result<Vec<CaseId>,
         .iter()
         .map(|row| Ok(CaseId::from_uuid(row.try_get("id")?)))
         .collect())
+}
+
+/// Those of these days that were not told of yet.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn fresh(
+    pool: &Pool,
+    case: CaseId,
+    days: Vec<(DeadlineKind, String)>,
+) -> Result<Vec<(DeadlineKind, String)>, StoreError> {
+    const SQL: &str = "SELECT kind, day FROM deadline_notice WHERE case_id = $1";
+    if days.is_empty() {
+        return Ok(days);
+    }
+    let told: Vec<(String, String)> = on_db!(pool, |db| sqlx::query(SQL)
+        .bind(case.uuid())
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(|row| Ok((row.try_get("kind")?, row.try_get("day")?)))
+        .collect::<Result<_, StoreError>>()?);
+    let is_new = |(kind, day): &(DeadlineKind, String)| {
+        !told.iter().any(|(of, at)| of == kind.as_str() && at == day)
+    };
+    Ok(days.into_iter().filter(is_new).collect())
 }
 
 /// Tells an organisation once of days of a case that come near. Gives how many it was not told of before; one

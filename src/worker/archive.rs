@@ -14,6 +14,7 @@
 use crate::audit::checkpoint::{Checkpoint, CheckpointError};
 use crate::audit::committed::SignedHead;
 use crate::audit::tree::Peaks;
+use crate::audit::vkey;
 use crate::crypto::keyring::VerifyingKey;
 use crate::store::ledger::Head;
 use crate::store::{Pool, StoreError, witness};
@@ -99,6 +100,24 @@ impl Archive {
         if self.latest()?.is_none() { Ok(self.put("latest", &head.note)?) } else { Ok(()) }
     }
 
+    /// Keeps the public keys that heads are checked with, as text: a database of before a rotation does not know the newer
+    /// one, and must still be found to be older.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn keep_keys(&self, texts: &[String]) -> io::Result<()> {
+        self.put("keys", &format!("{}\n", texts.join("\n")))
+    }
+
+    /// The keys of the database, and those kept here.
+    #[must_use]
+    pub fn keys(&self, own: &[VerifyingKey]) -> Vec<VerifyingKey> {
+        let kept = fs::read_to_string(self.path("keys")).unwrap_or_default();
+        let kept = kept.lines().filter_map(|text| vkey::parse(text).map(|(_, key)| key));
+        let others = kept.filter(|key| own.iter().all(|one| one.bytes != key.bytes));
+        own.iter().copied().chain(others).collect()
+    }
+
     /// Tries to write there, and leaves nothing behind.
     ///
     /// # Errors
@@ -158,7 +177,7 @@ impl Archive {
         let Some(note) = self.latest()? else {
             return if head.peaks.size() == 0 { Ok(()) } else { Err(ArchiveError::Missing) };
         };
-        let seen = Checkpoint::parse_and_verify(&note, keys)?;
+        let seen = Checkpoint::parse_and_verify(&note, &self.keys(keys))?;
         if seen.origin != head.log {
             return Err(ArchiveError::Log);
         }

@@ -2,6 +2,8 @@
 
 use crate::support::{ANNA, Caller, World, on_both};
 use buurtpoort::audit::entry;
+use buurtpoort::cli::pki::DevPki;
+use buurtpoort::cli::watch;
 use buurtpoort::crypto::digest::{hex, sha256};
 use buurtpoort::domain::municipality::Municipality;
 use buurtpoort::domain::period::Year;
@@ -48,6 +50,9 @@ on_both! {
         assert_eq!(world.pairing_to(&pairing, &json!({"to": "paired"})).await.status, 200);
         // January.
         world.later(60 * 86_400);
+        // The list of revoked certificates lasts thirty days.
+        let _listed = DevPki::open(&world.dir().join("pki"), world.now()).expect("the demo's CA");
+        watch::reload_certificates(&world.booted);
         let (first, body) = sealed(world).await;
         let sums = sums(&body);
         for kind in ["referrals", "pairings-made", "pairings-ended"] {

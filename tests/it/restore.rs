@@ -99,6 +99,45 @@ async fn aud_09_flt_28_an_older_database_is_refused_until_two_persons_say_so() {
 }
 
 #[actix_web::test]
+async fn aud_09_a_database_of_before_a_new_ledger_key_is_found_to_be_older() {
+    let deployment = Deployment::made(Engine::Sqlite).await.expect("a deployment");
+    let (dir, config) = (deployment.dir(), deployment.config());
+    a_day(&deployment, "first").await;
+    let backup = deployment.beside("backup");
+    std::fs::create_dir(&backup).expect("a directory");
+    copy(&deployment, &dir, &backup);
+    let (code, told) = run(&["key", "rotate", "ledger"], &config);
+    assert_eq!(code, 0, "{told}");
+    // What was proven stays proven under the new key, and the gateway starts.
+    a_day(&deployment, "second").await;
+    assert_eq!(run(&["audit", "verify"], &config).0, 0, "control: whole");
+    copy(&deployment, &backup, &dir);
+    let (code, told) = run(&["serve"], &config);
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("an older database was restored"), "{told}");
+    let words = [
+        "audit",
+        "acknowledge-restore",
+        "--reason",
+        "incident-8",
+        "--by",
+        "pien",
+        "--second",
+        "joost",
+    ];
+    let (code, told) = run(&words, &config);
+    assert_eq!(code, 0, "{told}");
+    // The record of the proof is by a key this database never had.
+    let (code, told) = run(&["serve"], &config);
+    assert!(code == 1 && told.contains("policy prove"), "{told}");
+    let (code, told) = run(&["policy", "prove", "--shipped"], &config);
+    assert_eq!(code, 0, "{told}");
+    a_day(&deployment, "third").await;
+    let (code, told) = run(&["audit", "verify"], &config);
+    assert_eq!(code, 0, "{told}");
+}
+
+#[actix_web::test]
 async fn aud_12_a_lost_or_foreign_checkpoint_is_refused() {
     let deployment = Deployment::made(Engine::Sqlite).await.expect("a deployment");
     let config = deployment.config();

@@ -137,4 +137,22 @@ mod tests {
             assert!(failure.message.starts_with("policies: programme.toml: "), "{to}");
         }
     }
+
+    #[test]
+    fn targets_are_one_a_gemeente_and_year() {
+        const SHIPPED: &str = include_str!("../../../policies/programme.toml");
+        let with = |more: &str| read(&format!("{SHIPPED}{more}")).map(|(_, _, targets)| targets);
+        let one = "\n[[target]]\nmunicipality = \"GM0119\"\nyear = 2026\npairings = 15\nbudget-euro = 58000\n";
+        let targets = with(one).unwrap_or_default();
+        assert_eq!(
+            targets.first().map(|target| (target.pairings, target.budget_euro)),
+            Some((15, 58_000))
+        );
+        assert!(with("").is_ok_and(|targets| targets.is_empty()), "control");
+        for bad in
+            [format!("{one}{one}"), one.replace("GM0119", "Meppel"), one.replace("2026", "1926")]
+        {
+            assert!(with(&bad).is_err(), "{bad}");
+        }
+    }
 }

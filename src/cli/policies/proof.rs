@@ -6,7 +6,7 @@
 
 use crate::cli::Failure;
 use crate::cli::policies::{INVARIANTS, Loaded, Sources};
-use crate::crypto::keyring::Keyring;
+use crate::crypto::keyring::{KeyPurpose, Keyring, VerifyingKey};
 use crate::policy::prove;
 use crate::policy::record::{Proof, ProvenBy};
 use std::fs;
@@ -28,17 +28,35 @@ pub fn load_proven(
     let sources = Sources::read(directory)?;
     let loaded = sources.load()?;
     if let Some(directory) = directory {
-        let why = |rule: &str| Failure::new(format!("policies: {rule}; see `policy prove`"));
-        let record = fs::read_to_string(directory.join(RECORD_FILE)).map_err(|error| {
-            let missing = error.kind() == ErrorKind::NotFound;
-            why(if missing { "the set is not proven" } else { "the proof record cannot be read" })
-        })?;
-        let proof = about(loaded.engine.hash(), ledger);
-        proof
-            .check(&record, release()?, &keyring.ledger_public_keys())
-            .map_err(|error| why(&error.to_string()))?;
+        proven_by(directory, loaded.engine.hash(), ledger, keyring)?;
     }
     Ok(loaded)
+}
+
+/// What proved the set with this hash in a directory, by its record.
+///
+/// # Errors
+/// One line naming what is wrong with the record.
+pub fn proven_by(
+    directory: &Path,
+    policies: [u8; 32],
+    ledger: &str,
+    keyring: &Keyring,
+) -> Result<ProvenBy, Failure> {
+    let why = |rule: &str| Failure::new(format!("policies: {rule}; see `policy prove`"));
+    let record = fs::read_to_string(directory.join(RECORD_FILE)).map_err(|error| {
+        let missing = error.kind() == ErrorKind::NotFound;
+        why(if missing { "the set is not proven" } else { "the proof record cannot be read" })
+    })?;
+    let proof = about(policies, ledger);
+    let by = proof.check(&record, release()?, &present_key(keyring));
+    by.map_err(|error| why(&error.to_string()))
+}
+
+/// The ledger key that signs today: what one signed that was taken over from counts no more.
+fn present_key(keyring: &Keyring) -> Vec<VerifyingKey> {
+    let active = keyring.active_version(KeyPurpose::LedgerSigning).unwrap_or_default();
+    keyring.ledger_public_keys().into_iter().filter(|key| key.version == active).collect()
 }
 
 /// Records that the set with this hash was proven, beside it.

@@ -60,7 +60,7 @@ pub async fn compare(
             let euro = euro * u64::try_from(programme.months / 12).unwrap_or(1);
             let each = euro.checked_div(u64::try_from(own.len()).unwrap_or_default());
             let counted = each.map_or("none".to_owned(), |each| format!("{each} euro"));
-            put("cost per pairing", format!("of {euro} euro"), counted, each.is_some());
+            put("cost per pairing", format!("of {euro} euro"), counted, each == Some(4_640));
         }
         if let (Some(children), Some(one_parent)) = (programme.children, programme.one_parent) {
             families(&mut put, &own, (children, one_parent));

@@ -4,7 +4,8 @@
 use crate::audit::export;
 use crate::clock::from_millisecond;
 use crate::domain::consent::{Consent, Recipient, SubjectRef};
-use crate::domain::identity::{Disclosure, FieldGroup};
+use crate::domain::identity::{Disclosure, FieldGroup, Secret};
+use crate::domain::pairing::{EndReason, NextForm};
 use crate::domain::term::day_of;
 use crate::flow::Once;
 use crate::flow::access::{self, Answer, Word};
@@ -153,7 +154,8 @@ pub async fn list_access_requests(
     reply::json(StatusCode::OK, &AccessReplies { items, next: None })
 }
 
-/// Answers a request with everything that is kept of its subject. Recorded as a release; each answer anew.
+/// Answers a request with what is kept of its subject. Left out: notes of evaluations, which are the coordinator's
+/// own words and may be about others, and the signal until the privacy officer looked. Recorded as a release; each answer anew.
 ///
 /// # Errors
 /// 404 when the case is not the caller's; 400 for a request that is not of this case, or where identity and the
@@ -198,10 +200,9 @@ pub async fn export_for_access(
     let once = Once::new(&gateway.keyring, allowed.subject(), &route, &key, &body.0);
     let answer = access::answer(gateway, allowed, case, asked, once).await?.value;
     let told = told(&answer);
-    if as_page {
-        return Ok(page::response(&told));
-    }
-    reply::padded(StatusCode::CREATED, &told)
+    let response =
+        if as_page { page::response(&told) } else { reply::padded(StatusCode::CREATED, &told)? };
+    Ok(reply::replayed(response, answer.replayed))
 }
 
 /// Everything, for the subject who asked: of lists by person only what is about them.
@@ -223,7 +224,7 @@ fn told(answer: &Answer) -> Value {
             "state": state.as_str(), "source": source.as_str(), "receivedAt": received.to_string(),
             "municipality": profile.municipality.as_str(),
             "district": profile.district.map(|district| district.to_string()),
-            "household": profile.composition.as_str(), "youngest": profile.youngest.as_str(),
+            "household": profile.composition.as_str(),
         },
         "consent": consent.as_ref().map(|consent| consent_of(consent, covered, subject)),
         "recipients": recipients(answer),
@@ -234,9 +235,17 @@ fn told(answer: &Answer) -> Value {
             "person": release.person.as_str(), "purpose": release.purpose, "stage": release.stage,
             "fields": release.field_groups, "reason": reason.reveal(),
         })).collect::<Vec<_>>(),
+        "said": answer.history.iter().filter_map(|text| said(text, subject)).collect::<Vec<_>>(),
         "log": answer.log.iter().map(export::inzage).collect::<Vec<_>>(),
         "rights": ["rectification", "erasure", "restriction", "objection", "complaint-with-supervisory-authority"],
     })
+}
+
+/// What was said with a decision or a step; not what another said of their own consent.
+fn said(text: &Secret, subject: &str) -> Option<Value> {
+    let said: Value = serde_json::from_str(text.reveal()).ok()?;
+    let mine = said.get("signer").is_none_or(|signer| signer == subject);
+    mine.then_some(said)
 }
 
 /// A group as it is kept; of a list with a label for each person, the person's own items.
@@ -288,7 +297,8 @@ fn pairing((row, evaluations): &(PairingRow, Vec<EvaluationRow>)) -> Value {
     json!({
         "state": row.state.as_str(), "children": row.children,
         "introducedAt": from_millisecond(row.introduced_ms).to_string(),
-        "trialFrom": at(row.trial_ms), "pairedAt": at(row.paired_ms), "endedAt": at(row.ended_ms),
+        "endReason": row.end_reason.map(EndReason::as_str), "nextForm": row.next_form.map(NextForm::as_str),
+        "trialFrom": at(row.trial_ms), "trialUntil": at(row.trial_until_ms), "pairedAt": at(row.paired_ms), "endedAt": at(row.ended_ms),
         "evaluations": evaluations.iter().map(|one| json!({
             "at": from_millisecond(one.at_ms).to_string(),
             "professionalHelp": one.professional_help.as_str(), "networkExtended": one.network_extended,

@@ -1,7 +1,7 @@
 //! `POST /v1/cases/{id}/corrections`: what is kept of a family is put right.
 
 use crate::domain::consent::SubjectFacts;
-use crate::domain::identity::FieldGroup;
+use crate::domain::identity::{Disclosure, FieldGroup, Secret};
 use crate::flow::correct::{self, Correction};
 use crate::http::Api;
 use crate::http::body::JsonBody;
@@ -68,8 +68,14 @@ fn read_correction(body: &[u8], now: Timestamp) -> Result<Correction, Vec<FieldE
     if !errors.is_empty() {
         return Err(errors);
     }
-    let address_may_be_told = match &wire.contact {
-        Field::Present(contact) => Some(matches!(contact.confidential, Field::Present(false))),
+    let sent_contact = match &wire.contact {
+        Field::Present(contact) => Some((
+            matches!(contact.confidential, Field::Present(false)),
+            match &contact.preferred_language {
+                Field::Present(language) => Some(language.clone()),
+                _ => None,
+            },
+        )),
         _ => None,
     };
     let referral =
@@ -80,6 +86,12 @@ fn read_correction(body: &[u8], now: Timestamp) -> Result<Correction, Vec<FieldE
     };
     let mut disclosures = seal::groups(&referral);
     disclosures.retain(|one| GROUPS.contains(&one.group) && sent(&one.group));
+    // What was not sent of a section that was is gone: else its old version would be the newest.
+    for group in GROUPS.iter().copied().filter(|group| sent(group)) {
+        if disclosures.iter().all(|one| one.group != group) {
+            disclosures.push(Disclosure { group, content: Secret::new("null".to_owned()) });
+        }
+    }
     let name = |one: &SubjectFacts| {
         Some((one.reference.clone(), seal::registrant(&referral, Some(&one.reference))?))
     };
@@ -87,8 +99,9 @@ fn read_correction(body: &[u8], now: Timestamp) -> Result<Correction, Vec<FieldE
         registrants: subjects.iter().filter_map(name).collect(),
         likeness: seal::likeness(&referral),
         disclosures,
+        youngest: who.then(|| read::youngest(&subjects, now)),
         subjects,
-        address_may_be_told,
+        reached: sent_contact,
     })
 }
 
@@ -99,8 +112,7 @@ const fn is_there<T>(field: &Field<T>) -> bool {
 /// Puts right who a family is, or how it is reached. What was kept before is shown no more.
 ///
 /// # Errors
-/// 404 when the case is not the caller's; 400 when the subjects are not those of the referral; 409 once it is
-/// closed.
+/// 404 when the case is not the caller's; 400 when the subjects are not those of the referral.
 #[utoipa::path(post, path = "/v1/cases/{id}/corrections", tag = "rights", operation_id = "correctCase",
     params(("id" = String, Path, description = "Id of the case")),
     request_body = CorrectionRequest,

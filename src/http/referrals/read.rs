@@ -375,7 +375,7 @@ fn signature(r: &mut Reading, wire: &shape::Signature, now: Timestamp) -> Option
 }
 
 /// Age band of the youngest in the message; the oldest band where no child is named.
-fn youngest(subjects: &[SubjectFacts], now: Timestamp) -> AgeBand {
+pub(in crate::http) fn youngest(subjects: &[SubjectFacts], now: Timestamp) -> AgeBand {
     let today = date_in_amsterdam(now);
     subjects
         .iter()
