@@ -12,7 +12,8 @@
 # one transaction per request; both again with 2 ms added to each sync of PostgreSQL (its own
 # commit_delay, which sleeps before the sync under the same lock; SQLite has nothing of the kind);
 # pgbench with two inserts and with our six; nginx answering the same POST from a fixed text; full
-# handshakes; ledger entries beside raw commits of the same rows; a ledger of a million entries verified. CPU is that of the server's processes
+# handshakes; ledger entries beside raw commits of the same rows; a ledger of a million entries verified; and how well linkage
+# knows a family again, on made-up ones. CPU is that of the server's processes
 # (/proc/PID/stat), without the database's.
 #
 # What is missing is installed as root, otherwise it is named. Binds 127.0.0.1 only. Stops what it
@@ -415,6 +416,12 @@ sys.exit(failed)
 PYTHON
 }
 
+# Not a speed: how well a family that is referred twice is known again.
+linkage() {
+    cargo test --locked --quiet --test it -- linkage::a_family_that_comes_back --nocapture 2>&1 | grep '^linkage' || true
+}
+
 prepare
 measure
+linkage
 report

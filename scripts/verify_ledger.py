@@ -7,6 +7,7 @@
 LEDGER is a SQLite database, or the output of `buurtpoort audit export`; KEY is a text `name+hash+base64`,
 FILE one a line (`buurtpoort audit head --keys`). Keys given with --key are the only ones believed; those in
 an export are used where none is given, and prove no more than that the export agrees with itself.
+The last key is the one that signs today: the head must be by it.
 --batch reads one ledger a line (JSON: id, log, keys, checkpoints, head, entries) and prints one verdict a
 line. Exit code 0 ok, 1 tampered (with the first bad entry), 2 incomplete, 3 usage.
 """
@@ -225,10 +226,12 @@ def verify(log, keys, notes, head, entries):
     need(head['peaks'] == edge.peaks() and head['last_hash'] == prev, end, "the head states the edge of the tree")
     need(epoch in (None, log), end, "the entry belongs to this log")
     origin, size, root = note(head['checkpoint'], end)
+    today = sha256(keys[-1]).hex() in signers[-1][1]
     need(origin == log, end, "the checkpoint is of this log")
     need(size == end, end, "the log is as long as its checkpoint")
     need(root == head['root'], end, "the checkpoint states the root of the tree")
     need(not expected, end, "the log is as long as its checkpoint")
+    need(today, end, "the checkpoint is signed by a key that still signs at its size")
     for size, by in sorted(signers):
         signs = any(size <= retired.get(key, size) for key in by)
         need(signs, size, "the checkpoint is signed by a key that still signs at its size")

@@ -4,7 +4,7 @@
 -- can be read from a tag, and without the key none can be tried. Nothing once the case is erased.
 ALTER TABLE case_file ADD COLUMN tags BYTEA;
 
--- The same tags, to be found by. Written after the referral, by the gateway itself.
+-- The same tags, to be found by. Written after the referral, by the gateway itself; gone with an erasure.
 CREATE TABLE linkage_tag (
     tag     BYTEA   NOT NULL,
     case_id UUID    NOT NULL REFERENCES case_file (id),

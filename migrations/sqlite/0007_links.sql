@@ -4,7 +4,7 @@
 -- can be read from a tag, and without the key none can be tried. Nothing once the case is erased.
 ALTER TABLE case_file ADD COLUMN tags BLOB;
 
--- The same tags, to be found by. Written after the referral, by the gateway itself.
+-- The same tags, to be found by. Written after the referral, by the gateway itself; gone with an erasure.
 CREATE TABLE linkage_tag (
     tag     BLOB    NOT NULL CHECK (length(tag) = 16),
     case_id BLOB    NOT NULL REFERENCES case_file (id),

@@ -2,7 +2,7 @@
 CREATE TABLE deadline_notice (
     case_id BLOB    NOT NULL REFERENCES case_file (id),
     kind    TEXT    NOT NULL,
-    day     TEXT    NOT NULL, -- YYYY-MM-DD; the label of the subject, where the day would be a date of birth
+    day     TEXT    NOT NULL, -- YYYY-MM-DD; a keyed hash where the kind is birthday
     at_ms   INTEGER NOT NULL,
     PRIMARY KEY (case_id, kind, day)
 ) STRICT, WITHOUT ROWID;

@@ -159,6 +159,8 @@ pub struct Verifier {
     signed: Vec<(u64, Vec<String>)>,
     /// Ledger keys that another took over from, and the size up to which they sign.
     retired: HashMap<String, u64>,
+    /// The key that signs today, where it is known: the newest head is by it.
+    present: Option<[u8; 32]>,
     summary: Summary,
 }
 
@@ -177,8 +179,16 @@ impl Verifier {
             expected: BTreeMap::new(),
             signed: Vec::new(),
             retired: HashMap::new(),
+            present: None,
             summary: Summary::default(),
         }
+    }
+
+    /// Says which key signs today: a whole log signed by an older one alone is a forgery, whatever stands in it.
+    #[must_use]
+    pub fn signed_today_by(mut self, key: [u8; 32]) -> Self {
+        self.present = Some(key);
+        self
     }
 
     /// Adds a checkpoint kept elsewhere; the log must pass through its size with its root.
@@ -240,6 +250,9 @@ impl Verifier {
         check(newest.root == head.root, seq, Rule::CheckpointRoot)?;
         // Whatever is still expected lies beyond the end: the log was cut off or rolled back.
         check(self.expected.is_empty(), seq, Rule::CheckpointSize)?;
+        if let (Some(key), Some((_, by))) = (self.present, self.signed.last()) {
+            check(by.contains(&hex(&sha256(&key))), seq, Rule::RetiredKey)?;
+        }
         self.check_signers()?;
         self.summary.boots = self.last_ts_us.len();
         Ok(self.summary)

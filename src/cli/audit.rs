@@ -8,7 +8,7 @@ use crate::cli::progress::Progress;
 use crate::cli::restore::{self, RestoreArgs};
 use crate::cli::{ConfigArgs, Failure, boot, print};
 use crate::config::Config;
-use crate::crypto::keyring::Keyring;
+use crate::crypto::keyring::{KeyPurpose, Keyring};
 use crate::store::{Pool, witness};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -213,10 +213,13 @@ impl Opened {
         Ok(Self { config, pool, keyring })
     }
 
-    /// The public keys as a verifier elsewhere is given them.
+    /// The public keys as a verifier elsewhere is given them, the one that signs today last.
     fn key_texts(&self, log: &str) -> Vec<String> {
+        // The one that signs today is the last; one that is to take over is not yet among them.
+        let active = self.keyring.active_version(KeyPurpose::LedgerSigning).unwrap_or_default();
         let keys = self.keyring.ledger_public_keys();
-        keys.iter().map(|key| crate::audit::vkey::to_text(log, key)).collect()
+        let known = keys.iter().filter(|key| key.version <= active);
+        known.map(|key| crate::audit::vkey::to_text(log, key)).collect()
     }
 }
 

@@ -121,8 +121,8 @@ fn quarters(first: &str, last: &str) -> Result<Vec<String>, Failure> {
     let read = |text: &str| {
         let (year, quarter) = text.split_once('Q')?;
         let (year, quarter): (u32, u32) = (year.parse().ok()?, quarter.parse().ok()?);
-        ((1..=4).contains(&quarter) && (2000..2100).contains(&year))
-            .then_some(year * 4 + quarter - 1)
+        let fits = (1..=4).contains(&quarter) && (2000..2100).contains(&year) && text.len() == 6;
+        fits.then(|| year * 4 + quarter - 1)
     };
     let bad = || {
         Failure::usage(

@@ -10,7 +10,7 @@
 //! # Not here
 //! No rule: who must sign at which age is in [`crate::consent`]. No JSON.
 
-use crate::domain::age::BirthDate;
+use crate::domain::age::{AgeBand, BirthDate, date_in_amsterdam};
 use crate::domain::words::words;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -245,6 +245,15 @@ pub struct SubjectFacts {
     pub authority: Option<Authority>,
     /// Curator or mentor, for an adult who cannot decide.
     pub representatives: BTreeSet<SubjectRef>,
+}
+
+/// Age band of the youngest child, today in Amsterdam; the oldest band where no child is named.
+#[must_use]
+pub fn youngest(subjects: &[SubjectFacts], now: Timestamp) -> AgeBand {
+    let today = date_in_amsterdam(now);
+    let children = subjects.iter().filter(|subject| !subject.adult);
+    let bands = children.map(|subject| AgeBand::of(subject.birth.ages_on(today).youngest));
+    bands.min().unwrap_or(AgeBand::From18To23)
 }
 
 /// One decision of one signer.

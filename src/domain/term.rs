@@ -35,10 +35,10 @@ pub struct Deadline {
     pub kind: DeadlineKind,
 }
 
-/// How many days ahead it is told that somebody turns an age that counts, or that consent ends.
+/// How many days ahead it is told that consent ends.
 pub const AHEAD_DAYS: i64 = 30;
 
-/// The ages at which who decides changes, that this person turns within the next days. Which day is not told: it
+/// The ages at which who decides changes, that this person turns this month or the next. Which day is not told: it
 /// would be a date of birth that nobody released.
 #[must_use]
 pub fn turning(born: BirthDate, today: Date) -> Vec<Deadline> {
@@ -47,10 +47,10 @@ pub fn turning(born: BirthDate, today: Date) -> Vec<Deadline> {
         (16, DeadlineKind::SubjectTurns16),
         (18, DeadlineKind::SubjectTurns18),
     ];
-    let near = |on: &Date| {
-        let days = today.until(*on).map_or(i64::MAX, |span| i64::from(span.get_days()));
-        *on > today && days <= AHEAD_DAYS
-    };
+    // By the month, from the first of the one before: the day on which it is told first, or no more, would give the
+    // birthday away to whoever asks every day.
+    let month = |day: Date| i32::from(day.year()) * 12 + i32::from(day.month());
+    let near = |on: &Date| (0..=1).contains(&(month(*on) - month(today)));
     ages.into_iter()
         .filter_map(|(years, kind)| {
             // Of a date that is not whole the first day that fits.
@@ -143,13 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn an_age_that_counts_is_told_thirty_days_ahead() {
+    fn an_age_that_counts_is_told_by_the_month_and_never_by_the_day() {
         let born = BirthDate::parse("2010-12-20").unwrap();
-        assert!(turning(born, day("2026-11-19")).is_empty(), "31 days ahead");
-        let told = turning(born, day("2026-11-20"));
-        let expected = Deadline { on: None, kind: DeadlineKind::SubjectTurns16 };
-        assert_eq!(told, [expected]);
-        assert!(turning(born, day("2026-12-20")).is_empty(), "the day itself has come");
+        let expected = [Deadline { on: None, kind: DeadlineKind::SubjectTurns16 }];
+        assert!(turning(born, day("2026-10-31")).is_empty(), "two months ahead");
+        for told in ["2026-11-01", "2026-11-20", "2026-12-19", "2026-12-20", "2026-12-31"] {
+            assert_eq!(turning(born, day(told)), expected, "{told}");
+        }
+        assert!(turning(born, day("2027-01-01")).is_empty(), "the month is over");
         assert!(turning(BirthDate::UNKNOWN, day("2026-11-20")).is_empty());
     }
 

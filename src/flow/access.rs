@@ -16,7 +16,7 @@ use crate::domain::age::{date_in_amsterdam, midnight_in_amsterdam, months_later}
 use crate::domain::case::{CaseState, Stage};
 use crate::domain::consent::{Consent, SubjectRef};
 use crate::domain::identity::{Disclosure, FieldGroup, Secret};
-use crate::domain::partner::{Role, Slug};
+use crate::domain::partner::Role;
 use crate::domain::referral::{Profile, Source};
 use crate::flow::cases::reason_of;
 use crate::flow::on_case::{OpenCase, Which, Wish, basis, ledger_object, on_case, standing_of};
@@ -32,8 +32,8 @@ use crate::store::cases::{PastRelease, ReleaseRow};
 use crate::store::effect::Rows;
 use crate::store::pairings::{self, EvaluationRow, PairingRow};
 use crate::store::{StoreError, cases as rows, facts, identities, witness};
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
 use std::sync::Arc;
 
 /// Months within which a request is answered (AVG art. 12 lid 3).
@@ -93,13 +93,14 @@ fn asked(
     const WHEN: FlowError = FlowError::Rule {
         pointer: "/receivedOn",
         code: "in-the-future",
-        rule: "must not lie in the future",
+        rule: "must not lie in the future, nor more than a year back",
     };
     let known = found.memory.subjects.iter().any(|one| one.reference == *subject);
     known.then_some(()).ok_or(WHO)?;
     let today = date_in_amsterdam(now);
     let day = received.unwrap_or(today);
-    (day <= today).then_some(()).ok_or(WHEN)?;
+    let earliest = today.checked_sub(12.months()).or(Err(WHEN))?;
+    (earliest <= day && day <= today).then_some(()).ok_or(WHEN)?;
     let start = midnight_in_amsterdam(day.year(), day.month(), day.day()).ok_or(WHEN)?;
     let due = months_later(start, MONTHS).ok_or(WHEN)?;
     Ok(AccessRow {
@@ -197,11 +198,10 @@ pub async fn answer(
     let (subject, role) = (Arc::clone(allowed.subject()), allowed.role());
     let (own, asking) = (Arc::clone(gateway), allowed.clone());
     let wish = move |found: &OpenCase<'_>, now: Timestamp| {
-        let groups = groups(&asking, word);
+        let groups = groups(&asking, word, found, known.as_ref());
         let object = ledger_object("case", found.memory.audit_reference);
         let names: Vec<_> = groups.iter().map(|group| group.as_str()).collect();
-        let rows =
-            shown(&own, found, (known.as_ref(), &asking.subject().person), &names, once, now);
+        let rows = shown(&own, found, (known.as_ref(), &asking, word), &names, once, now);
         Wish {
             granted: Event::ReleaseIntent,
             note: Note {
@@ -238,14 +238,34 @@ pub async fn answer(
     Ok(Done { value: gathered?, committed })
 }
 
-/// The groups a data subject may see.
-fn groups(allowed: &Allowed<SeeToAccess>, word: Word) -> Vec<FieldGroup> {
+/// Groups that hold an item for each person, of which everybody is shown their own.
+const BY_PERSON: [FieldGroup; 4] =
+    [FieldGroup::Names, FieldGroup::BirthDate, FieldGroup::Authority, FieldGroup::ConsentEvidence];
+
+/// The groups this subject may see. What is about the family as a whole is shown to who registered it and to nobody
+/// else of it: an address may be hidden from another parent. While the family has not consented in full, or has the
+/// case on hold, nothing sealed is opened by way of a request: who holds the case could make one up.
+fn groups(
+    allowed: &Allowed<SeeToAccess>,
+    word: Word,
+    found: &OpenCase<'_>,
+    request: Option<&AccessRow>,
+) -> Vec<FieldGroup> {
+    let registered = request.map(|row| &row.subject) == found.memory.applicant.as_ref();
+    let opens = found.standing.stage == Some(Stage::Full) && found.row.state != CaseState::OnHold;
     let held = Conditions::of(&[Condition::Logged])
         .with(Condition::IdentityVerified, word.identity_verified)
         .with(Condition::RightsOfOthersChecked, word.rights_of_others_checked)
         .with(Condition::OfficerReview, word.officer_review);
     let sight = allowed.sight_of(Role::DataSubject, Use::AccessRequest, held);
-    let seen = |group: &&FieldGroup| Field::of(**group).is_some_and(|field| sight.is_clear(field));
+    let seen = |group: &&FieldGroup| {
+        let own = registered || BY_PERSON.contains(group);
+        own && **group != FieldGroup::Registrant
+            && Field::of(**group).is_some_and(|field| sight.is_clear(field))
+    };
+    if !opens {
+        return Vec::new();
+    }
     FieldGroup::ALL.iter().filter(seen).copied().collect()
 }
 
@@ -253,7 +273,7 @@ fn groups(allowed: &Allowed<SeeToAccess>, word: Word) -> Vec<FieldGroup> {
 fn shown(
     gateway: &Gateway,
     found: &OpenCase<'_>,
-    (request, person): (Option<&AccessRow>, &Slug),
+    (request, asking, word): (Option<&AccessRow>, &Allowed<SeeToAccess>, Word),
     groups: &[&'static str],
     once: Once,
     now: Timestamp,
@@ -263,21 +283,31 @@ fn shown(
         code: "request-unknown",
         rule: "must be a request about this case",
     };
+    const ANSWERED: FlowError = FlowError::Rule {
+        pointer: "/request",
+        code: "request-answered",
+        rule: "must be a request that waits, or was answered within a day",
+    };
     const UNCHECKED: FlowError = FlowError::Rule {
         pointer: "",
         code: "not-verified",
         rule: "identity must be verified and the rights of others checked",
     };
     let request = request.ok_or(UNKNOWN)?.clone();
-    (!groups.is_empty()).then_some(()).ok_or(UNCHECKED)?;
+    let checked = word.identity_verified && word.rights_of_others_checked;
+    checked.then_some(()).ok_or(UNCHECKED)?;
+    // Answered once, and for a day after: a request is not a key to the case.
+    let day = 86_400_000;
+    let open = request.answered_ms.is_none_or(|at| now.as_millisecond() < at.saturating_add(day));
+    open.then_some(()).ok_or(ANSWERED)?;
     let (id, at_ms) = (ReleaseId::new(), now.as_millisecond());
     let reason = Secret::new(format!("access request {}", request.id));
     let release = ReleaseRow {
         id,
         case: found.row.id,
-        person: person.clone(),
+        person: asking.subject().person.clone(),
         purpose: PURPOSE,
-        stage: Stage::Full.as_str(),
+        stage: found.standing.stage_word(),
         field_groups: groups.join(" "),
         reason: seal_reason(gateway, found, id, &reason)?,
         at_ms,

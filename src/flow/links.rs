@@ -8,6 +8,7 @@
 
 use crate::audit::entry::Event;
 use crate::crypto::keyring::Keyring;
+use crate::domain::case::Stage;
 use crate::domain::likeness::{Evidence, Feature, Likelihood, LinkDecision, judge};
 use crate::flow::on_case::{OpenCase, Which, Wish, basis, on_case, standing_of};
 use crate::flow::{Done, FlowError, Gateway};
@@ -72,13 +73,13 @@ pub async fn list(
     let wish = |found: &OpenCase<'_>, _| Wish {
         granted: Event::CaseRead,
         note: Note { basis: basis(found.row), why: vec!["links"], ..Note::default() },
-        outcome: Ok((Rows::default(), found.standing.stage.is_some())),
+        outcome: Ok((Rows::default(), found.standing.stage == Some(Stage::Full))),
     };
     let nothing = |_: &OpenCase<'_>| Circumstance::None;
     let (permit, done) =
         on_case(gateway, allowed, case, Which::Case(case), None, nothing, wish).await?;
     if !done.value {
-        // Without consent nothing more is learned of a family than that it was referred.
+        // Without full consent nothing more is learned of a family than that it was referred.
         return Ok(Done { value: Vec::new(), committed: done.committed });
     }
     let pool = &gateway.store.pool;
@@ -105,12 +106,12 @@ pub async fn list(
     Ok(Done { value, committed: done.committed })
 }
 
-/// Whether consent to a case covers anything today.
+/// Whether the family's consent is full today.
 async fn is_covered(gateway: &Gateway, case: CaseId) -> Result<bool, FlowError> {
     let Some(row) = cases::find(&gateway.store.pool, case).await? else { return Ok(false) };
     let Some((_, memory)) = facts::open(&gateway.keyring, &row)? else { return Ok(false) };
     let standing = standing_of(&gateway.consent.load(), &row, &memory, gateway.clock.now());
-    Ok(standing.stage.is_some())
+    Ok(standing.stage == Some(Stage::Full))
 }
 
 /// Keeps what a coordinator decided about two cases.
@@ -145,7 +146,7 @@ pub async fn decide(
                 ..Note::default()
             },
             outcome: judge(&evidence)
-                .filter(|_| found.standing.stage.is_some())
+                .filter(|_| found.standing.stage == Some(Stage::Full))
                 .ok_or(NOT_ALIKE)
                 .map(|_| (rows, decision)),
         }

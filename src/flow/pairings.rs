@@ -2,7 +2,7 @@
 
 use crate::audit::entry::Event;
 use crate::domain::access::{Condition, Conditions, Field, Use};
-use crate::domain::case::{ReleasePurpose, Stage};
+use crate::domain::case::{CaseState, ReleasePurpose, Stage};
 use crate::domain::pairing::PairingState;
 use crate::flow::on_case::{OpenCase, Which, Wish, on_case};
 use crate::flow::{Done, FlowError, Gateway};
@@ -66,7 +66,7 @@ pub async fn list(
 /// What the family agreed to, as far as another family may be told of it.
 fn agreed(found: &OpenCase<'_>) -> Agreed {
     Agreed {
-        referral: found.standing.stage == Some(Stage::Full),
+        referral: found.standing.stage == Some(Stage::Full) && found.row.state != CaseState::OnHold,
         pairing: found.standing.consented.contains(&ReleasePurpose::Pairing.as_str()),
         address_confidential: !found.memory.asked.address_may_be_told,
     }

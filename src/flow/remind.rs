@@ -1,10 +1,11 @@
 //! The hourly round of days that must not pass: the organisation of a coordinator is told of each once, by the id of
 //! the case and nothing else.
 
+use crate::crypto::digest::hex;
 use crate::domain::age::date_in_amsterdam;
-use crate::domain::case::CaseState;
-use crate::domain::consent::SubjectFacts;
+use crate::domain::case::{CaseState, Stage};
 use crate::domain::term::{Deadline, DeadlineKind, turning};
+use crate::flow::on_case::standing_of;
 use crate::flow::{FlowError, Gateway, deadlines};
 use crate::ids::{CaseId, DeliveryId};
 use crate::store::cases::CaseRow;
@@ -56,7 +57,9 @@ async fn look_at(gateway: &Gateway, case: CaseId) -> Result<u64, FlowError> {
     all.extend(deadlines::of_pairings(pairings::of_case(pool, case).await?.iter()));
     all.extend(deadlines::of_access(access::of_case(pool, case).await?.iter()));
     let mut days = near(&all, now);
-    days.extend(birthdays(&memory, now));
+    if standing_of(&gateway.consent.load(), &row, &memory, now).stage == Some(Stage::Full) {
+        days.extend(birthdays(gateway, case, &memory, now));
+    }
     put(gateway, &row, days, now).await
 }
 
@@ -64,7 +67,7 @@ async fn look_at(gateway: &Gateway, case: CaseId) -> Result<u64, FlowError> {
 async fn put(
     gateway: &Gateway,
     row: &CaseRow,
-    days: Vec<(DeadlineKind, String)>,
+    days: Vec<(&'static str, String)>,
     now: Timestamp,
 ) -> Result<u64, FlowError> {
     let pool = &gateway.store.pool;
@@ -84,24 +87,31 @@ async fn put(
 }
 
 /// Those that are near, each with the day by which it is told once.
-fn near(all: &[Deadline], now: Timestamp) -> Vec<(DeadlineKind, String)> {
+fn near(all: &[Deadline], now: Timestamp) -> Vec<(&'static str, String)> {
     let today = date_in_amsterdam(now);
     let last = today.checked_add(AHEAD_DAYS.days()).unwrap_or(Date::MAX);
     let one = |deadline: &Deadline| {
         let day = deadline.on?;
         let told = day <= last || deadline.kind == DeadlineKind::ConsentEnds;
-        told.then(|| (deadline.kind, day.to_string()))
+        told.then(|| (deadline.kind.as_str(), day.to_string()))
     };
     all.iter().filter_map(one).collect()
 }
 
-/// Birthdays that count, told once for each of the family by the label in the referral: the day would be a date of
-/// birth.
-fn birthdays(memory: &CaseMemory, now: Timestamp) -> Vec<(DeadlineKind, String)> {
+/// Birthdays that count, each told once and remembered by a keyed hash: which age of whom would say how old a child is.
+fn birthdays(
+    gateway: &Gateway,
+    case: CaseId,
+    memory: &CaseMemory,
+    now: Timestamp,
+) -> Vec<(&'static str, String)> {
     let today = date_in_amsterdam(now);
-    let of = |subject: &SubjectFacts| {
-        let label = subject.reference.as_str().to_owned();
-        turning(subject.birth, today).into_iter().map(move |one| (one.kind, label.clone()))
-    };
-    memory.subjects.iter().filter(|subject| !subject.adult).flat_map(of).collect()
+    let mut days = Vec::new();
+    for subject in memory.subjects.iter().filter(|subject| !subject.adult) {
+        for one in turning(subject.birth, today) {
+            let name = format!("{case}/{}/{}", subject.reference.as_str(), one.kind.as_str());
+            days.push(("birthday", hex(&gateway.keyring.token_hash(&name))));
+        }
+    }
+    days
 }

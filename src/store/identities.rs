@@ -18,7 +18,7 @@ use crate::ids::CaseId;
 use crate::policy::Permit;
 use crate::policy::action::{ReadGoals, ReleaseIdentity, ReleaseSupportIdentity, SeeToAccess};
 use crate::store::pool::{Conn, on_conn, on_db};
-use crate::store::{Pool, StoreError, links, referrals};
+use crate::store::{Pool, StoreError, referrals};
 use sqlx::Row;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -98,7 +98,7 @@ pub async fn open_for_access(
     open_of(pool, keyring, permit.object().uuid(), groups).await
 }
 
-/// What was put right about a family: the groups, sealed as `version`, and more by which it may be known again.
+/// What was put right about a family: the groups, sealed as `version`.
 #[derive(Clone, Debug)]
 pub struct CorrectionRow {
     /// Whose.
@@ -107,8 +107,6 @@ pub struct CorrectionRow {
     pub version: i32,
     /// The groups, as [`pack`] gives them.
     pub field_groups: Vec<u8>,
-    /// Tags to add ([`crate::store::links::pack`]).
-    pub tags: Vec<u8>,
     /// Age band of the youngest, where it may have changed.
     pub youngest: Option<AgeBand>,
 }
@@ -116,9 +114,7 @@ pub struct CorrectionRow {
 pub(super) async fn correct(conn: &mut Conn<'_>, row: &CorrectionRow) -> Result<(), StoreError> {
     const GROUPS: &str = "INSERT INTO identity_correction (case_id, version, field_groups) \
         VALUES ($1, $2, $3)";
-    const KNOWN: &str = "SELECT tags FROM case_file WHERE id = $1";
-    const CASE: &str = "UPDATE case_file SET linked = 0, tags = $2, \
-        youngest = COALESCE($3, youngest) WHERE id = $1";
+    const CASE: &str = "UPDATE case_file SET youngest = COALESCE($2, youngest) WHERE id = $1";
     on_conn!(conn, |db| {
         sqlx::query(GROUPS)
             .bind(row.case.uuid())
@@ -126,11 +122,8 @@ pub(super) async fn correct(conn: &mut Conn<'_>, row: &CorrectionRow) -> Result<
             .bind(row.field_groups.as_slice())
             .execute(&mut **db)
             .await?;
-        let known: Option<Vec<u8>> =
-            sqlx::query_scalar(KNOWN).bind(row.case.uuid()).fetch_one(&mut **db).await?;
         sqlx::query(CASE)
             .bind(row.case.uuid())
-            .bind(links::merged(&known.unwrap_or_default(), &row.tags))
             .bind(row.youngest.map(AgeBand::as_str))
             .execute(&mut **db)
             .await?;

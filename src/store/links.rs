@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 /// Bytes of a kind and its tag.
 const ONE: usize = 17;
-/// Most tags a case has: more than sixteen persons corrected time and again come to.
-const LONGEST: usize = 1_024;
+/// Most tags a case has: more than five persons come to.
+const LONGEST: usize = 128;
 /// Cases spread in one commit: few, as the writer waits meanwhile.
 const BATCH: i64 = 25;
 
@@ -26,14 +26,6 @@ const BATCH: i64 = 25;
 #[must_use]
 pub fn pack(tags: &[(Evidence, [u8; 16])]) -> Vec<u8> {
     tags.iter().flat_map(|(kind, tag)| std::iter::once(kind.number()).chain(*tag)).collect()
-}
-
-/// Tags with others added, each once, the first [`LONGEST`] of them.
-pub(super) fn merged(known: &[u8], more: &[u8]) -> Vec<u8> {
-    let mut all = unpack(known);
-    all.extend(unpack(more));
-    let some = all.into_iter().take(LONGEST);
-    some.flat_map(|(kind, tag)| std::iter::once(kind).chain(tag)).collect()
 }
 
 fn unpack(packed: &[u8]) -> BTreeSet<(u8, [u8; 16])> {
@@ -247,11 +239,16 @@ pub(super) async fn insert(conn: &mut Conn<'_>, link: &LinkRow) -> Result<(), St
     Ok(())
 }
 
-/// Removes the tags of a case that is erased.
+/// Removes the tags of a case that is erased, and what was asked and decided about it by name of a person.
 pub(super) async fn erase(conn: &mut Conn<'_>, case: CaseId) -> Result<(), StoreError> {
     const TAGS: &str = "SELECT tags FROM case_file WHERE id = $1";
     const TAG: &str = "DELETE FROM linkage_tag WHERE tag = $1 AND case_id = $2";
     const CASE: &str = "UPDATE case_file SET tags = NULL, linked = 1 WHERE id = $1";
+    const ABOUT: [&str; 3] = [
+        "DELETE FROM linkage_decision WHERE case_id = $1 OR other_id = $1",
+        "DELETE FROM access_request WHERE case_id = $1",
+        "DELETE FROM deadline_notice WHERE case_id = $1",
+    ];
     on_conn!(conn, |db| {
         let tags: Option<Vec<u8>> =
             sqlx::query_scalar(TAGS).bind(case.uuid()).fetch_one(&mut **db).await?;
@@ -260,6 +257,9 @@ pub(super) async fn erase(conn: &mut Conn<'_>, case: CaseId) -> Result<(), Store
             query.execute(&mut **db).await?;
         }
         sqlx::query(CASE).bind(case.uuid()).execute(&mut **db).await?;
+        for sql in ABOUT {
+            sqlx::query(sql).bind(case.uuid()).execute(&mut **db).await?;
+        }
     });
     Ok(())
 }

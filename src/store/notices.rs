@@ -1,6 +1,5 @@
 //! Days of which a coordinator's organisation is told once: the memory of it, with the message in one commit.
 
-use crate::domain::term::DeadlineKind;
 use crate::ids::CaseId;
 use crate::store::pool::{Conn, on_conn, on_db};
 use crate::store::referrals::{OutboxRow, insert_outbox};
@@ -35,8 +34,8 @@ pub async fn held(pool: &Pool, after: CaseId, limit: i64) -> Result<Vec<CaseId>,
 pub async fn fresh(
     pool: &Pool,
     case: CaseId,
-    days: Vec<(DeadlineKind, String)>,
-) -> Result<Vec<(DeadlineKind, String)>, StoreError> {
+    days: Vec<(&'static str, String)>,
+) -> Result<Vec<(&'static str, String)>, StoreError> {
     const SQL: &str = "SELECT kind, day FROM deadline_notice WHERE case_id = $1";
     if days.is_empty() {
         return Ok(days);
@@ -48,9 +47,8 @@ pub async fn fresh(
         .iter()
         .map(|row| Ok((row.try_get("kind")?, row.try_get("day")?)))
         .collect::<Result<_, StoreError>>()?);
-    let is_new = |(kind, day): &(DeadlineKind, String)| {
-        !told.iter().any(|(of, at)| of == kind.as_str() && at == day)
-    };
+    let is_new =
+        |(kind, day): &(&'static str, String)| !told.iter().any(|(of, at)| of == kind && at == day);
     Ok(days.into_iter().filter(is_new).collect())
 }
 
@@ -62,7 +60,7 @@ pub async fn fresh(
 pub async fn tell(
     pool: &Pool,
     case: CaseId,
-    days: &[(DeadlineKind, String)],
+    days: &[(&'static str, String)],
     message: &OutboxRow,
 ) -> Result<u64, StoreError> {
     match pool {
@@ -84,7 +82,7 @@ pub async fn tell(
 async fn told(
     conn: &mut Conn<'_>,
     case: CaseId,
-    days: &[(DeadlineKind, String)],
+    days: &[(&'static str, String)],
     message: &OutboxRow,
 ) -> Result<u64, StoreError> {
     const SQL: &str = "INSERT INTO deadline_notice (case_id, kind, day, at_ms) \
@@ -93,7 +91,7 @@ async fn told(
     for (kind, day) in days {
         fresh += on_conn!(conn, |db| sqlx::query(SQL)
             .bind(case.uuid())
-            .bind(kind.as_str())
+            .bind(*kind)
             .bind(day.as_str())
             .bind(message.created_ms)
             .execute(&mut **db)

@@ -32,7 +32,8 @@ const GATEWAY: &str = "DO $$ DECLARE who text := current_setting('buurtpoort.rol
         programme_report, programme_count, linkage_tag, linkage_decision, access_request, identity_correction, deadline_notice \
         TO %I', who); \
     EXECUTE format('GRANT UPDATE ON audit_head, referral, case_file, support_family, pairing, access_request TO %I', who); \
-    EXECUTE format('GRANT DELETE ON idempotency, case_key, identity, identity_correction, linkage_tag TO %I', who); END $$";
+    EXECUTE format('GRANT DELETE ON idempotency, case_key, identity, identity_correction, linkage_tag, linkage_decision, \
+        access_request, deadline_notice TO %I', who); END $$";
 
 const AUDITOR: &str = "DO $$ BEGIN \
     EXECUTE format('GRANT SELECT ON audit_entry, audit_head, _sqlx_migrations TO %I', \

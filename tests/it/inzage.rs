@@ -65,7 +65,7 @@ on_both! {
 
 on_both! {
     /// Everything about the one who asked, and of lists by person nothing about another; who looked and why; each
-    /// answer is itself on record. Also without consent, and never to another coordinator.
+    /// answer is itself on record; never to another coordinator.
     async fn an_answer_is_complete_and_about_the_one_who_asked(world: World) {
         let (_, case) = world.assigned_case().await;
         assert_eq!(world.release(&case).await.status, 201);
@@ -104,20 +104,45 @@ on_both! {
         let [first, second] = [again().await, again().await];
         assert_eq!((first.status, second.status), (201, 201));
         assert_eq!(second.header("idempotent-replayed"), "true");
-        let withdrawal = example("consent-withdrawal");
-        let path = format!("/v1/cases/{case}/consent-decisions");
-        assert_eq!(world.post(ANNA, &path, &withdrawal).await.status, 201);
-        assert_eq!(world.release(&case).await.status, 403, "control: not opened otherwise");
         let page = json!({"request": request, "identityVerified": true, "rightsOfOthersChecked": true, "form": "page"});
         let page = world.export(&case, &page).await;
         assert_eq!((page.status, page.header("content-type")), (201, "text/html; charset=utf-8"));
         assert_eq!(page.raw.len() % 4_096, 0, "its length says little");
         assert!(page.raw.contains("<h1>Inzage in uw gegevens</h1>") && page.raw.contains("Proefpersoon"));
+        // Without consent a request is not a key to the case: what is sealed stays shut, the rest is told.
+        let withdrawal = example("consent-withdrawal");
+        let path = format!("/v1/cases/{case}/consent-decisions");
+        assert_eq!(world.post(ANNA, &path, &withdrawal).await.status, 201);
+        assert_eq!(world.release(&case).await.status, 403, "control");
+        let shut = world.export(&case, &answer_to(&request)).await;
+        assert_eq!((shut.status, &shut.body["data"]), (201, &json!({})), "{}", shut.raw);
+        assert!(!shut.raw.contains("Proefpersoon") && !shut.body["log"].as_array().expect("a log").is_empty());
+        world.later(86_400 + 60);
+        let late = world.export(&case, &answer_to(&request)).await;
+        assert_eq!((late.status, late.errors()[0].1.as_str()), (400, "request-answered"));
         let list = world.get(ANNA, &format!("/v1/cases/{case}/identity-releases")).await;
         let purposes: Vec<_> = list.body["items"].as_array().expect("items").iter().map(|one| one["purpose"].clone()).collect();
-        assert_eq!(purposes.len(), 6, "each answer is a release of its own");
-        assert_eq!(purposes.iter().filter(|one| **one == json!("access-request")).count(), 5);
+        assert_eq!(purposes.len(), 7, "each answer is a release of its own");
+        assert_eq!(purposes.iter().filter(|one| **one == json!("access-request")).count(), 6);
         reconciled(world).await;
+    }
+}
+
+on_both! {
+    /// What is about the family as a whole goes to who registered it: an address may be hidden from another parent.
+    async fn another_of_the_family_is_shown_their_own(world: World) {
+        let (_, case) = world.assigned_case().await;
+        let path = format!("/v1/cases/{case}/access-requests");
+        let asked = world.post(ANNA, &path, &json!({"subject": "child1"})).await;
+        let told = world.export(&case, &answer_to(asked.text("/id"))).await;
+        assert_eq!(told.status, 201, "{}", told.raw);
+        assert_eq!(told.body["data"]["names"][0]["ref"], json!("child1"));
+        for hidden in ["Voorbeeldstraat", "+31240000002", "gezin@example.nl", "1990-01-01", "Graag een middag"] {
+            assert!(!told.raw.contains(hidden), "{hidden}");
+        }
+        let registrant = world.ask_access(&case).await;
+        let told = world.export(&case, &answer_to(&registrant)).await;
+        assert!(told.raw.contains("Voorbeeldstraat"), "control");
     }
 }
 
@@ -161,9 +186,12 @@ on_both! {
         assert_eq!(world.post(ANNA, &path, &body).await.status, 200);
         let fewer = world.release(&case).await;
         assert_eq!((fewer.status, fewer.text("/stage")), (201, "contact"), "{}", fewer.raw);
-        assert_eq!(third.text("/stage"), "full", "control");
         let told = world.get(ANNA, &format!("/v1/cases/{case}")).await;
         assert_eq!(told.text("/consent/missing/0"), "child1", "{}", told.raw);
+        // Back again would do what only the child's signature may.
+        let younger = json!({"subjects": example("correction")["subjects"]});
+        let refused = world.post(ANNA, &path, &younger).await;
+        assert_eq!((refused.status, refused.errors()[0].1.as_str()), (400, "consent-first"), "{}", refused.raw);
         reconciled(world).await;
         assert_eq!(world.ledger().await.counts.get(&(Event::CaseCorrected, Outcome::Allow)), Some(&4));
     }
@@ -179,6 +207,9 @@ on_both! {
         let fewer = world.post(ANNA, &path, &fewer).await;
         assert_eq!((fewer.status, fewer.errors()[0].1.as_str()), (400, "subjects-differ"), "{}", fewer.raw);
         assert_eq!(world.post(ANNA, &path, &json!({})).await.errors()[0].1, "missing");
+        let mut sole = example("correction");
+        sole["subjects"][1]["authority"] = json!({"type": "EenhoofdigOuderlijkGezag", "holders": ["parent1"]});
+        assert_eq!(world.post(ANNA, &path, &sole).await.errors()[0].1, "not-corrected", "who must sign stays");
         let mut bsn = example("correction");
         bsn["contact"]["address"]["street"] = json!("Straat 111222333");
         assert_eq!(world.post(ANNA, &path, &bsn).await.errors()[0].1, "bsn-not-allowed");

@@ -523,5 +523,12 @@ on_both! {
         assert_eq!((ours, theirs), (1, 1), "{first:?} {second:?}");
         assert_eq!(first.lines()[0]["seq"], json!(head.size));
         assert!(second.out.contains("still signs at its size"), "{second:?}");
+        // A head in the database by the old key alone: as a forger with that key would leave it.
+        let forged = format!("UPDATE audit_head SET checkpoint = '{}'", signed(1));
+        assert_eq!(sql::run(pool, &forged).await, 1);
+        let export = keep(world, "forged.jsonl", &audit(world, &["export"]).out);
+        let ours = audit(world, &["verify"]);
+        let theirs = python(&["--key", &keys, &export]);
+        assert_eq!((ours.code, theirs.code), (1, 1), "{ours:?} {theirs:?}");
     }
 }

@@ -5,7 +5,7 @@ use crate::audit::verify::{Rule, Summary, Tamper, Verifier};
 use crate::cli::audit::archive::{self, Archive};
 use crate::cli::audit::{Checked, INCOMPLETE, Opened, OutputArgs, Progress, incomplete, tell};
 use crate::cli::{Failure, print};
-use crate::crypto::keyring::Keyring;
+use crate::crypto::keyring::{KeyPurpose, Keyring};
 use crate::store::{Pool, StoreError, witness};
 use serde_json::json;
 use std::path::PathBuf;
@@ -85,6 +85,10 @@ pub async fn check_with(
     // The configuration may still name an earlier epoch of the log.
     let log = if epoch::is_epoch_of(origin, &head.log) { head.log.as_str() } else { origin };
     let mut verifier = Verifier::new(log, keyring.ledger_public_keys());
+    let active = keyring.active_version(KeyPurpose::LedgerSigning).unwrap_or_default();
+    if let Some(key) = keyring.ledger_public_keys().iter().find(|key| key.version == active) {
+        verifier = verifier.signed_today_by(key.bytes);
+    }
     for (path, note) in &archive.notes {
         if let Err(tamper) = verifier.expect(note).and_then(|()| named_after(path, note)) {
             return Ok(Err(tamper));

@@ -1,6 +1,7 @@
 //! `POST /v1/cases/{id}/corrections`: what is kept of a family is put right.
 
-use crate::domain::consent::SubjectFacts;
+use crate::domain::age::BirthDate;
+use crate::domain::consent::SubjectRef;
 use crate::domain::identity::{Disclosure, FieldGroup, Secret};
 use crate::flow::correct::{self, Correction};
 use crate::http::Api;
@@ -24,7 +25,8 @@ use utoipa::ToSchema;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CorrectionRequest {
-    /// Everybody in the referral, by the same labels.
+    /// Everybody in the referral, by the same labels: `ref`, `role`, `name`, `birthDate`. Who holds authority and who can
+    /// decide is not corrected here.
     #[schema(value_type = Option<Vec<shape::Subject>>)]
     pub subjects: Field<Vec<Field<shape::Subject>>>,
     /// How the family is reached, whole.
@@ -40,10 +42,9 @@ pub struct CorrectionReply {
 }
 
 /// Groups that a correction can hold.
-const GROUPS: [FieldGroup; 7] = [
+const GROUPS: [FieldGroup; 6] = [
     FieldGroup::Names,
     FieldGroup::BirthDate,
-    FieldGroup::Authority,
     FieldGroup::Address,
     FieldGroup::ContactDetails,
     FieldGroup::AddressConfidential,
@@ -55,8 +56,7 @@ fn read_correction(body: &[u8], now: Timestamp) -> Result<Correction, Vec<FieldE
     let tree = tree(body).map_err(|error| vec![error])?;
     let mut r = Reading::default();
     let (who, reached) = (is_there(&wire.subjects), is_there(&wire.contact));
-    let subjects: Vec<SubjectFacts> =
-        if who { read::subjects(&mut r, &wire.subjects, now) } else { Vec::new() };
+    let subjects = if who { read::corrected(&mut r, &wire.subjects, now) } else { Vec::new() };
     if reached {
         read::reached(&mut r, &wire.contact);
     }
@@ -81,7 +81,7 @@ fn read_correction(body: &[u8], now: Timestamp) -> Result<Correction, Vec<FieldE
     let referral =
         shape::Referral { subjects: wire.subjects, contact: wire.contact, ..Default::default() };
     let sent = |group: &FieldGroup| match group {
-        FieldGroup::Names | FieldGroup::BirthDate | FieldGroup::Authority => who,
+        FieldGroup::Names | FieldGroup::BirthDate => who,
         _ => reached,
     };
     let mut disclosures = seal::groups(&referral);
@@ -92,14 +92,12 @@ fn read_correction(body: &[u8], now: Timestamp) -> Result<Correction, Vec<FieldE
             disclosures.push(Disclosure { group, content: Secret::new("null".to_owned()) });
         }
     }
-    let name = |one: &SubjectFacts| {
-        Some((one.reference.clone(), seal::registrant(&referral, Some(&one.reference))?))
+    let name = |(who, _): &(SubjectRef, BirthDate)| {
+        Some((who.clone(), seal::registrant(&referral, Some(who))?))
     };
     Ok(Correction {
         registrants: subjects.iter().filter_map(name).collect(),
-        likeness: seal::likeness(&referral),
         disclosures,
-        youngest: who.then(|| read::youngest(&subjects, now)),
         subjects,
         reached: sent_contact,
     })

@@ -1,9 +1,9 @@
 //! From wire shape to domain: every rule of form, all errors together.
 
-use crate::domain::age::{AgeBand, BirthDate, date_in_amsterdam};
+use crate::domain::age::{BirthDate, date_in_amsterdam};
 use crate::domain::consent::{
     Authority, AuthorityType, Category, Consent, Purpose, Recipient, Signature, SignatureDecision,
-    SubjectFacts, SubjectRef,
+    SubjectFacts, SubjectRef, youngest,
 };
 use crate::domain::municipality::{District, Municipality};
 use crate::domain::partner_number::Oin;
@@ -92,6 +92,47 @@ pub(in crate::http) fn subjects(
     let subjects = r.list("subjects", field, 1..=16, |r, s| subject(r, s, now));
     same_label_twice(r, &subjects);
     subjects
+}
+
+/// Everybody in a correction: label, name and date of birth. Authority and competence are refused: they decide who must
+/// sign.
+pub(in crate::http) fn corrected(
+    r: &mut Reading,
+    field: &Field<Vec<Field<shape::Subject>>>,
+    now: Timestamp,
+) -> Vec<(SubjectRef, BirthDate)> {
+    r.list("subjects", field, 1..=16, |r, wire| {
+        for (at, sent) in [
+            ("authority", !matches!(wire.authority, Field::Absent | Field::Null)),
+            ("competent", !matches!(wire.competent, Field::Absent | Field::Null)),
+        ] {
+            if sent {
+                r.error(
+                    at,
+                    "not-corrected",
+                    "must not be in a correction: it decides who must sign",
+                );
+            }
+        }
+        let label = r.need("ref", &wire.label, "label", |t| plain_label(t));
+        r.need("role", &wire.role, "term", |t| SubjectRole::parse(t));
+        name(r, &wire.name);
+        let birth = r.may("birthDate", &wire.birth_date, "birth-date", |t| BirthDate::parse(t));
+        if birth.is_some_and(|birth| birth.is_after(date_in_amsterdam(now))) {
+            r.error("birthDate", "birth-date", "must not lie in the future");
+        }
+        Some((label?, birth.unwrap_or(BirthDate::UNKNOWN)))
+    })
+}
+
+fn name(r: &mut Reading, field: &Field<shape::Name>) {
+    if let Some(name) = r.required("name", field) {
+        r.within("name", name, |r, name| {
+            r.need("givenNames", &name.given_names, "text", |t| person::line(t, 120));
+            r.may("prefix", &name.prefix, "text", |t| person::line(t, 20));
+            r.need("surname", &name.surname, "text", |t| person::line(t, 120));
+        });
+    }
 }
 
 /// How a family is reached.
@@ -196,13 +237,7 @@ fn household(r: &mut Reading, wire: &shape::Household) -> Option<Composition> {
 fn subject(r: &mut Reading, wire: &shape::Subject, now: Timestamp) -> Option<SubjectFacts> {
     let label = r.need("ref", &wire.label, "label", |t| plain_label(t));
     let role = r.need("role", &wire.role, "term", |t| SubjectRole::parse(t));
-    if let Some(name) = r.required("name", &wire.name) {
-        r.within("name", name, |r, name| {
-            r.need("givenNames", &name.given_names, "text", |t| person::line(t, 120));
-            r.may("prefix", &name.prefix, "text", |t| person::line(t, 20));
-            r.need("surname", &name.surname, "text", |t| person::line(t, 120));
-        });
-    }
+    name(r, &wire.name);
     let today = date_in_amsterdam(now);
     let birth = r.may("birthDate", &wire.birth_date, "birth-date", |t| BirthDate::parse(t));
     if birth.is_some_and(|birth| birth.is_after(today)) {
@@ -229,7 +264,12 @@ fn subject(r: &mut Reading, wire: &shape::Subject, now: Timestamp) -> Option<Sub
 
 fn read_authority(r: &mut Reading, wire: &shape::Authority) -> Authority {
     const SOURCES: [&str; 4] = ["gezagsregister", "brp", "parent-statement", "court-order"];
-    let kind = r.required("type", &wire.kind).and_then(|text| AuthorityType::parse(text).ok());
+    // An unknown kind of authority is no error: consent says that it is unknown. But it is a word.
+    r.need("type", &wire.kind, "text", |t| person::line(t, 60));
+    let kind = match &wire.kind {
+        Field::Present(text) => AuthorityType::parse(text).ok(),
+        _ => None,
+    };
     let holders = labels(r, "holders", &wire.holders);
     let under_investigation =
         r.optional("underInvestigation", &wire.under_investigation) == Some(&true);
@@ -372,17 +412,6 @@ fn signature(r: &mut Reading, wire: &shape::Signature, now: Timestamp) -> Option
     }
     // Never later than now, or it would one day be later than a withdrawal.
     Some(Signature { signer: signer?, decision: decision?, at: at?.min(now) })
-}
-
-/// Age band of the youngest in the message; the oldest band where no child is named.
-pub(in crate::http) fn youngest(subjects: &[SubjectFacts], now: Timestamp) -> AgeBand {
-    let today = date_in_amsterdam(now);
-    subjects
-        .iter()
-        .filter(|subject| !subject.adult)
-        .map(|subject| AgeBand::of(subject.birth.ages_on(today).youngest))
-        .min()
-        .unwrap_or(AgeBand::From18To23)
 }
 
 /// A court replaces the consent of a holder of authority whose authority rests on a court order that
