@@ -4,13 +4,9 @@
 -- can be read from a tag, and without the key none can be tried. Nothing once the case is erased.
 ALTER TABLE case_file ADD COLUMN tags BYTEA;
 
--- The same tags, to be found by. Written after the referral, by the gateway itself; gone with an erasure.
-CREATE TABLE linkage_tag (
-    tag     BYTEA   NOT NULL,
-    case_id UUID    NOT NULL REFERENCES case_file (id),
-    kind    INTEGER NOT NULL,
-    PRIMARY KEY (tag, case_id, kind)
-);
+-- Prepared for tags that would be spread over a table of their own: they are compared when a coordinator asks
+-- (docs/decisions/0013-links-are-compared-when-asked.md). Each new row paid for this index.
+DROP INDEX case_unlinked;
 
 -- Decisions about two cases, the smaller id first; the last one counts.
 CREATE TABLE linkage_decision (

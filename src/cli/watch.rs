@@ -6,7 +6,7 @@ use crate::cli::boot::{self, Booted, api_files, portal_files};
 use crate::cli::policies::proof;
 use crate::config::Config;
 use crate::flow::{decoy, remind, retention};
-use crate::store::{Pool, StoreError, idempotency, keys, links, partners};
+use crate::store::{idempotency, keys, partners};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -39,30 +39,6 @@ pub async fn changes(booted: Arc<Booted>) {
         }
         refresh_register(&booted).await;
         refresh_keys(&booted).await;
-        spread_tags(&booted).await;
-    }
-}
-
-/// A second's worth of tags, in small commits.
-async fn spread_some(pool: &Pool) -> Result<(), StoreError> {
-    for _ in 0..40 {
-        if links::spread(pool).await? == 0 {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Puts the tags of new referrals where they are found by. What is left over waits for the next second.
-async fn spread_tags(booted: &Booted) {
-    let pool = &booted.api.gateway.store.pool;
-    let done = match links::wait(pool).await {
-        Ok(false) => return,
-        Ok(true) => spread_some(pool).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = done {
-        tracing::warn!(error = %error, "links between referrals not looked for yet");
     }
 }
 

@@ -1,26 +1,21 @@
 //! Rows by which a family that was referred twice is known again, and what was decided about it.
 //!
 //! A tag is keyed and exact (`crate::crypto`, `crate::domain::likeness`): it says that two cases share a feature of
-//! one kind, and nothing of the feature. They come in with the referral, side by side in its row, and are
-//! spread over their own table afterwards by the gateway ([`spread`]), the same for every referral: how long
-//! an answer takes does not depend on whether a family is known.
+//! one kind, and nothing of the feature. They come in with the referral, side by side in its row, and are compared when
+//! a coordinator asks: a referral costs no index, and its answer takes as long whoever the family is.
 
 use crate::domain::likeness::{Evidence, LinkDecision};
 use crate::domain::partner::Slug;
 use crate::ids::{CaseId, PartnerId};
 use crate::store::pool::{Conn, on_conn, on_db};
 use crate::store::{Pool, StoreError};
-use serde_json::json;
+use futures_util::TryStreamExt;
 use sqlx::Row;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use uuid::Uuid;
 
 /// Bytes of a kind and its tag.
 const ONE: usize = 17;
-/// Most tags a case has: more than five persons come to.
-const LONGEST: usize = 128;
-/// Cases spread in one commit: few, as the writer waits meanwhile.
-const BATCH: i64 = 25;
 
 /// Puts kinds and tags side by side, as they are kept.
 #[must_use]
@@ -28,80 +23,11 @@ pub fn pack(tags: &[(Evidence, [u8; 16])]) -> Vec<u8> {
     tags.iter().flat_map(|(kind, tag)| std::iter::once(kind.number()).chain(*tag)).collect()
 }
 
-fn unpack(packed: &[u8]) -> BTreeSet<(u8, [u8; 16])> {
-    let (all, _) = packed.as_chunks::<ONE>();
-    let one = |bytes: &[u8; ONE]| {
-        let (kind, tag) = bytes.split_first()?;
-        Some((*kind, tag.try_into().ok()?))
-    };
-    all.iter().filter_map(one).collect()
-}
+/// Kinds and tags, each as it is kept.
+type Tags = HashSet<[u8; ONE]>;
 
-/// Spreads the tags of a few cases over their table. Gives how many cases that were; none are left when it is
-/// fewer than asked for at once.
-///
-/// # Errors
-/// [`StoreError`] when they cannot be written; none are then.
-pub async fn spread(pool: &Pool) -> Result<u64, StoreError> {
-    match pool {
-        Pool::Sqlite { write, .. } => {
-            let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
-            let done = spread_some(&mut Conn::Sqlite(&mut tx)).await?;
-            tx.commit().await?;
-            Ok(done)
-        }
-        Pool::Postgres(db) => {
-            let mut tx = db.begin().await?;
-            let done = spread_some(&mut Conn::Postgres(&mut tx)).await?;
-            tx.commit().await?;
-            Ok(done)
-        }
-    }
-}
-
-/// Whether any tags wait to be spread: asked first, so that a gateway at rest takes no lock.
-///
-/// # Errors
-/// [`StoreError`] when it cannot be read.
-pub async fn wait(pool: &Pool) -> Result<bool, StoreError> {
-    const SQL: &str = "SELECT 1 FROM case_file WHERE linked = 0 LIMIT 1";
-    Ok(on_db!(pool, |db| sqlx::query(SQL).fetch_optional(db).await?.is_some()))
-}
-
-async fn spread_some(conn: &mut Conn<'_>) -> Result<u64, StoreError> {
-    const SQLITE: &str = "SELECT id, tags FROM case_file WHERE linked = 0 \
-        ORDER BY received_ms, id LIMIT $1";
-    const POSTGRES: &str = "SELECT id, tags FROM case_file WHERE linked = 0 \
-        ORDER BY received_ms, id LIMIT $1 FOR UPDATE SKIP LOCKED";
-    const INSERT_SQLITE: &str = "INSERT INTO linkage_tag (tag, case_id, kind) \
-        SELECT substr($2, key * 17 + 2, 16), $1, value FROM json_each($3) WHERE true \
-        ON CONFLICT DO NOTHING";
-    const INSERT_POSTGRES: &str = "INSERT INTO linkage_tag (tag, case_id, kind) \
-        SELECT substr($2::bytea, (place::int - 1) * 17 + 2, 16), $1, value::int \
-        FROM jsonb_array_elements_text($3::jsonb) WITH ORDINALITY AS kinds (value, place) \
-        ON CONFLICT DO NOTHING";
-    const DONE: &str = "UPDATE case_file SET linked = 1 WHERE id = $1";
-    let (select, insert) = match conn {
-        Conn::Sqlite(_) => (SQLITE, INSERT_SQLITE),
-        Conn::Postgres(_) => (POSTGRES, INSERT_POSTGRES),
-    };
-    on_conn!(conn, |db| {
-        let rows = sqlx::query(select).bind(BATCH).fetch_all(&mut **db).await?;
-        for row in &rows {
-            let (id, tags): (Uuid, Option<Vec<u8>>) = (row.try_get("id")?, row.try_get("tags")?);
-            if let Some(tags) = tags {
-                let kinds: Vec<_> = tags.iter().step_by(ONE).collect();
-                sqlx::query(insert)
-                    .bind(id)
-                    .bind(tags.as_slice())
-                    .bind(json!(kinds).to_string())
-                    .execute(&mut **db)
-                    .await?;
-            }
-            sqlx::query(DONE).bind(id).execute(&mut **db).await?;
-        }
-        Ok(u64::try_from(rows.len()).unwrap_or_default())
-    })
+fn unpack(packed: &[u8]) -> Tags {
+    packed.as_chunks::<ONE>().0.iter().copied().collect()
 }
 
 /// Another case with which one has something in common.
@@ -126,41 +52,40 @@ pub async fn candidates(
     organisation: PartnerId,
     case: CaseId,
 ) -> Result<Vec<Candidate>, StoreError> {
-    const SQLITE: &str = "SELECT c.id, c.assignee, t.kind FROM case_file own \
-        JOIN json_each($3) place ON place.value < length(own.tags) / 17 \
-        JOIN linkage_tag t ON t.tag = substr(own.tags, place.value * 17 + 2, 16) \
-        JOIN case_file c ON c.id = t.case_id \
-        WHERE own.id = $1 AND own.organisation_id = $2 AND c.id <> $1 \
-        AND c.organisation_id = $2 AND c.erased_ms IS NULL";
-    const POSTGRES: &str = "SELECT c.id, c.assignee, t.kind FROM case_file own \
-        JOIN jsonb_array_elements_text($3::jsonb) place (value) \
-        ON place.value::int < length(own.tags) / 17 \
-        JOIN linkage_tag t ON t.tag = substr(own.tags, place.value::int * 17 + 2, 16) \
-        JOIN case_file c ON c.id = t.case_id \
-        WHERE own.id = $1 AND own.organisation_id = $2 AND c.id <> $1 \
-        AND c.organisation_id = $2 AND c.erased_ms IS NULL";
-    let sql = match pool {
-        Pool::Sqlite { .. } => SQLITE,
-        Pool::Postgres(_) => POSTGRES,
-    };
-    let places = json!((0..LONGEST).collect::<Vec<usize>>()).to_string();
+    const OWN: &str = "SELECT tags FROM case_file WHERE id = $1 AND organisation_id = $2";
+    const OTHERS: &str = "SELECT id, assignee, tags FROM case_file WHERE organisation_id = $2 \
+        AND id <> $1 AND tags IS NOT NULL AND erased_ms IS NULL ORDER BY id";
     let decisions = decisions(pool, case).await?;
-    let mut found: BTreeMap<CaseId, Candidate> = BTreeMap::new();
+    let mut found = Vec::new();
     on_db!(pool, |db| {
-        let query = sqlx::query(sql).bind(case.uuid()).bind(organisation.uuid()).bind(places);
-        for row in query.fetch_all(db).await? {
-            let case = CaseId::from_uuid(row.try_get("id")?);
+        let own = sqlx::query_scalar(OWN).bind(case.uuid()).bind(organisation.uuid());
+        let own: Option<Option<Vec<u8>>> = own.fetch_optional(db).await?;
+        let own = unpack(&own.flatten().unwrap_or_default());
+        let mut rows = sqlx::query(OTHERS).bind(case.uuid()).bind(organisation.uuid()).fetch(db);
+        while let Some(row) = rows.try_next().await? {
+            let tags: Vec<u8> = row.try_get("tags")?;
+            let common: BTreeSet<_> = common_of(&own, &tags).collect();
+            if common.is_empty() {
+                continue;
+            }
             let assignee: Option<String> = row.try_get("assignee")?;
             let assignee = assignee.map(|name| Slug::parse(&name)).transpose();
-            let assignee = assignee.or(Err(StoreError::Corrupt("case_file.assignee")))?;
-            let kind = u8::try_from(row.try_get::<i32, _>("kind")?).ok().and_then(Evidence::of);
-            let kind = kind.ok_or(StoreError::Corrupt("linkage_tag.kind"))?;
-            let decision = decisions.get(&case).copied().unwrap_or(LinkDecision::Open);
-            let fresh = Candidate { case, assignee, common: BTreeSet::new(), decision };
-            found.entry(case).or_insert(fresh).common.insert(kind);
+            let case = CaseId::from_uuid(row.try_get("id")?);
+            found.push(Candidate {
+                case,
+                assignee: assignee.or(Err(StoreError::Corrupt("case_file.assignee")))?,
+                common,
+                decision: decisions.get(&case).copied().unwrap_or(LinkDecision::Open),
+            });
         }
     });
-    Ok(found.into_values().collect())
+    Ok(found)
+}
+
+/// Kinds of the tags that stand among `own` too.
+fn common_of<'a>(own: &'a Tags, tags: &'a [u8]) -> impl Iterator<Item = Evidence> + 'a {
+    let (all, _) = tags.as_chunks::<ONE>();
+    all.iter().filter(|one| own.contains(*one)).filter_map(|[kind, ..]| Evidence::of(*kind))
 }
 
 async fn decisions(
@@ -203,8 +128,7 @@ pub(super) async fn common(
     let Some((Some(own), Some(other))) = row else {
         return Ok(BTreeSet::new());
     };
-    let (own, other) = (unpack(&own), unpack(&other));
-    Ok(own.intersection(&other).filter_map(|(kind, _)| Evidence::of(*kind)).collect())
+    Ok(common_of(&unpack(&own), &other).collect())
 }
 
 /// A decision about two cases.
@@ -241,21 +165,13 @@ pub(super) async fn insert(conn: &mut Conn<'_>, link: &LinkRow) -> Result<(), St
 
 /// Removes the tags of a case that is erased, and what was asked and decided about it by name of a person.
 pub(super) async fn erase(conn: &mut Conn<'_>, case: CaseId) -> Result<(), StoreError> {
-    const TAGS: &str = "SELECT tags FROM case_file WHERE id = $1";
-    const TAG: &str = "DELETE FROM linkage_tag WHERE tag = $1 AND case_id = $2";
-    const CASE: &str = "UPDATE case_file SET tags = NULL, linked = 1 WHERE id = $1";
+    const CASE: &str = "UPDATE case_file SET tags = NULL WHERE id = $1";
     const ABOUT: [&str; 3] = [
         "DELETE FROM linkage_decision WHERE case_id = $1 OR other_id = $1",
         "DELETE FROM access_request WHERE case_id = $1",
         "DELETE FROM deadline_notice WHERE case_id = $1",
     ];
     on_conn!(conn, |db| {
-        let tags: Option<Vec<u8>> =
-            sqlx::query_scalar(TAGS).bind(case.uuid()).fetch_one(&mut **db).await?;
-        for (_, tag) in unpack(&tags.unwrap_or_default()) {
-            let query = sqlx::query(TAG).bind(tag.as_slice()).bind(case.uuid());
-            query.execute(&mut **db).await?;
-        }
         sqlx::query(CASE).bind(case.uuid()).execute(&mut **db).await?;
         for sql in ABOUT {
             sqlx::query(sql).bind(case.uuid()).execute(&mut **db).await?;
@@ -274,7 +190,9 @@ mod tests {
         let packed = pack(&tags);
         assert_eq!(packed.len(), 2 * ONE);
         let back = unpack(&packed);
-        assert!(tags.iter().all(|(kind, tag)| back.contains(&(kind.number(), *tag))));
+        assert_eq!(back.len(), 2);
+        let common: Vec<_> = common_of(&back, &pack(&tags[1..])).collect();
+        assert_eq!(common, [Evidence::GivenName]);
         assert_eq!(unpack(&packed[..packed.len() - 1]).len(), 1);
         assert!(unpack(&[]).is_empty());
     }

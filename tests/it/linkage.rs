@@ -8,7 +8,6 @@ use buurtpoort::audit::entry::{Event, Outcome};
 use buurtpoort::cli::scenario::draw::Draw;
 use buurtpoort::domain::likeness::{Evidence, Likelihood, Reached, Someone, features, judge};
 use buurtpoort::ids::CaseId;
-use buurtpoort::store::links;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -119,14 +118,6 @@ fn referred_again() -> Value {
 }
 
 impl World {
-    /// What the gateway does every second.
-    async fn spread(&self) {
-        let pool = &self.booted.api.gateway.store.pool;
-        while links::wait(pool).await.expect("read") {
-            links::spread(pool).await.expect("written");
-        }
-    }
-
     /// Two cases about one family, both Anna's.
     async fn twice(&self) -> [String; 2] {
         let (_, first) = self.assigned_case().await;
@@ -134,7 +125,6 @@ impl World {
         let sent = self.post(POH_J, "/v1/referrals", &referred_again()).await;
         assert_eq!(sent.status, 201, "{}", sent.raw);
         let second = self.assign_last().await;
-        self.spread().await;
         [first, second]
     }
 
@@ -190,7 +180,6 @@ on_both! {
         let sent = world.post(WIJKTEAM, "/v1/referrals", &stranger).await;
         assert_eq!(sent.status, 201, "{}", sent.raw);
         let other = world.assign_last().await;
-        world.spread().await;
         assert_eq!(world.links(&other).await, json!([]));
         let absent = CaseId::new().to_string();
         for not in [&first, &other, &absent] {
@@ -216,7 +205,6 @@ on_both! {
         let contact = referred_again()["contact"].clone();
         let path = format!("/v1/cases/{first}/corrections");
         assert_eq!(world.post(ANNA, &path, &json!({"contact": contact})).await.status, 200);
-        world.spread().await;
         assert_eq!(kinds().await, before);
     }
 }
@@ -233,14 +221,12 @@ on_both! {
         assert_eq!(world.links(&first).await, json!([]), "nor is it proposed to another case");
         let refused = world.decide_link(&second, &first, "linked").await;
         assert_eq!((refused.status, refused.errors()[0].1.as_str()), (400, "not-alike"));
-        let tags = async || sql::number(&world.booted.api.gateway.store.pool, "SELECT COUNT(*) FROM linkage_tag").await;
+        let tags = async || sql::number(&world.booted.api.gateway.store.pool, "SELECT COUNT(*) FROM case_file WHERE tags IS NOT NULL").await;
         let before = tags().await;
         let erasure = json!({"reason": "family-asked"});
         let done = world.post(ANNA, &format!("/v1/cases/{second}/erasures"), &erasure).await;
         assert_eq!(done.status, 200, "{}", done.raw);
         assert_eq!(world.links(&first).await, json!([]));
         assert!(tags().await < before);
-        world.spread().await;
-        assert_eq!(world.links(&first).await, json!([]), "not spread again");
     }
 }

@@ -11,7 +11,6 @@
 use crate::sql;
 use crate::support::{ANNA, BERT, Caller, POH_J, WIJKTEAM, World, example, on_both};
 use buurtpoort::cli::scenario::draw::Draw;
-use buurtpoort::store::links;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -186,7 +185,7 @@ async fn referred(world: &World, client: &Client, token: &str, body: &Value) -> 
 
 on_both! {
     /// A referrer cannot tell from the answer, or from how long it takes, whether the family is known: 2,000 pairs of
-    /// one that was referred before and one that was not, while the gateway spreads their tags.
+    /// one that was referred before and one that was not.
     async fn ora_02_the_clock_does_not_tell_whether_a_family_is_known(world: World) {
         let (mut draw, client) = (Draw::of(11), world.client(WIJKTEAM.0));
         let known: Vec<Value> = (0..20).map(|_| referral_of(&mut draw)).collect();
@@ -194,13 +193,6 @@ on_both! {
         for body in &known {
             referred(world, &client, &token, body).await;
         }
-        let pool = world.booted.api.gateway.store.pool.clone();
-        let spreading = tokio::task::spawn_local(async move {
-            loop {
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                links::spread(&pool).await.expect("written");
-            }
-        });
         let mut times = [Vec::new(), Vec::new(), Vec::new()];
         for nth in 0..2 * pairs() {
             if nth % 500 == 499 {
@@ -219,13 +211,12 @@ on_both! {
                 }
             }
         }
-        spreading.abort();
         let [known, unknown, planted] = times;
         let (told, seen) = (auc(&known, &unknown), auc(&planted, &unknown));
         eprintln!("ORA-02 known family: AUC {told:.3} of {} pairs; planted {seen:.3}", known.len());
         assert!((1.0 - TOLD..=TOLD).contains(&told), "AUC {told:.3}");
         assert!(seen >= 0.9, "the measure sees two milliseconds: {seen:.3}");
-        let count = "SELECT COUNT(*) FROM linkage_tag";
+        let count = "SELECT COUNT(*) FROM case_file WHERE tags IS NOT NULL";
         assert!(sql::number(&world.booted.api.gateway.store.pool, count).await > 1_000, "control");
     }
 }
