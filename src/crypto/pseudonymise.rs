@@ -58,18 +58,13 @@ impl Keyring {
         Ok(Pseudonym::from_tag(domain, version, tag)?)
     }
 
-    /// A 128-bit linkage tag of a normalised value, one key per field and region, active version.
+    /// The key of 128-bit linkage tags within a region, active version.
     ///
     /// # Errors
     /// [`CryptoError::Label`].
-    pub fn linkage_tag(
-        &self,
-        field: &str,
-        region: &str,
-        value: &[u8],
-    ) -> Result<[u8; 16], CryptoError> {
+    pub fn linkage_key(&self, region: &str) -> Result<LinkageKey, CryptoError> {
         let key = self.active(KeyPurpose::Linkage)?;
-        first_16(&*self.derived(&key, &[field, region])?, value)
+        Ok(LinkageKey(self.derived(&key, &[region])?))
     }
 
     /// A record key for statistics, one derived key per scope (contract and reporting year).
@@ -184,6 +179,23 @@ fn tag_32(key: &hmac::Key, message: &[u8]) -> [u8; 32] {
     tag
 }
 
+/// Makes linkage tags of one region: the same value of the same kind has the same tag, and nobody without the key can
+/// make one to try a value.
+pub struct LinkageKey(Arc<hmac::Key>);
+
+impl LinkageKey {
+    /// The tag of a normalised value. The kind, a byte, stands before it: values of two kinds never meet.
+    ///
+    /// # Errors
+    /// [`CryptoError::Truncated`], which an HMAC never gives.
+    pub fn tag(&self, kind: u8, value: &[u8]) -> Result<[u8; 16], CryptoError> {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(&[kind]);
+        context.update(value);
+        context.sign().as_ref().first_chunk::<16>().copied().ok_or(CryptoError::Truncated)
+    }
+}
+
 fn first_16(key: &hmac::Key, message: &[u8]) -> Result<[u8; 16], CryptoError> {
     let tag = hmac::sign(key, message);
     tag.as_ref().first_chunk::<16>().copied().ok_or(CryptoError::Truncated)
@@ -275,13 +287,14 @@ mod tests {
     #[test]
     fn tags_differ_per_field_region_scope_and_value() {
         let ring = keyring();
-        let link = |field, region, value| ring.linkage_tag(field, region, value).unwrap();
-        let base = link("phone", "r1", b"+31612345678");
-        assert_eq!(base, link("phone", "r1", b"+31612345678"));
-        assert_ne!(base, link("e-mail", "r1", b"+31612345678"));
-        assert_ne!(base, link("phone", "r2", b"+31612345678"));
-        assert_ne!(base, link("phone", "r1", b"+31612345679"));
-        assert_eq!(ring.linkage_tag("phone", "", b"x"), Err(CryptoError::Label));
+        let link =
+            |kind, region, value| ring.linkage_key(region).unwrap().tag(kind, value).unwrap();
+        let base = link(0, "r1", b"+31612345678");
+        assert_eq!(base, link(0, "r1", b"+31612345678"));
+        assert_ne!(base, link(1, "r1", b"+31612345678"));
+        assert_ne!(base, link(0, "r2", b"+31612345678"));
+        assert_ne!(base, link(0, "r1", b"+31612345679"));
+        assert!(ring.linkage_key("").is_err());
         let record = ring.statistics_tag("GM0000/2026", b"r").unwrap();
         assert_ne!(record, ring.statistics_tag("GM0000/2027", b"r").unwrap());
         assert_eq!(record, ring.statistics_tag("GM0000/2026", b"r").unwrap());

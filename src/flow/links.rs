@@ -42,7 +42,8 @@ pub struct Link {
     pub decision: LinkDecision,
 }
 
-/// Keyed tags of what a family may be known again by, as they are kept. One key a kind and organisation.
+/// Keyed tags of what a family may be known again by, as they are kept. One key an organisation, under which each kind
+/// has values of its own.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`] when there is no key.
@@ -51,11 +52,11 @@ pub(super) fn tags(
     organisation: PartnerId,
     likeness: &[Feature],
 ) -> Result<Vec<u8>, StoreError> {
-    let region = organisation.to_string();
+    const KEY: StoreError = StoreError::Unavailable("linkage key");
+    let key = keyring.linkage_key(&organisation.to_string()).or(Err(KEY))?;
     let tag = |feature: &Feature| {
-        let value = feature.value.reveal().as_bytes();
-        let tag = keyring.linkage_tag(feature.kind.as_str(), &region, value);
-        Ok((feature.kind, tag.or(Err(StoreError::Unavailable("linkage key")))?))
+        let tag = key.tag(feature.kind.number(), feature.value.reveal().as_bytes());
+        Ok((feature.kind, tag.or(Err(KEY))?))
     };
     Ok(links::pack(&likeness.iter().map(tag).collect::<Result<Vec<_>, StoreError>>()?))
 }

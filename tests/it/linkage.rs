@@ -189,7 +189,7 @@ on_both! {
         }
         assert_eq!(world.decide_link(&first, &second, "linked").await.status, 200, "control");
         let keyring = &world.booted.api.gateway.keyring;
-        let tag = |region: &str| keyring.linkage_tag("phone", region, b"+31240000002").expect("a tag");
+        let tag = |region: &str| keyring.linkage_key(region).expect("a key").tag(0, b"+31240000002").expect("a tag");
         assert_ne!(tag("one"), tag("other"));
         assert_eq!(tag("one"), tag("one"), "control");
     }
