@@ -52,6 +52,9 @@ pub struct ScenarioArgs {
     /// Also replace an earlier demo in that PostgreSQL database.
     #[arg(long)]
     pub reset: bool,
+    /// Print the comparison as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Plays it and prints published beside counted.
@@ -62,10 +65,15 @@ pub async fn run(args: &ScenarioArgs) -> Result<ExitCode, Failure> {
     telemetry::init(&std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned()));
     let metrics = telemetry::metrics().map_err(Failure::new)?;
     let lines = play(args, &metrics).await?;
-    print(&report::told(&lines))?;
     let agrees = lines.iter().all(|line| line.agrees);
+    let code = if agrees { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if args.json {
+        print(&report::json(&lines).to_string())?;
+        return Ok(code);
+    }
+    print(&report::told(&lines))?;
     print(if agrees { "Counted as published." } else { "Some figures DIFFER." })?;
-    Ok(if agrees { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(code)
 }
 
 /// Makes a gateway, plays the programmes on it, and compares.

@@ -11,7 +11,8 @@ use std::process::Command;
 /// Plays a scenario and gives its comparison; its ledger verifies and fits its rows.
 async fn played(which: Which, seed: u64, dir: &Path, database: Option<String>) -> Vec<Line> {
     buurtpoort::tls::install_default_provider();
-    let args = ScenarioArgs { which, seed, dir: dir.to_owned(), database, reset: false };
+    let args =
+        ScenarioArgs { which, seed, dir: dir.to_owned(), database, reset: false, json: false };
     let lines =
         play(&args, &metrics()).await.unwrap_or_else(|failure| panic!("{}", failure.message));
     for verb in ["verify", "reconcile"] {
@@ -56,4 +57,7 @@ async fn another_seed_is_another_story_with_the_published_figures() {
     let supports = alone.iter().find(|line| line.what == "support families registered");
     assert_eq!(supports.expect("a line").counted, "8");
     assert!(alone.iter().all(|line| line.town == "Hoogeveen"));
+    let json = buurtpoort::cli::scenario::report::json(&alone);
+    assert_eq!(json["lines"].as_array().map(Vec::len), Some(alone.len()));
+    assert_eq!(json["lines"][0]["agrees"], serde_json::json!(true));
 }

@@ -7,6 +7,7 @@ use crate::domain::age::date_in_amsterdam;
 use crate::store::tally::{self, Paired};
 use crate::store::{Pool, cases, facts};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// One line of the comparison.
@@ -162,6 +163,18 @@ async fn older(
 fn percent(part: usize, all: usize) -> String {
     let tenths = (2_000 * part + all).checked_div(2 * all).unwrap_or_default();
     format!("{}.{} %", tenths / 10, tenths % 10)
+}
+
+/// The comparison for a program.
+#[must_use]
+pub fn json(lines: &[Line]) -> Value {
+    let line = |line: &Line| {
+        json!({
+            "town": line.town, "what": line.what, "published": line.published,
+            "counted": line.counted, "agrees": line.agrees,
+        })
+    };
+    json!({"lines": lines.iter().map(line).collect::<Vec<_>>()})
 }
 
 /// The comparison as text.

@@ -1,4 +1,4 @@
-//! What is kept of somebody as a page to print: Dutch, without script or style, every value escaped.
+//! What is kept of somebody as a page to print: Dutch but for codes, without script or style, every value escaped.
 
 use crate::http::reply;
 use actix_web::HttpResponse;
@@ -50,7 +50,7 @@ fn put(page: &mut String, value: &Value) {
         Value::Object(fields) if !fields.is_empty() => {
             page.push_str("<dl>\n");
             for (name, value) in fields {
-                let _fits = write!(page, "<dt>{}</dt><dd>", escaped(name));
+                let _fits = write!(page, "<dt>{}</dt><dd>", escaped(dutch(name)));
                 put(page, value);
                 page.push_str("</dd>\n");
             }
@@ -71,6 +71,58 @@ fn put(page: &mut String, value: &Value) {
         Value::Number(number) => page.push_str(&number.to_string()),
         Value::String(text) => page.push_str(&escaped(text)),
     }
+}
+
+/// Dutch words for names on the wire; a name without one here is shown as it is, as are codes.
+const WORDS: [(&str, &str); 44] = [
+    ("names", "Namen"),
+    ("name", "Naam"),
+    ("givenNames", "Voornamen"),
+    ("prefix", "Tussenvoegsel"),
+    ("surname", "Achternaam"),
+    ("birth-date", "Geboortedatum"),
+    ("birthDate", "Geboortedatum"),
+    ("address", "Adres"),
+    ("street", "Straat"),
+    ("number", "Huisnummer"),
+    ("suffix", "Toevoeging"),
+    ("postcode", "Postcode"),
+    ("town", "Plaats"),
+    ("address-confidential", "Adres geheim"),
+    ("contact-details", "Bereikbaarheid"),
+    ("phone", "Telefoon"),
+    ("email", "E-mail"),
+    ("preferred-language", "Voorkeurstaal"),
+    ("authority", "Gezag"),
+    ("consent-evidence", "Bewijs van toestemming"),
+    ("household", "Huishouden"),
+    ("support-request-codes", "Hulpvraag in codes"),
+    ("support-request-text", "Hulpvraag in woorden"),
+    ("health-attention-points", "Aandachtspunten gezondheid"),
+    ("safety-signal", "Veiligheidssignaal"),
+    ("plan-reference", "Plan"),
+    ("plan-goals", "Doelen van het plan"),
+    ("referrer", "Verwijzer"),
+    ("state", "Stand"),
+    ("source", "Aangemeld door"),
+    ("receivedAt", "Ontvangen op"),
+    ("municipality", "Gemeente"),
+    ("district", "Wijk"),
+    ("purposes", "Doelen"),
+    ("recipients", "Ontvangers"),
+    ("categories", "Soorten gegevens"),
+    ("validUntil", "Geldig tot"),
+    ("at", "Op"),
+    ("person", "Wie"),
+    ("purpose", "Waarvoor"),
+    ("fields", "Welke gegevens"),
+    ("reason", "Reden"),
+    ("organisation", "Organisatie"),
+    ("children", "Kinderen"),
+];
+
+fn dutch(name: &str) -> &str {
+    WORDS.iter().find(|(wire, _)| *wire == name).map_or(name, |(_, word)| word)
 }
 
 /// Text as it may stand in HTML.
