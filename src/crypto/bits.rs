@@ -3,8 +3,9 @@
 //! Invariants: the seed is wiped when it is dropped and cannot be printed or copied; the same seed and name give the
 //! same bits, other names independent ones (HMAC-SHA-256 as a PRF).
 
+use crate::crypto::digest::sha256;
 use crate::crypto::{CryptoError, Entropy};
-use ring::{digest, hmac};
+use ring::hmac;
 use zeroize::Zeroizing;
 
 /// A seed that lives for one sealing of figures.
@@ -28,9 +29,7 @@ impl Seed {
     /// What is kept of it: that these figures were drawn from one seed, and from which nobody can tell.
     #[must_use]
     pub fn commitment(&self) -> [u8; 32] {
-        let mut out = [0; 32];
-        out.copy_from_slice(digest::digest(&digest::SHA256, self.0.as_slice()).as_ref());
-        out
+        sha256(self.0.as_slice())
     }
 
     /// The bits of a name, each part with its length before it.

@@ -76,7 +76,16 @@ pub async fn request(
         }),
     };
     let nothing = |_: &OpenCase<'_>| Circumstance::None;
-    Ok(on_case(gateway, allowed, case, Which::Case(case), Some(once), nothing, wish).await?.1)
+    let which = Which::Case(case);
+    let (permit, mut done) =
+        on_case(gateway, allowed, case, which, Some(once), nothing, wish).await?;
+    if done.value.replayed {
+        // As it was kept: today's day would begin another term.
+        let kept = access::of_case(&gateway.store.pool, permit.object()).await?;
+        let first = kept.into_iter().find(|row| row.id == done.value.row.id);
+        done.value.row = first.ok_or(FlowError::NotFound)?;
+    }
+    Ok(done)
 }
 
 fn asked(
@@ -161,8 +170,10 @@ pub struct Answer {
     pub disclosures: Vec<Disclosure>,
     /// Pairings with their evaluations.
     pub pairings: Vec<(PairingRow, Vec<EvaluationRow>)>,
-    /// Who opened the identity, when, for what, and why.
-    pub releases: Vec<(PastRelease, Secret)>,
+    /// Whether it is for who registered the family: to others no word and no wijk of it is told.
+    pub for_registrant: bool,
+    /// Who opened the identity, when, for what, and, in words, why.
+    pub releases: Vec<(PastRelease, Option<Secret>)>,
     /// What was said with decisions and steps, oldest first: JSON of the HTTP floor.
     pub history: Vec<Secret>,
     /// What the ledger says about the case, up to this answer.
@@ -178,7 +189,34 @@ struct Intent {
     groups: Vec<FieldGroup>,
     object: Object,
     reference: String,
+    sees: Sees,
     replayed: bool,
+}
+
+/// What this subject may be shown at all.
+#[derive(Clone, Copy)]
+struct Sees {
+    /// Anything that is sealed. While the family has not consented in full, or has the case on hold, nothing is opened
+    /// by way of a request: who holds the case could make one up.
+    sealed: bool,
+    /// What is about the family as a whole, and what was written about it in words. Only who registered it: an address
+    /// may be hidden from another parent.
+    family: bool,
+}
+
+impl Sees {
+    fn of(found: &OpenCase<'_>, request: Option<&AccessRow>) -> Self {
+        let full = found.standing.stage == Some(Stage::Full);
+        let applicant = found.memory.applicant.as_ref();
+        Self {
+            sealed: full && found.row.state != CaseState::OnHold,
+            family: applicant.is_some() && request.map(|row| &row.subject) == applicant,
+        }
+    }
+
+    const fn words(self) -> bool {
+        self.sealed && self.family
+    }
 }
 
 /// Answers a request: everything that the rules let a data subject see. Each answer is a release.
@@ -198,7 +236,8 @@ pub async fn answer(
     let (subject, role) = (Arc::clone(allowed.subject()), allowed.role());
     let (own, asking) = (Arc::clone(gateway), allowed.clone());
     let wish = move |found: &OpenCase<'_>, now: Timestamp| {
-        let groups = groups(&asking, word, found, known.as_ref());
+        let sees = Sees::of(found, known.as_ref());
+        let groups = groups(&asking, word, sees);
         let object = ledger_object("case", found.memory.audit_reference);
         let names: Vec<_> = groups.iter().map(|group| group.as_str()).collect();
         let rows = shown(&own, found, (known.as_ref(), &asking, word), &names, once, now);
@@ -215,7 +254,7 @@ pub async fn answer(
             outcome: rows.map(|(rows, request)| {
                 let reference = hex(found.memory.audit_reference.uuid().as_bytes());
                 let replayed = found.remembered.is_some();
-                (rows, Intent { request, at: now, groups, object, reference, replayed })
+                (rows, Intent { request, at: now, groups, object, reference, sees, replayed })
             }),
         }
     };
@@ -242,31 +281,22 @@ pub async fn answer(
 const BY_PERSON: [FieldGroup; 4] =
     [FieldGroup::Names, FieldGroup::BirthDate, FieldGroup::Authority, FieldGroup::ConsentEvidence];
 
-/// The groups this subject may see. What is about the family as a whole is shown to who registered it and to nobody
-/// else of it: an address may be hidden from another parent. While the family has not consented in full, or has the
-/// case on hold, nothing sealed is opened by way of a request: who holds the case could make one up.
-fn groups(
-    allowed: &Allowed<SeeToAccess>,
-    word: Word,
-    found: &OpenCase<'_>,
-    request: Option<&AccessRow>,
-) -> Vec<FieldGroup> {
-    let registered = request.map(|row| &row.subject) == found.memory.applicant.as_ref();
-    let opens = found.standing.stage == Some(Stage::Full) && found.row.state != CaseState::OnHold;
+/// The groups this subject may see.
+fn groups(allowed: &Allowed<SeeToAccess>, word: Word, sees: Sees) -> Vec<FieldGroup> {
+    if !sees.sealed {
+        return Vec::new();
+    }
     let held = Conditions::of(&[Condition::Logged])
         .with(Condition::IdentityVerified, word.identity_verified)
         .with(Condition::RightsOfOthersChecked, word.rights_of_others_checked)
         .with(Condition::OfficerReview, word.officer_review);
     let sight = allowed.sight_of(Role::DataSubject, Use::AccessRequest, held);
-    let seen = |group: &&FieldGroup| {
-        let own = registered || BY_PERSON.contains(group);
+    let opened = |group: &&FieldGroup| {
+        let own = sees.family || BY_PERSON.contains(group);
         own && **group != FieldGroup::Registrant
             && Field::of(**group).is_some_and(|field| sight.is_clear(field))
     };
-    if !opens {
-        return Vec::new();
-    }
-    FieldGroup::ALL.iter().filter(seen).copied().collect()
+    FieldGroup::ALL.iter().filter(opened).copied().collect()
 }
 
 /// The answer as a release, and the request that is answered by it.
@@ -339,7 +369,8 @@ async fn gather(
     }
     let mut releases = Vec::new();
     for release in rows::releases(pool, case).await? {
-        let reason = reason_of(&key, case, &release)?;
+        let words = intent.sees.words();
+        let reason = words.then(|| reason_of(&key, case, &release)).transpose()?;
         releases.push((release, reason));
     }
     // Up to this very release: what comes after it would differ from answer to answer.
@@ -359,7 +390,8 @@ async fn gather(
         disclosures,
         pairings: paired,
         releases,
-        history: memory.history,
+        history: if intent.sees.words() { memory.history } else { Vec::new() },
+        for_registrant: intent.sees.family,
         replayed: intent.replayed,
         log: log.iter().map(line).collect::<Result<_, StoreError>>()?,
     })

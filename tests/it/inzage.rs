@@ -60,6 +60,12 @@ on_both! {
             let refused = world.post(ANNA, &path, &body).await;
             assert_eq!((refused.status, refused.errors()[0].1.as_str()), (400, code), "{}", refused.raw);
         }
+        world.later(86_400);
+        let replayed = again(&json!({"subject": "child1"})).await;
+        assert_eq!(replayed.header("idempotent-replayed"), "true");
+        assert_eq!(replayed.text("/dueOn"), first.text("/dueOn"), "the term began when it was asked");
+        let another = world.post(ANNA, &path, &json!({"subject": "child1"})).await;
+        assert_ne!(another.text("/dueOn"), first.text("/dueOn"), "control: a new request has its own term");
     }
 }
 
@@ -117,6 +123,8 @@ on_both! {
         let shut = world.export(&case, &answer_to(&request)).await;
         assert_eq!((shut.status, &shut.body["data"]), (201, &json!({})), "{}", shut.raw);
         assert!(!shut.raw.contains("Proefpersoon") && !shut.body["log"].as_array().expect("a log").is_empty());
+        assert_eq!((&shut.body["releases"][0]["reason"], &shut.body["said"]), (&Value::Null, &json!([])), "words are sealed too");
+        assert_eq!(shut.body["releases"][0]["purpose"], told.body["releases"][0]["purpose"], "control: that it was opened is told");
         world.later(86_400 + 60);
         let late = world.export(&case, &answer_to(&request)).await;
         assert_eq!((late.status, late.errors()[0].1.as_str()), (400, "request-answered"));
@@ -133,16 +141,19 @@ on_both! {
     async fn another_of_the_family_is_shown_their_own(world: World) {
         let (_, case) = world.assigned_case().await;
         let path = format!("/v1/cases/{case}/access-requests");
+        assert_eq!(world.release(&case).await.status, 201);
         let asked = world.post(ANNA, &path, &json!({"subject": "child1"})).await;
         let told = world.export(&case, &answer_to(asked.text("/id"))).await;
         assert_eq!(told.status, 201, "{}", told.raw);
         assert_eq!(told.body["data"]["names"][0]["ref"], json!("child1"));
-        for hidden in ["Voorbeeldstraat", "+31240000002", "gezin@example.nl", "1990-01-01", "Graag een middag"] {
+        for hidden in ["Voorbeeldstraat", "+31240000002", "gezin@example.nl", "1990-01-01", "Graag een middag", "Eerste gesprek plannen", "WK026801"] {
             assert!(!told.raw.contains(hidden), "{hidden}");
         }
         let registrant = world.ask_access(&case).await;
         let told = world.export(&case, &answer_to(&registrant)).await;
-        assert!(told.raw.contains("Voorbeeldstraat"), "control");
+        for shown in ["Voorbeeldstraat", "Graag een middag", "Eerste gesprek plannen", "WK026801"] {
+            assert!(told.raw.contains(shown), "control: {shown}");
+        }
     }
 }
 

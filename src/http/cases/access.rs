@@ -223,7 +223,7 @@ fn told(answer: &Answer) -> Value {
         "case": {
             "state": state.as_str(), "source": source.as_str(), "receivedAt": received.to_string(),
             "municipality": profile.municipality.as_str(),
-            "district": profile.district.map(|district| district.to_string()),
+            "district": profile.district.filter(|_| answer.for_registrant).map(|district| district.to_string()),
             "household": profile.composition.as_str(),
         },
         "consent": consent.as_ref().map(|consent| consent_of(consent, covered, subject)),
@@ -233,7 +233,7 @@ fn told(answer: &Answer) -> Value {
         "releases": answer.releases.iter().map(|(release, reason)| json!({
             "at": from_millisecond(release.at_ms).to_string(),
             "person": release.person.as_str(), "purpose": release.purpose, "stage": release.stage,
-            "fields": release.field_groups, "reason": reason.reveal(),
+            "fields": release.field_groups, "reason": reason.as_ref().map(Secret::reveal),
         })).collect::<Vec<_>>(),
         "said": answer.history.iter().filter_map(|text| said(text, subject)).collect::<Vec<_>>(),
         "log": answer.log.iter().map(export::inzage).collect::<Vec<_>>(),
