@@ -66,5 +66,6 @@ fn partner() -> Result<Partner, Box<dyn Error>> {
         issuers: Vec::new(),
         sources: Vec::new(),
         municipalities: Vec::new(),
+        endpoint: None,
     })
 }

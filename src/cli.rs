@@ -15,6 +15,7 @@ pub mod partners;
 pub mod pki;
 pub mod policies;
 mod progress;
+pub mod receive;
 pub mod rehearse;
 pub mod restore;
 pub mod retention;
@@ -65,7 +66,7 @@ enum Verb {
     Partner(PartnerVerb),
     /// Figures for gemeenten.
     #[command(subcommand)]
-    Statistics(StatisticsVerb),
+    Statistics(figures::StatisticsVerb),
     /// Read and check the policies.
     #[command(subcommand)]
     Policy(policies::verbs::PolicyVerb),
@@ -78,6 +79,8 @@ enum Verb {
     /// The ledger.
     #[command(subcommand)]
     Audit(audit::AuditVerb),
+    /// Receive what a gateway delivers: the reference receiver, for a gemeente to run or to learn from.
+    Receive(receive::ReceiveArgs),
     /// Print the OpenAPI description.
     Openapi,
 }
@@ -117,29 +120,6 @@ enum PartnerVerb {
         /// Only check the file.
         #[arg(long)]
         dry_run: bool,
-        #[command(flatten)]
-        config: ConfigArgs,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum StatisticsVerb {
-    /// Seal all periods of made-up records with the real protection, in memory, and print the releases.
-    Rehearse {
-        /// JSON file of records.
-        file: PathBuf,
-        /// Draw from these words, so that a run can be repeated; from a fresh seed where they are not given.
-        #[arg(long)]
-        seed: Option<String>,
-    },
-    /// Publish one gemeente's figures about a year that is over.
-    Publish {
-        /// CBS code, such as GM0268.
-        #[arg(long)]
-        municipality: String,
-        /// Year.
-        #[arg(long)]
-        year: i16,
         #[command(flatten)]
         config: ConfigArgs,
     },
@@ -212,16 +192,12 @@ async fn act(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Partner(PartnerVerb::Apply { file, dry_run, config }) => {
             print(&partners::run(&file, dry_run, &config.config).await?)?;
         }
-        Verb::Statistics(StatisticsVerb::Rehearse { file, seed }) => {
-            print(&rehearse::rehearse(&read(&file)?, seed.as_deref())?.to_string())?;
-        }
-        Verb::Statistics(StatisticsVerb::Publish { municipality, year, config }) => {
-            print(&figures::publish(&municipality, year, &config.config).await?)?;
-        }
+        Verb::Statistics(verb) => print(&figures::run(&verb).await?)?,
         Verb::Retention(verb) => retention::run(&verb).await?,
         Verb::Key(verb) => keys::run(&verb).await?,
         Verb::Audit(verb) => return audit::run(&verb).await,
         Verb::Policy(verb) => return policies::verbs::run(&verb).await,
+        Verb::Receive(args) => receive::run(&args).await?,
         Verb::Openapi => print(&crate::http::openapi::document().to_string())?,
     }
     Ok(ExitCode::SUCCESS)

@@ -37,6 +37,9 @@ pub struct Config {
     /// Limits.
     #[serde(default)]
     pub limits: Limits,
+    /// Messages to partners.
+    #[serde(default)]
+    pub delivery: Delivery,
     /// Logs.
     #[serde(default)]
     pub log: Log,
@@ -178,6 +181,29 @@ impl Default for Limits {
     }
 }
 
+/// `[delivery]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Delivery {
+    /// Certificate the gateway shows to receivers, PEM; that of the listeners where it is not given.
+    pub certificate: Option<PathBuf>,
+    /// Its key, mode 0600.
+    pub key: Option<PathBuf>,
+    /// How long a receiver may take, in milliseconds.
+    pub timeout_ms: u64,
+    /// Waits after each attempt that failed, in milliseconds; after the last the message is parked.
+    pub waits_ms: Vec<i64>,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        const MINUTE: i64 = 60_000;
+        let waits =
+            [5_000, MINUTE, 5 * MINUTE, 30 * MINUTE, 120 * MINUTE, 300 * MINUTE, 600 * MINUTE];
+        Self { certificate: None, key: None, timeout_ms: 15_000, waits_ms: waits.to_vec() }
+    }
+}
+
 /// `[log]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
@@ -254,6 +280,17 @@ impl Config {
             least_space_mib <= low_space_mib && *low_space_mib < 1 << 30,
             "ledger.least-space-mib: must be at most ledger.low-space-mib",
         )?;
+        let Delivery { certificate, key, timeout_ms, waits_ms } = &self.delivery;
+        let waits = waits_ms.iter().all(|wait| (1..=86_400_000).contains(wait));
+        rule(
+            waits && (1..=16).contains(&waits_ms.len()),
+            "delivery.waits-ms: one to sixteen waits, of a day at most",
+        )?;
+        rule(
+            certificate.is_some() == key.is_some(),
+            "delivery: certificate and key are given together, or neither",
+        )?;
+        rule((100..=60_000).contains(timeout_ms), "delivery.timeout-ms: must be 100 to 60000")?;
         rule(is_origin(&self.tokens.issuer), "tokens.issuer: must be an https URL without a path")?;
         rule(
             telemetry::is_filter(&self.log.filter),
@@ -280,6 +317,10 @@ impl Config {
             &mut self.ledger.checkpoints,
         ];
         for path in paths {
+            *path = base.join(&*path);
+        }
+        let delivery = [&mut self.delivery.certificate, &mut self.delivery.key];
+        for path in delivery.into_iter().flatten() {
             *path = base.join(&*path);
         }
         if let Some(directory) = &mut self.policies.directory {

@@ -5,6 +5,7 @@
 //! copied or serialised; every sealed or derived value is bound to what it is for.
 //! Absent: files, databases, clocks and ambient randomness. Entropy is a parameter.
 
+pub mod approval;
 pub mod bits;
 pub mod digest;
 pub mod entropy;

@@ -13,13 +13,12 @@ use crate::consent::Outcome;
 use crate::crypto::Entropy;
 use crate::crypto::keyring::Keyring;
 use crate::domain::consent::{Reason, SubjectRef};
-use crate::domain::municipality::Municipality;
 use crate::domain::pairing::Terms;
 use crate::domain::programme::Target;
 use crate::domain::term::Retention;
 use crate::policy::verdict::Refused;
 use crate::policy::{Engine, Subject};
-use crate::statistics::protect::Rules;
+use crate::statistics::contract::Disclosure;
 use crate::store::cases::CaseRow;
 use crate::store::partners::Register;
 use crate::store::{Store, StoreError};
@@ -33,6 +32,7 @@ pub mod correct;
 mod deadlines;
 pub mod decide;
 pub mod decoy;
+pub mod deliver;
 pub mod erase;
 pub mod figures;
 pub mod goals;
@@ -44,6 +44,7 @@ pub mod pairings;
 mod plain;
 pub mod progress;
 pub mod propose;
+pub mod publish;
 pub mod referrals;
 pub mod release;
 pub mod remind;
@@ -78,10 +79,8 @@ pub struct Gateway {
     pub retention: ArcSwap<Retention>,
     /// What was agreed on with gemeenten.
     pub targets: ArcSwap<Vec<Target>>,
-    /// Threshold and rounding of figures.
-    pub disclosure: Rules,
-    /// Gemeenten whose figures are measured, rounded and frozen instead.
-    pub frozen: ArcSwap<Vec<Municipality>>,
+    /// What gemeenten are told, and how it is protected; exchanged with the policies.
+    pub disclosure: ArcSwap<Disclosure>,
     /// Partners and territories; exchanged whole when the register moves.
     pub register: ArcSwap<Register>,
     /// What is opened in place of a case that is not there.

@@ -22,8 +22,11 @@
 use std::sync::Arc;
 
 pub mod access;
+pub mod approvals;
 pub mod cases;
 pub mod census;
+pub mod counts;
+pub mod deliveries;
 pub mod denials;
 pub mod effect;
 pub mod facts;

@@ -5,7 +5,7 @@
 //! for `audit acknowledge-restore`.
 
 use super::entry::{Code, Entry, EntryError, Event, Outcome};
-use crate::crypto::digest::hex;
+use crate::crypto::digest::{hex, unhex};
 
 /// Kind of the object of an entry that begins an epoch.
 const KIND: &str = "log";
@@ -85,18 +85,6 @@ impl Acknowledged {
         let again = read.entry().ok()?;
         (again.fields == entry.fields && again.object == entry.object).then_some(read)
     }
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let mut bytes = [0; 32];
-    if pairs.len() != bytes.len() || !rest.is_empty() {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(pairs) {
-        *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

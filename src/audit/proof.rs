@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::checkpoint::{Checkpoint, CheckpointError};
 use super::entry::{self, Entry, Position};
 use super::tree;
+use crate::crypto::digest::unhex;
 use crate::crypto::keyring::VerifyingKey;
 use crate::crypto::receipt::verify_jws_typed;
 
@@ -182,13 +183,6 @@ impl Receipt {
 
 fn hash(text: &str) -> Option<[u8; 32]> {
     STANDARD.decode(text).ok()?.try_into().ok()
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let byte = |pair: &[u8; 2]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
-    let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-    bytes.filter(|_| rest.is_empty())?.try_into().ok()
 }
 
 #[cfg(test)]

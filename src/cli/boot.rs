@@ -22,6 +22,7 @@ use crate::tls::Versions;
 use crate::tls::acceptor::Reloadable;
 use crate::tls::reload::{ClientFiles, ListenerFiles};
 use crate::worker::archive::Archive;
+use crate::worker::delivery::Courier;
 use arc_swap::ArcSwap;
 use clap::Args;
 use std::os::unix::fs::PermissionsExt;
@@ -152,6 +153,8 @@ pub struct Booted {
     pub api: Arc<Api>,
     /// Certificate of the portal listener.
     pub portal_tls: Arc<Reloadable>,
+    /// Who delivers messages.
+    pub courier: Arc<Courier>,
 }
 
 /// Whether a process takes an SQLite file for itself.
@@ -183,7 +186,10 @@ pub async fn boot(config: Config, clock: Clock, claim: Claim) -> Result<Booted, 
         record_config(&gateway, &config.digest).await?;
         record_policies(&gateway, Outcome::Allow).await?;
     }
-    Ok(Booted { api: Arc::new(Api { gateway, tls, tokens, limits }), portal_tls, config })
+    let courier = Arc::new(Courier::of(&config, gateway.clock.clone()));
+    courier.check()?;
+    let api = Arc::new(Api { gateway, tls, tokens, limits });
+    Ok(Booted { api, portal_tls, courier, config })
 }
 
 /// What a tool puts on the entries it writes: who reads them later sees under which policies that was.
@@ -235,7 +241,7 @@ async fn gateway(
     }
     let archive = Archive::at(&config.ledger.checkpoints);
     archive.check(&pool, &head, &keyring.ledger_public_keys()).await?;
-    let Loaded { engine, consent, disclosure, frozen, terms, retention, targets } =
+    let Loaded { engine, consent, disclosure, terms, retention, targets } =
         proof::load_proven(config.policies.directory.as_deref(), &config.ledger.origin, &keyring)?;
     let (ring, group) = (Arc::clone(&keyring), config.limits.group);
     let writer = Writer::start(pool.clone(), ring, entropy.array()?, group, head.signed());
@@ -248,8 +254,7 @@ async fn gateway(
         clock,
         engine: ArcSwap::from_pointee(engine),
         consent: ArcSwap::from_pointee(consent),
-        disclosure,
-        frozen: ArcSwap::from_pointee(frozen),
+        disclosure: ArcSwap::from_pointee(disclosure),
         terms: ArcSwap::from_pointee(terms),
         retention: ArcSwap::from_pointee(retention),
         targets: ArcSwap::from_pointee(targets),

@@ -14,11 +14,11 @@ use crate::config::Config;
 use crate::crypto::Entropy;
 use crate::domain::municipality::Municipality;
 use crate::domain::partner_number::PartnerNumber;
-use crate::domain::period::Year;
+use crate::domain::period::{Period, Year};
 use crate::domain::referral::Source;
-use crate::flow::{Gateway, figures};
+use crate::flow::{Gateway, publish};
 use crate::http::server::{Servers, Sockets};
-use crate::store::figures::{FiguresKey, SourceCount, put_history};
+use crate::store::figures::{SourceCount, put_history};
 use crate::store::{Pool, partners};
 use crate::telemetry;
 use clap::Args;
@@ -89,6 +89,9 @@ const CAST: &[Cast] = &[
     ("toezicht", "00000099000000013000", "oversight", &[], &[]),
     ("beheer", "00000099000000014000", "operations", &[], &[]),
 ];
+
+/// The number in the gateway's own certificate; it is no partner of itself.
+const GATEWAY: &str = "00000099000000099000";
 
 /// Gemeente, coordinator, and whether cases go there by themselves: in Nijmegen lea assigns.
 const TERRITORIES: &[(&str, &str, bool)] = &[
@@ -284,8 +287,11 @@ fn register_file(dir: &Path, issuer: &DevIssuer, clock: &Clock) -> Result<Regist
             issuers: vec![issuer.registered(name)],
             sources: owned(sources),
             municipalities: owned(municipalities),
+            endpoint: None,
         });
     }
+    // What the gateway itself shows to receivers of its messages.
+    pki.issue("gateway", &PartnerNumber::parse(GATEWAY)?, LeafKind::Client)?;
     for (municipality, coordinator, automatic) in TERRITORIES {
         register.territory.push(TerritoryFile {
             municipality: (*municipality).to_owned(),
@@ -320,6 +326,7 @@ fn config_text(args: &DemoArgs, sockets: &Sockets) -> Result<String, Failure> {
          [keys]\nroot = \"keys/root.key\"\ndeployment = \"demo\"\n\n\
          [tokens]\naudience = \"{at}\"\nissuer = \"{at}\"\n\n\
          [ledger]\norigin = \"localhost/audit/1\"\n\n\
+         [delivery]\ncertificate = \"pki/gateway/cert.pem\"\nkey = \"pki/gateway/key.pem\"\n\n\
          [policies]\ndirectory = \"policies\"\n"
     ))
 }
@@ -330,14 +337,14 @@ async fn publish_history(gateway: &Arc<Gateway>, clock: &Clock) -> Result<(), Fa
     for (code, earlier, later) in HISTORY {
         let municipality = Municipality::parse(code)?;
         for (back, counts) in [(2, earlier), (1, later)] {
-            let key = FiguresKey { municipality, year: Year::parse(this - back)? };
+            let year = Year::parse(this - back)?;
             let counts: Vec<SourceCount> = HISTORY_SOURCES
                 .iter()
                 .zip(counts)
                 .map(|(source, families)| SourceCount { source: *source, families: *families })
                 .collect();
-            put_history(&gateway.store.pool, key, &counts).await?;
-            figures::publish(gateway, key).await?;
+            put_history(&gateway.store.pool, (municipality, year), &counts).await?;
+            publish::publish(gateway, municipality, Period::Year(year)).await?;
         }
     }
     Ok(())

@@ -14,6 +14,7 @@ use crate::audit::vkey;
 use crate::cli::boot::{self, keyring, root_key};
 use crate::cli::policies::proof;
 use crate::cli::progress::Progress;
+use crate::cli::receive;
 use crate::cli::{ConfigArgs, Failure, print};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -48,7 +49,7 @@ pub enum KeyVerb {
 /// Which key, of which deployment.
 #[derive(Args, Clone, Debug)]
 pub struct RotateArgs {
-    /// `kek`, `ledger` or `root`.
+    /// `kek`, `ledger`, `delivery` or `root`.
     pub purpose: String,
     /// Configuration file.
     #[arg(long)]
@@ -77,8 +78,15 @@ pub async fn run(verb: &KeyVerb) -> Result<(), Failure> {
                     "ledger-signing {version} is active; give partners and auditors `audit head --keys`"
                 ));
             }
+            if args.purpose == "delivery" {
+                let version = rotate_delivery(&config, &pool, &Clock::System, NOTICE).await?;
+                pool.close().await;
+                return print(&format!(
+                    "delivery-signing {version} is active; give receivers its public half from `key list`"
+                ));
+            }
             if KeyPurpose::parse(&args.purpose) != Some(KeyPurpose::Kek) {
-                return Err(Failure::usage("key rotate: kek, ledger, or root"));
+                return Err(Failure::usage("key rotate: kek, ledger, delivery, or root"));
             }
             let done = rotate(&config, &pool, &Clock::System, NOTICE).await?;
             pool.close().await;
@@ -96,6 +104,10 @@ async fn list(config: &Config) -> Result<(), Failure> {
         let made = crate::clock::from_millisecond(row.created_ms);
         let (purpose, state) = (row.purpose.as_str(), row.state.as_str());
         print(&format!("{purpose:<18} {:>3}  {state:<12} {made}", row.version))?;
+    }
+    // What receivers of deliveries check signatures with.
+    for key in keyring(config, &pool).await?.delivery_public_keys() {
+        print(&format!("delivery-signing {} public {}", key.version, receive::key_text(&key)))?;
     }
     pool.close().await;
     Ok(())
@@ -229,6 +241,32 @@ pub async fn rotate_ledger(
     // A proof that the old key signed counts no more: what was proven stays so under the new one's word.
     if let (Some(directory), Some(Ok(by))) = (directory, proven) {
         proof::record(directory, stamp.policies, origin, &keyring(config, pool).await?, by)?;
+    }
+    Ok(version)
+}
+
+/// Exchanges the key that signs deliveries. The present one signs beside the new one until the next rotation, so that
+/// receivers have time to take the new one; the one before it is destroyed.
+///
+/// # Errors
+/// When keys cannot be read or written.
+pub async fn rotate_delivery(
+    config: &Config,
+    pool: &Pool,
+    clock: &Clock,
+    notice: Duration,
+) -> Result<i32, Failure> {
+    let _only = only_one(config)?;
+    let (purpose, entropy) = (KeyPurpose::DeliverySigning, Entropy::system());
+    let version = next_version(config, pool, clock, &entropy, purpose).await?;
+    tokio::time::sleep(notice).await;
+    let ring = keyring(config, pool).await?;
+    let stamp = boot::stamp(config, clock)?;
+    keys::step(pool, &ring, purpose, Step::Activate(version), &stamp).await?;
+    for (of, old, state) in keys::states(pool).await? {
+        if of == purpose && old < version.saturating_sub(1) && state == KeyState::VerifyOnly {
+            keys::step(pool, &ring, purpose, Step::Destroy(old), &stamp).await?;
+        }
     }
     Ok(version)
 }

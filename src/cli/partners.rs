@@ -4,13 +4,16 @@ use crate::cli::{Failure, boot};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::municipality::{District, Municipality};
-use crate::domain::partner::{Issuer, Partner, PartnerKind, PartnerStatus, Slug, Territory};
+use crate::domain::partner::{
+    Endpoint, Issuer, Partner, PartnerKind, PartnerStatus, Slug, Territory,
+};
 use crate::domain::partner_number::PartnerNumber;
 use crate::domain::referral::Source;
 use crate::http::token::usable_keys;
 use crate::ids::PartnerId;
 use crate::store::partners;
 use crate::tls::peer::SpkiPin;
+use crate::worker::delivery;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -50,6 +53,22 @@ pub struct PartnerFile {
     /// CBS codes of the gemeenten it is or works for.
     #[serde(default)]
     pub municipalities: Vec<String>,
+    /// Where messages to it go, where it takes any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<EndpointFile>,
+}
+
+/// Where messages to a partner are delivered.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EndpointFile {
+    /// An https URL.
+    pub url: String,
+    /// Who issues the receiver's certificate, PEM.
+    pub authorities: String,
+    /// Whether its address may be one that is not public.
+    #[serde(default)]
+    pub allow_private: bool,
 }
 
 fn active() -> String {
@@ -118,7 +137,18 @@ fn partner(file: &PartnerFile) -> Result<Partner, Failure> {
         issuers: file.issuers.iter().map(issuer).collect::<Result<_, _>>()?,
         sources: file.sources.iter().map(source).collect::<Result<_, _>>()?,
         municipalities: file.municipalities.iter().map(place).collect::<Result<_, _>>()?,
+        endpoint: file.endpoint.as_ref().map(endpoint).transpose().map_err(bad)?,
     })
+}
+
+fn endpoint(file: &EndpointFile) -> Result<Endpoint, String> {
+    let endpoint = Endpoint {
+        url: file.url.clone(),
+        authorities: file.authorities.clone(),
+        allow_private: file.allow_private,
+    };
+    delivery::check(&endpoint).map_err(|rule| format!("endpoint: {rule}"))?;
+    Ok(endpoint)
 }
 
 fn territory(file: &TerritoryFile, partners: &[Partner]) -> Result<Territory, Failure> {

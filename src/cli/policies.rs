@@ -9,12 +9,13 @@ use crate::domain::term::Retention;
 use crate::flow::ConsentRules;
 use crate::policy::Engine;
 use crate::policy::engine::{self, PolicyFile, actions_without_permit};
-use crate::statistics::protect::Rules;
+use crate::statistics::contract::Disclosure;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::Path;
 
 pub mod contract;
+mod disclosure;
 pub mod explain;
 pub mod matrix;
 mod programme;
@@ -50,9 +51,7 @@ pub struct Loaded {
     /// Consent.
     pub consent: ConsentRules,
     /// Figures.
-    pub disclosure: Rules,
-    /// Gemeenten whose figures are measured, rounded and frozen instead.
-    pub frozen: Vec<Municipality>,
+    pub disclosure: Disclosure,
     /// How long steps take.
     pub terms: Terms,
     /// After how long cases go.
@@ -126,13 +125,12 @@ impl Sources {
             let file = self.other.iter().find(|file| file.name == name);
             file.map(|file| file.text.as_str()).unwrap_or_default()
         };
-        let (disclosure, frozen) = disclosure(text("disclosure.toml"))?;
+        let disclosure = disclosure::read(text("disclosure.toml"))?;
         let (terms, retention, targets) = programme::read(text("programme.toml"))?;
         Ok(Loaded {
             engine,
             consent: consent(text("consent.toml"))?,
             disclosure,
-            frozen,
             terms,
             retention,
             targets,
@@ -208,50 +206,4 @@ fn consent(text: &str) -> Result<ConsentRules, Failure> {
         default_term_months: file.switches.default_term_months,
     };
     Ok(ConsentRules { release, switches, recipients })
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DisclosureFile {
-    threshold: ThresholdFile,
-    #[serde(default)]
-    frozen: FrozenFile,
-    table: Vec<TableFile>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FrozenFile {
-    municipalities: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ThresholdFile {
-    minimum: u32,
-    rounding: u32,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TableFile {
-    id: String,
-    unit: String,
-    dimension: String,
-}
-
-fn disclosure(text: &str) -> Result<(Rules, Vec<Municipality>), Failure> {
-    let bad = |rule: &str| Failure::new(format!("policies: disclosure.toml: {rule}"));
-    let file: DisclosureFile = toml::from_str(text).map_err(|error| bad(error.message()))?;
-    let known = |table: &TableFile| {
-        (table.id.as_str(), table.unit.as_str(), table.dimension.as_str())
-            == (crate::statistics::publish::TABLE, "family", "source")
-    };
-    if !(file.table.len() == 1 && file.table.iter().all(known)) {
-        return Err(bad("the one table this program can publish is year.referrals.source"));
-    }
-    let codes = file.frozen.municipalities.iter().map(|code| Municipality::parse(code));
-    let frozen = codes.collect::<Result<_, _>>().map_err(|e| bad(&e.to_string()))?;
-    let rules = Rules::new(file.threshold.minimum, file.threshold.rounding);
-    Ok((rules.map_err(|e| bad(&e.to_string()))?, frozen))
 }

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::server::{self, Servers, Sockets};
 use crate::telemetry;
+use crate::worker::delivery;
 use crate::worker::ledger as keeper;
 use actix_web::web::Data;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -57,6 +58,7 @@ pub fn start(
     let servers = server::start(sockets, api, &booted.portal_tls, metrics, workers)?;
     tokio::spawn(watch::changes(Arc::clone(booted)));
     tokio::spawn(keeper::keep(Arc::clone(booted)));
+    tokio::spawn(delivery::keep(Arc::clone(booted)));
     Ok(servers)
 }
 

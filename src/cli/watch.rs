@@ -143,6 +143,7 @@ fn take_policies(booted: &Booted) -> Outcome {
         Ok(loaded) => {
             booted.api.gateway.engine.store(Arc::new(loaded.engine));
             booted.api.gateway.consent.store(Arc::new(loaded.consent));
+            booted.api.gateway.disclosure.store(Arc::new(loaded.disclosure));
             booted.api.gateway.terms.store(Arc::new(loaded.terms));
             booted.api.gateway.retention.store(Arc::new(loaded.retention));
             booted.api.gateway.targets.store(Arc::new(loaded.targets));

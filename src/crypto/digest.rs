@@ -27,6 +27,29 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
+/// Reads `N` bytes of lower-case hex; nothing where it is anything else.
+#[must_use]
+pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != N || !rest.is_empty() {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = (value(*high)? << 4) | value(*low)?;
+    }
+    Some(bytes)
+}
+
+/// The value of a lower-case hex digit.
+const fn value(character: u8) -> Option<u8> {
+    match character {
+        b'0'..=b'9' => Some(character - b'0'),
+        b'a'..=b'f' => Some(character - b'a' + 10),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,5 +58,10 @@ mod tests {
     fn the_published_digest_of_abc() {
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(hex(&sha256(b"abc")), expected);
+        assert_eq!(unhex(expected), Some(sha256(b"abc")));
+        assert_eq!(unhex::<2>("0aff"), Some([10, 255]));
+        for bad in ["0af", "0aff0", "0AFF", "0ag0", ""] {
+            assert_eq!(unhex::<2>(bad), None, "{bad}");
+        }
     }
 }

@@ -143,12 +143,21 @@ impl Keyring {
         self.ed25519_public_keys(KeyPurpose::LedgerSigning)
     }
 
-    /// Signs a delivery to a receiver with the active Ed25519 key. Also says which version signed.
+    /// Signs a delivery to a receiver with each delivery key that is not destroyed, the active one first: a receiver
+    /// that knows one of them takes it, while keys are exchanged.
     ///
     /// # Errors
-    /// [`CryptoError::Signing`] when the key refuses.
-    pub fn sign_delivery(&self, message: &[u8]) -> Result<([u8; 64], i32), CryptoError> {
-        self.sign_ed25519(KeyPurpose::DeliverySigning, message)
+    /// [`CryptoError::Signing`] when a key refuses.
+    pub fn sign_delivery_with_all(&self, message: &[u8]) -> Result<Vec<[u8; 64]>, CryptoError> {
+        let purpose = KeyPurpose::DeliverySigning;
+        let (first, active) = self.sign_ed25519(purpose, message)?;
+        let mut all = vec![first];
+        for key in self.of(purpose).iter().rev().filter(|key| key.version != active) {
+            let signature = key.ed25519()?.sign(message);
+            let bytes = signature.as_ref().first_chunk().copied();
+            all.push(bytes.ok_or(CryptoError::Signing(purpose))?);
+        }
+        Ok(all)
     }
 
     /// Public halves of all delivery keys that are not destroyed, oldest version first.

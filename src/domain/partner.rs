@@ -120,6 +120,17 @@ pub struct Issuer {
     pub jwks: String,
 }
 
+/// Where messages to a partner are delivered.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Endpoint {
+    /// An https URL without query or fragment.
+    pub url: String,
+    /// Who issues the receiver's certificate, PEM. Nobody else's is taken.
+    pub authorities: String,
+    /// Whether it may be an address that is not public, such as one inside a gemeente's own network.
+    pub allow_private: bool,
+}
+
 /// An organisation in the register.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Partner {
@@ -141,6 +152,8 @@ pub struct Partner {
     pub sources: Vec<Source>,
     /// The gemeenten it is, or works for.
     pub municipalities: Vec<Municipality>,
+    /// Where messages to it go, where it takes any.
+    pub endpoint: Option<Endpoint>,
 }
 
 /// A piece of the map for which one coordinator works.

@@ -1,11 +1,9 @@
 //! What other programmes report about themselves: counts of a quarter, a closed list for each.
 
-use crate::domain::age::date_in_amsterdam;
 use crate::domain::municipality::Municipality;
 use crate::domain::period::Year;
 use crate::domain::referral::Source;
 use crate::domain::words::words;
-use jiff::Timestamp;
 
 words! {
     /// A programme that reports.
@@ -121,47 +119,6 @@ pub fn implausible(programme: Programme, value: impl Fn(&str) -> i64) -> Vec<Imp
     found
 }
 
-/// A calendar quarter, Europe/Amsterdam.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Quarter {
-    year: i16,
-    quarter: i8,
-}
-
-/// Not a quarter.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("must be a quarter that has begun, such as 2026Q3")]
-pub struct NotAQuarter;
-
-impl Quarter {
-    /// # Errors
-    /// [`NotAQuarter`] for another form, before 2015, or one that has not begun.
-    pub fn parse(text: &str, now: Timestamp) -> Result<Self, NotAQuarter> {
-        let (year, quarter) = text.split_once('Q').ok_or(NotAQuarter)?;
-        let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-        let form = year.len() == 4 && quarter.len() == 1 && digits(year) && digits(quarter);
-        let number = |part: &str| part.parse::<i16>().or(Err(NotAQuarter));
-        let (year, quarter) = if form { (number(year)?, number(quarter)?) } else { (0, 0) };
-        let quarter = i8::try_from(quarter).or(Err(NotAQuarter))?;
-        let read = Self { year, quarter };
-        let known = (2015..).contains(&year) && (1..=4).contains(&quarter);
-        if known && read <= Self::of(now) { Ok(read) } else { Err(NotAQuarter) }
-    }
-
-    /// The quarter an instant lies in.
-    #[must_use]
-    pub fn of(now: Timestamp) -> Self {
-        let today = date_in_amsterdam(now);
-        Self { year: today.year(), quarter: (today.month() + 2) / 3 }
-    }
-
-    /// As it is written.
-    #[must_use]
-    pub fn to_text(self) -> String {
-        format!("{}Q{}", self.year, self.quarter)
-    }
-}
-
 /// What a gemeente and Buurtgezinnen agreed on for a year.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Target {
@@ -213,17 +170,6 @@ mod tests {
             let names: Vec<_> = programme.measures().iter().map(|one| one.name).collect();
             let wholes = programme.measures().iter().filter_map(|one| one.part_of);
             assert!(wholes.into_iter().all(|whole| names.contains(&whole)));
-        }
-    }
-
-    #[test]
-    fn a_quarter_has_begun() {
-        let now: Timestamp = "2026-11-21T11:00:00Z".parse().unwrap();
-        assert_eq!(Quarter::parse("2026Q4", now).unwrap().to_text(), "2026Q4");
-        for bad in
-            ["2027Q1", "2026Q5", "2026Q0", "2014Q4", "2026-3", "26Q3", "2026q3", "+026Q3", ""]
-        {
-            assert_eq!(Quarter::parse(bad, now), Err(NotAQuarter), "{bad}");
         }
     }
 }

@@ -3,7 +3,8 @@
 
 use crate::audit::entry::Event;
 use crate::domain::municipality::Municipality;
-use crate::domain::programme::{Programme, Quarter};
+use crate::domain::period::Quarter;
+use crate::domain::programme::Programme;
 use crate::flow::{Done, FlowError, Gateway};
 use crate::ids::ReportId;
 use crate::policy::Allowed;

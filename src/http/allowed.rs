@@ -6,8 +6,8 @@
 use crate::http::Api;
 use crate::http::problem::Problem;
 use crate::policy::action::{
-    ListAuditEntries, ListCases, ListReferrals, ListSupportFamilies, ReadAuditConsistency,
-    ReadCheckpoint,
+    ListAuditEntries, ListCases, ListDeliveries, ListReferrals, ListSupportFamilies,
+    ReadAuditConsistency, ReadCheckpoint,
 };
 use crate::policy::{Action, Allowed, Subject};
 use crate::store::health::State;
@@ -47,6 +47,7 @@ fn no_query_unless_read<A: Action>(request: &HttpRequest) -> Result<(), Problem>
     let reading = [
         ListReferrals::NAME,
         ListCases::NAME,
+        ListDeliveries::NAME,
         ListSupportFamilies::NAME,
         ListAuditEntries::NAME,
         ReadAuditConsistency::NAME,

@@ -8,7 +8,7 @@ use crate::crypto::digest::hex;
 use crate::domain::partner::Partner;
 use crate::http::Api;
 use crate::http::problem::Problem;
-use crate::http::reply::accepts_json;
+use crate::http::reply::acceptable;
 use crate::ids::RequestId;
 use crate::policy::Subject;
 use crate::tls::connection::Cut;
@@ -107,7 +107,7 @@ fn admit(request: &ServiceRequest, marks: &Marks) -> Result<(), Problem> {
         .tokens
         .verify(token, partner, peer.fingerprint(), &register, now.as_second())
         .or(Err(refused))?;
-    accepts_json(request.headers())?;
+    acceptable(request.path(), request.headers())?;
     // A caller chooses its trace id; what goes into the ledger for ever is a keyed hash of it.
     let hashed = hex(&api.gateway.keyring.token_hash(&marks.trace));
     let trace = hashed.chars().take(32).collect();

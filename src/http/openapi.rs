@@ -5,7 +5,8 @@
 
 use crate::http::edge::API_VERSION;
 use crate::http::{
-    audit, cases, consent, pairings, progress, referrals, reports, statistics, support_families,
+    audit, cases, consent, deliveries, pairings, progress, referrals, reports, statistics,
+    support_families,
 };
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
@@ -49,7 +50,9 @@ use utoipa::OpenApi;
     progress::read_progress,
     statistics::list_statistics,
     statistics::read_statistics,
-    statistics::read_definitions,
+    statistics::definitions::read_definitions,
+    deliveries::list_deliveries,
+    deliveries::retry_delivery,
     audit::read_checkpoint,
     audit::list_entries,
     audit::read_proof,

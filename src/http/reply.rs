@@ -2,6 +2,7 @@
 
 use crate::flow::{Gateway, visible};
 use crate::http::problem::Problem;
+use crate::http::statistics;
 use crate::ids::{CaseId, ReferralId, SupportFamilyId};
 use crate::policy::{Action, Allowed};
 use actix_web::http::StatusCode;
@@ -114,11 +115,19 @@ pub(super) async fn unless_hidden_support<A: Action<Object = SupportFamilyId>>(
     visible::support(gateway, &allowed, id).await.err().map_or(problem, Problem::from)
 }
 
-/// Whether the caller takes JSON.
+/// Whether the caller takes what the route gives: JSON, and of a release of figures its other forms too.
 ///
 /// # Errors
 /// [`Problem::NotAcceptable`].
-pub(super) fn accepts_json(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn acceptable(path: &str, headers: &HeaderMap) -> Result<(), Problem> {
+    let of_figures = path.starts_with("/v1/statistics/releases/");
+    if of_figures && statistics::wanted(headers).is_some() {
+        return Ok(());
+    }
+    accepts_json(headers)
+}
+
+fn accepts_json(headers: &HeaderMap) -> Result<(), Problem> {
     let Some(accept) = headers.get(header::ACCEPT) else {
         return Ok(());
     };

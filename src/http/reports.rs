@@ -1,7 +1,8 @@
 //! `PUT /v1/programme-reports/{programme}/{period}`: counts of a quarter, and nothing else.
 
 use crate::domain::municipality::Municipality;
-use crate::domain::programme::{GRADE, MOST, Programme, Quarter, RESPONDENTS, implausible};
+use crate::domain::period::Quarter;
+use crate::domain::programme::{GRADE, MOST, Programme, RESPONDENTS, implausible};
 use crate::flow::report::{self, Report};
 use crate::http::Api;
 use crate::http::body::JsonBody;

@@ -5,7 +5,7 @@ use crate::http::pairings::{evaluate, introduce, step};
 use crate::http::referrals::{follow, goals, submit};
 use crate::http::router::Router;
 use crate::http::support_families::{find, register, work};
-use crate::http::{audit, consent, oauth, progress, reports, statistics};
+use crate::http::{audit, consent, deliveries, oauth, progress, reports, statistics};
 use actix_web::http::Method;
 
 /// The routes. `tests/it/surface.rs` tries each of them with every kind of caller.
@@ -54,7 +54,9 @@ pub fn routes() -> Router {
         .add(get.clone(), "/v1/programme-progress/{municipality}/{year}", progress::read_progress)
         .add(get.clone(), "/v1/statistics/releases", statistics::list_statistics)
         .add(get.clone(), "/v1/statistics/releases/{id}", statistics::read_statistics)
-        .add(get.clone(), "/v1/statistics/definitions", statistics::read_definitions)
+        .add(get.clone(), "/v1/statistics/definitions", statistics::definitions::read_definitions)
+        .add(get.clone(), "/v1/deliveries", deliveries::list_deliveries)
+        .add(post.clone(), "/v1/deliveries/{id}/retries", deliveries::retry_delivery)
         .add(get.clone(), "/v1/audit/checkpoint", audit::read_checkpoint)
         .add(get.clone(), "/v1/audit/entries", audit::list_entries)
         .add(get.clone(), "/v1/audit/proofs/{index}", audit::read_proof)

@@ -1,22 +1,29 @@
-//! `/v1/statistics`: published figures, byte for byte as they were sealed.
+//! `/v1/statistics`: published figures, byte for byte as they were sealed, or in a form made of that.
 
 use crate::clock::from_millisecond;
 use crate::crypto::digest::hex;
+use crate::domain::municipality::Municipality;
 use crate::flow::figures as flow;
 use crate::http::Api;
 use crate::http::problem::Problem;
 use crate::http::reply;
 use crate::ids::StatisticsReleaseId;
 use crate::policy::Allowed;
-use crate::policy::action::{ListStatistics, ReadDefinitions, ReadStatistics};
+use crate::policy::action::{ListStatistics, ReadStatistics};
+use crate::statistics::formats::csv::{self, Separator};
+use crate::statistics::formats::jsonstat::{self, Source};
+use crate::statistics::formats::{Format, NotMade, xlsx};
+use crate::statistics::release::Published;
 use crate::store::figures::FiguresRow;
+use actix_web::http::header::{HeaderMap, HeaderValue};
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use serde_json::json;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
+
+pub mod definitions;
 
 /// One release of figures.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,9 +31,12 @@ use utoipa::ToSchema;
 pub struct FiguresReply {
     /// Id.
     pub id: String,
-    /// CBS code of the gemeente.
-    pub municipality: String,
-    /// Calendar year, Europe/Amsterdam.
+    /// CBS code of the gemeente, or the name of a region.
+    pub area: String,
+    /// CBS code of the gemeente; absent of a region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub municipality: Option<String>,
+    /// Calendar year such as 2025, or quarter such as 2026Q3, Europe/Amsterdam.
     pub period: String,
     /// RFC 3339 instant.
     pub sealed_at: String,
@@ -41,7 +51,7 @@ pub struct FiguresReply {
 /// The releases about the caller's gemeenten.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FiguresPage {
-    /// Oldest year first.
+    /// By gemeente and region, oldest period first.
     pub items: Vec<FiguresReply>,
     /// Always null: the list is whole.
     pub next: Option<String>,
@@ -55,8 +65,9 @@ fn reply_of(row: &FiguresRow, whole: bool) -> Result<FiguresReply, Problem> {
     };
     Ok(FiguresReply {
         id: row.id.to_string(),
-        municipality: row.key.municipality.to_string(),
-        period: row.key.year.number().to_string(),
+        municipality: Municipality::parse(&row.key.area).ok().map(|own| own.to_string()),
+        area: row.key.area.clone(),
+        period: row.key.period.to_string(),
         sealed_at: from_millisecond(row.sealed_ms).to_string(),
         sha256: hex(&row.sha256),
         figures,
@@ -78,13 +89,17 @@ pub async fn list_statistics(
     reply::json(StatusCode::OK, &FiguresPage { items, next: None })
 }
 
-/// Reads one release.
+/// Reads one release, in the form the caller asks for by `Accept`: JSON as it was sealed, CSV (with
+/// `;separator=semicolon` for that), its CSVW metadata, JSON-stat 2.0 or XLSX.
 ///
 /// # Errors
-/// 404 when it is not there or about another gemeente.
+/// 404 when it is not there or about another gemeente; 406 for any other form.
 #[utoipa::path(get, path = "/v1/statistics/releases/{id}", tag = "statistics", operation_id = "readStatisticsRelease",
     params(("id" = String, Path, description = "Id of the release")),
-    responses((status = 200, body = FiguresReply, description = "The release")))]
+    responses((status = 200, description = "The release", content(
+        (FiguresReply = "application/json"), (String = "text/csv"), (serde_json::Value = "application/csvm+json"),
+        (serde_json::Value = "application/vnd.json-stat+json"),
+        (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))))]
 pub async fn read_statistics(
     allowed: Allowed<ReadStatistics>,
     id: Path<String>,
@@ -93,51 +108,82 @@ pub async fn read_statistics(
 ) -> Result<HttpResponse, Problem> {
     let id = StatisticsReleaseId::from_uuid(reply::id_or_nil(&id));
     let row = flow::read(&api.gateway, allowed, id).await?.value;
-    let tag = format!("\"{}\"", hex(&row.sha256));
+    let (format, separator) = wanted(request.headers()).ok_or(Problem::NotAcceptable)?;
+    let suffix = match (format, separator) {
+        (Format::Json, _) => String::new(),
+        (_, Separator::Comma) => format!("-{}", format.extension()),
+        (_, Separator::Semicolon) => format!("-semicolon-{}", format.extension()),
+    };
+    let tag = format!("\"{}{suffix}\"", hex(&row.sha256));
     let held = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let mut response = if held == Some(tag.as_str()) {
         HttpResponse::NotModified().finish()
     } else {
-        reply::json(StatusCode::OK, &reply_of(&row, true)?)?
+        shown(&row, format, separator)?
     };
-    let tag = header::HeaderValue::from_str(&tag).or(Err(Problem::Internal))?;
+    let tag = HeaderValue::from_str(&tag).or(Err(Problem::Internal))?;
     response.headers_mut().insert(header::ETAG, tag);
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     Ok(response)
 }
 
-/// What the figures count and how they are protected.
-///
-/// # Errors
-/// 403 for any other role.
-#[utoipa::path(get, path = "/v1/statistics/definitions", tag = "statistics", operation_id = "readStatisticsDefinitions",
-    responses((status = 200, body = serde_json::Value, description = "The definitions")))]
-pub async fn read_definitions(
-    allowed: Allowed<ReadDefinitions>,
-    api: Data<Api>,
-) -> Result<HttpResponse, Problem> {
-    let (rules, frozen) = flow::definitions(&api.gateway, allowed).await?.value;
-    let body = json!({
-        "tables": [{
-            "id": "year.referrals.source",
-            "unit": "family",
-            "counts": "families referred in a calendar year (Europe/Amsterdam), by the capacity of who referred; referrals taken back and families that object are left out",
-        }],
-        "method": {
-            "name": "suppress-and-round",
-            "threshold": rules.threshold(),
-            "rounding": rules.base(),
-            "rules": "a cell below the threshold is hidden, zero included; further cells are hidden until what is hidden cannot be found by subtraction; shown cells are rounded to the nearest multiple",
-        },
-        "frozen": {
-            "municipalities": frozen.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "method": "measure-round-freeze",
-            "base": 3,
-            "alpha": "3/8",
-            "rules": "each count is drawn around once, exactly; quarters and the year are rounded to multiples of three so that every table adds up to the year, and never change. A yearly cell is within 3 of the count in 97.5 % of the cells, a quarter within 4 in 97.9 %; a shown 0 means 0 to about 3",
-        },
-        "obsStatus": {"A": "shown", "Q": "hidden"},
-        "confStatus": {"F": "free", "C": "confidential"},
-        "limits": "a rounded figure differs from the count by at most half the rounding; rounded cells need not add up to the rounded total",
-    });
-    reply::json(StatusCode::OK, &body)
+/// The first form of `Accept` that there is; JSON where it says nothing.
+pub(super) fn wanted(headers: &HeaderMap) -> Option<(Format, Separator)> {
+    let Some(accept) = headers.get(header::ACCEPT) else {
+        return Some((Format::Json, Separator::Comma));
+    };
+    let accept = accept.to_str().unwrap_or_default();
+    accept.split(',').find_map(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default();
+        let separator = if parts.any(|part| part == "separator=semicolon") {
+            Separator::Semicolon
+        } else {
+            Separator::Comma
+        };
+        let known = Format::ALL.iter().find(|format| format.media_type() == kind);
+        let format = match kind {
+            "*/*" | "application/*" | "application/problem+json" => Some(&Format::Json),
+            "text/*" => Some(&Format::Csv),
+            _ => known,
+        };
+        format.map(|format| (*format, separator))
+    })
+}
+
+/// A release in one form.
+fn shown(row: &FiguresRow, format: Format, separator: Separator) -> Result<HttpResponse, Problem> {
+    let made = |result: Result<Vec<u8>, NotMade>| result.or(Err(Problem::Internal));
+    let published = Published::read(&row.body).or(Err(Problem::Internal))?;
+    let (id, sha256) = (row.id.to_string(), hex(&row.sha256));
+    let sealed_at = from_millisecond(row.sealed_ms).to_string();
+    let name = format!("buurtgezinnen-{}-{}", row.key.area, row.key.period);
+    let body = match format {
+        Format::Json => return reply::json(StatusCode::OK, &reply_of(row, true)?),
+        Format::Csv => made(csv::write(&published, separator))?,
+        Format::CsvMetadata => {
+            csv::metadata(&published, &format!("{name}.csv"), separator).to_string().into_bytes()
+        }
+        Format::JsonStat => {
+            let source = Source { release: id.clone(), sha256, sealed_at };
+            jsonstat::write(&published, &source).to_string().into_bytes()
+        }
+        Format::Xlsx => made(xlsx::write(&published, &sealed_at, &sha256))?,
+    };
+    let mut response = HttpResponse::Ok();
+    let kind = match format {
+        Format::Csv => "text/csv; charset=utf-8; header=present",
+        other => other.media_type(),
+    };
+    response.content_type(kind);
+    let file = format!("attachment; filename=\"{name}.{}\"", format.extension());
+    response.insert_header((header::CONTENT_DISPOSITION, file));
+    if format == Format::Csv {
+        let link = format!(
+            "</v1/statistics/releases/{id}>; rel=\"describedby\"; type=\"{}\"",
+            Format::CsvMetadata.media_type()
+        );
+        response.insert_header((header::LINK, link));
+    }
+    Ok(response.body(body))
 }

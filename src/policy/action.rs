@@ -172,6 +172,10 @@ actions! {
     ReadAuditProof on PartnerId = "readAuditProof" for "audit";
     /// A privacy officer takes the proof that it only grew.
     ReadAuditConsistency on PartnerId = "readAuditConsistency" for "audit";
+    /// An operator sees which messages were delivered; nothing of what is in them.
+    ListDeliveries on PartnerId = "listDeliveries" for "operations";
+    /// An operator has a message tried again.
+    RetryDelivery on PartnerId = "retryDelivery" for "operations";
     /// May a field group be seen this clearly? Asked within another action, by [`Sight`].
     ///
     /// [`Sight`]: crate::policy::sight::Sight

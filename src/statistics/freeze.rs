@@ -76,66 +76,132 @@ impl Rule<'_> {
     }
 }
 
-/// Freezes the quarters of a kind of event that are over, and with the fourth the year and its tables.
-///
-/// The quarters before the last are drawn again from the same seed and come out the same. A rehearsal seals quarter by
-/// quarter so; a gateway seals the whole year at once, so that its seed lives for one sealing.
+/// What the quarters of a year that were published before left behind. Nothing of it is an exact count.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Carry {
+    /// What was measured of each: its count with the noise that was drawn around it.
+    pub measured: Vec<i64>,
+    /// What was published of each, in units of the base.
+    pub units: Vec<i64>,
+}
+
+/// The last figures of a year: those of its last quarter, of the year, and of its tables.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Closed {
+    /// Of the last quarter.
+    pub quarter: i64,
+    /// Of the year.
+    pub year: i64,
+    /// Of each table, in its order.
+    pub tables: Vec<Vec<i64>>,
+}
+
+/// The names of the quarters in the draws.
+const QUARTERS: [&str; 4] = ["Q1", "Q2", "Q3", "Q4"];
+
+fn name_of(quarter: usize) -> &'static str {
+    QUARTERS.get(quarter).copied().unwrap_or_default()
+}
+
+/// Freezes the figure of a quarter before the last, 0 to 2, and adds to what is carried over.
+pub fn quarter(rule: &Rule<'_>, seed: &Seed, carry: &mut Carry, quarter: usize, count: i64) -> i64 {
+    let name = name_of(quarter);
+    let value = count + rule.draw(seed, "quarter", name);
+    let before = carry.measured.iter().sum::<i64>() - rule.base * carry.units.iter().sum::<i64>();
+    let units = rule.units(seed, whole(before + value), name);
+    carry.measured.push(value);
+    carry.units.push(units);
+    units * rule.base
+}
+
+/// Freezes the last quarter of a year, the year and its tables.
 #[must_use]
-pub fn flow(rule: &Rule<'_>, seed: &Seed, quarters: &[i64], tables: &[Table<'_>]) -> Frozen {
-    let names = ["Q1", "Q2", "Q3", "Q4"];
-    let measured: Vec<i64> = quarters
-        .iter()
-        .zip(names)
-        .map(|(count, quarter)| count + rule.draw(seed, "quarter", quarter))
-        .collect();
-    let (mut residual, mut units) = (0, Vec::new());
-    for (value, quarter) in measured.iter().take(3).zip(names) {
-        residual += value;
-        let k = rule.units(seed, whole(residual), quarter);
-        residual -= rule.base * k;
-        units.push(k);
-    }
-    if measured.len() < 4 {
-        let quarters = units.iter().map(|k| k * rule.base).collect();
-        return Frozen { quarters, year: None, tables: Vec::new() };
-    }
+pub fn close(
+    rule: &Rule<'_>,
+    seed: &Seed,
+    carry: &Carry,
+    count: i64,
+    tables: &[Table<'_>],
+) -> Closed {
+    let last = count + rule.draw(seed, "quarter", name_of(3));
     let drawn = draw_tables(rule, seed, tables);
-    let total = combined(measured.iter().sum(), 4, &drawn);
-    let before: i64 = units.iter().sum();
+    let quarters = i64::try_from(carry.measured.len()).unwrap_or(3) + 1;
+    let total = combined(carry.measured.iter().sum::<i64>() + last, quarters, &drawn);
+    let before: i64 = carry.units.iter().sum();
     let year = rule.units(seed, total, "year").max(before);
-    units.push(year - before);
-    Frozen {
-        quarters: units.iter().map(|k| k * rule.base).collect(),
-        year: Some(year * rule.base),
+    Closed {
+        quarter: (year - before) * rule.base,
+        year: year * rule.base,
         tables: fitted(rule, seed, total, year, tables, &drawn),
     }
 }
 
-/// Freezes a stock: what there is at the end of each quarter, each with a draw of its own; at the end of the year
-/// together with its tables.
+/// Freezes what there is at the end of a quarter before the last: each with a draw and a rounding of its own.
 #[must_use]
-pub fn stock(rule: &Rule<'_>, seed: &Seed, ends: &[i64], tables: &[Table<'_>]) -> Frozen {
-    let names = ["Q1", "Q2", "Q3", "Q4"];
-    let measured: Vec<i64> = ends
-        .iter()
-        .zip(names)
-        .map(|(count, quarter)| count + rule.draw(seed, "quarter", quarter))
-        .collect();
-    let mut quarters: Vec<i64> = measured
+pub fn standing(rule: &Rule<'_>, seed: &Seed, quarter: usize, count: i64) -> i64 {
+    let name = name_of(quarter);
+    rule.units(seed, whole(count + rule.draw(seed, "quarter", name)), name) * rule.base
+}
+
+/// Freezes what there is at the end of a year, together with its tables.
+#[must_use]
+pub fn standing_closed(rule: &Rule<'_>, seed: &Seed, count: i64, tables: &[Table<'_>]) -> Closed {
+    let last = count + rule.draw(seed, "quarter", name_of(3));
+    let drawn = draw_tables(rule, seed, tables);
+    let total = combined(last, 1, &drawn);
+    let units = rule.units(seed, total, "year");
+    let figure = units * rule.base;
+    Closed {
+        quarter: figure,
+        year: figure,
+        tables: fitted(rule, seed, total, units, tables, &drawn),
+    }
+}
+
+/// Freezes one table more of a year that is closed: fitted to the figure of the year, which stays as it was published.
+#[must_use]
+pub fn one_more(rule: &Rule<'_>, seed: &Seed, year: i64, table: &Table<'_>) -> Vec<i64> {
+    let tables = std::slice::from_ref(table);
+    let drawn = draw_tables(rule, seed, tables);
+    let units = year.div_euclid(rule.base);
+    fitted(rule, seed, whole(year), units, tables, &drawn).pop().unwrap_or_default()
+}
+
+/// Freezes the quarters of a kind of event that are over, and with the fourth the year and its tables, from one seed:
+/// for a rehearsal. A gateway freezes one quarter at a time, each from a seed of its own.
+#[must_use]
+pub fn flow(rule: &Rule<'_>, seed: &Seed, quarters: &[i64], tables: &[Table<'_>]) -> Frozen {
+    let mut carry = Carry::default();
+    let mut out: Vec<i64> = quarters
         .iter()
         .take(3)
-        .zip(names)
-        .map(|(value, quarter)| rule.units(seed, whole(*value), quarter) * rule.base)
+        .enumerate()
+        .map(|(at, count)| quarter(rule, seed, &mut carry, at, *count))
         .collect();
-    let Some(last) = measured.get(3) else {
-        return Frozen { quarters, year: None, tables: Vec::new() };
-    };
-    let drawn = draw_tables(rule, seed, tables);
-    let total = combined(*last, 1, &drawn);
-    let units = rule.units(seed, total, "year");
-    quarters.push(units * rule.base);
-    let tables = fitted(rule, seed, total, units, tables, &drawn);
-    Frozen { quarters, year: Some(units * rule.base), tables }
+    let closed = quarters.get(3).map(|last| close(rule, seed, &carry, *last, tables));
+    out.extend(closed.as_ref().map(|closed| closed.quarter));
+    Frozen::of(out, closed)
+}
+
+/// As [`flow`], of a stock: what there is at the end of each quarter.
+#[must_use]
+pub fn stock(rule: &Rule<'_>, seed: &Seed, ends: &[i64], tables: &[Table<'_>]) -> Frozen {
+    let mut out: Vec<i64> = ends
+        .iter()
+        .take(3)
+        .enumerate()
+        .map(|(at, count)| standing(rule, seed, at, *count))
+        .collect();
+    let closed = ends.get(3).map(|last| standing_closed(rule, seed, *last, tables));
+    out.extend(closed.as_ref().map(|closed| closed.quarter));
+    Frozen::of(out, closed)
+}
+
+impl Frozen {
+    fn of(quarters: Vec<i64>, closed: Option<Closed>) -> Self {
+        let (year, tables) = closed.map_or((None, Vec::new()), |c| (Some(c.year), c.tables));
+        Self { quarters, year, tables }
+    }
 }
 
 fn draw_tables(rule: &Rule<'_>, seed: &Seed, tables: &[Table<'_>]) -> Vec<Vec<i64>> {

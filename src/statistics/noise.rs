@@ -15,6 +15,8 @@ pub enum Alpha {
     ThreeEighths,
     /// 1/2: ε = 0.693 a table.
     Half,
+    /// 7/8: ε = 0.134 a table, so that seven tables stay below 1. For differential privacy of a whole year.
+    SevenEighths,
 }
 
 impl Alpha {
@@ -25,6 +27,29 @@ impl Alpha {
             Self::Quarter => (1, 4),
             Self::ThreeEighths => (3, 8),
             Self::Half => (1, 2),
+            Self::SevenEighths => (7, 8),
+        }
+    }
+
+    /// As it is written: `3/8`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Quarter => "1/4",
+            Self::ThreeEighths => "3/8",
+            Self::Half => "1/2",
+            Self::SevenEighths => "7/8",
+        }
+    }
+
+    /// ε = ln 1/α of one table, in thousandths, rounded up.
+    #[must_use]
+    pub const fn epsilon_thousandths(self) -> u32 {
+        match self {
+            Self::Quarter => 1_387,
+            Self::ThreeEighths => 981,
+            Self::Half => 694,
+            Self::SevenEighths => 134,
         }
     }
 
@@ -56,7 +81,7 @@ mod tests {
     #[test]
     fn the_noise_has_its_exact_distribution() {
         const DRAWS: u32 = 1_000_000;
-        for alpha in [Alpha::Quarter, Alpha::ThreeEighths, Alpha::Half] {
+        for alpha in [Alpha::Quarter, Alpha::ThreeEighths, Alpha::Half, Alpha::SevenEighths] {
             let mut counts = [0_u32; 19];
             let mut bits = Seed::given([42; 32]).bits(&["chi-square"]);
             for _ in 0..DRAWS {
@@ -77,6 +102,12 @@ mod tests {
                 sum
             };
             let a = f64::from(on) / f64::from(of);
+            let epsilon = f64::from(alpha.epsilon_thousandths()) / 1000.0;
+            assert!(
+                epsilon >= -a.ln() && epsilon < 0.001 - a.ln(),
+                "{}: {epsilon}",
+                alpha.as_str()
+            );
             let (right, wrong) = (fit(a), fit(a + 1.0 / 256.0));
             assert!(right < 42.3, "α = {on}/{of}: χ² = {right}");
             assert!(wrong > 42.3, "control: α = {on}/{of} + 1/256: χ² = {wrong}");

@@ -100,6 +100,25 @@ pub fn protect(counts: &[u32], rules: Rules) -> Protected {
     }
 }
 
+/// Why each cell, and last the total, is shown or hidden: for who decides about publishing, never for who reads it.
+#[must_use]
+pub fn reasons(counts: &[u32], rules: Rules) -> Vec<&'static str> {
+    let table = protect(counts, rules);
+    let reason = |(count, figure): (&u32, &Figure)| match figure {
+        Figure::Shown(_) => "shown, rounded",
+        Figure::Hidden if table.total == Figure::Hidden => {
+            "hidden: the whole is below the threshold"
+        }
+        Figure::Hidden if *count < rules.threshold() => "hidden: below the threshold",
+        Figure::Hidden => "hidden: otherwise another hidden cell could be found by subtracting",
+    };
+    let total = match table.total {
+        Figure::Shown(_) => "shown, rounded",
+        Figure::Hidden => "hidden: below the threshold",
+    };
+    counts.iter().zip(&table.cells).map(reason).chain([total]).collect()
+}
+
 /// Whether at least two cells share what is hidden, and it could still be anything from the threshold
 /// up, whatever the rounding took away.
 fn hidden_are_safe(counts: &[u32], shown: &[bool], total: u32, rules: Rules) -> bool {
@@ -168,6 +187,15 @@ mod tests {
     fn sta_07_a_small_gemeente_shows_nothing() {
         let table = protect(&[3, 2, 4], rules());
         assert_eq!(table, Protected { cells: vec![Hidden; 3], total: Hidden });
+    }
+
+    #[test]
+    fn each_hidden_cell_has_its_reason() {
+        let why = reasons(&[3, 40, 12, 30], rules());
+        assert_eq!(why.len(), 5);
+        assert_eq!((why[0], why[1]), ("hidden: below the threshold", "shown, rounded"));
+        assert!(why[2].contains("subtracting"));
+        assert!(reasons(&[3, 2], rules()).iter().all(|why| why.starts_with("hidden")));
     }
 
     #[test]

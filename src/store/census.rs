@@ -65,7 +65,7 @@ pub struct Released {
 /// [`StoreError`] when it cannot be read.
 pub async fn take(pool: &Pool) -> Result<Census, StoreError> {
     const CASES: &str = "SELECT COUNT(*) FROM case_file";
-    const FIGURES: &str = "SELECT COUNT(*) FROM statistics_release";
+    const FIGURES: &str = "SELECT COUNT(*) FROM figures_release";
     let (cases, figures): (i64, i64) = on_db!(pool, |db| {
         let cases = sqlx::query_scalar(CASES).fetch_one(db).await?;
         (cases, sqlx::query_scalar(FIGURES).fetch_one(db).await?)

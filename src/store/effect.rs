@@ -4,7 +4,7 @@ use crate::audit::entry::Entry;
 use crate::ids::{AccessRequestId, CaseId, RequestId, SupportFamilyId};
 use crate::store::access::AccessRow;
 use crate::store::cases::{AssignmentRow, CaseChange, FactsRow, ReleaseRow};
-use crate::store::figures::FiguresRow;
+use crate::store::figures::SealedRows;
 use crate::store::idempotency::IdempotencyRow;
 use crate::store::identities::CorrectionRow;
 use crate::store::links::LinkRow;
@@ -85,6 +85,6 @@ pub struct Rows {
     pub link: Option<LinkRow>,
     /// A version of a programme's report.
     pub report: Option<ReportRow>,
-    /// Published figures.
-    pub figures: Option<FiguresRow>,
+    /// Published figures, and what is written with them.
+    pub figures: Option<Box<SealedRows>>,
 }

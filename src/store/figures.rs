@@ -1,25 +1,28 @@
-//! Rows of figures: what is counted, and the immutable releases that are served.
+//! Rows of figures: the immutable releases that are served, what each disclosed, and what later quarters need.
 //!
-//! Counting reads `case_file` and `history_count` by code and year; it joins nothing that is sealed.
+//! What is counted is in `store::counts`. Invariant: a release, what it cost and which events it counted are written in
+//! one transaction, or not at all.
 
-use crate::domain::age::{AgeBand, date_in_amsterdam};
 use crate::domain::municipality::Municipality;
-use crate::domain::pairing::EndReason;
-use crate::domain::period::Year;
-use crate::domain::referral::{Composition, Source};
+use crate::domain::period::{Period, Year};
+use crate::domain::referral::Source;
 use crate::ids::StatisticsReleaseId;
-use crate::statistics::plan::{Counted, Paired, Referred};
+use crate::statistics::freeze::Carry;
+use crate::statistics::seal::Kept;
+use crate::statistics::tabulate::Kind;
+use crate::store::counts::{self, Booking};
 use crate::store::pool::{Conn, on_conn, on_db};
 use crate::store::{Pool, StoreError};
 use sqlx::Row;
+use std::collections::BTreeMap;
 
 /// Which figures.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FiguresKey {
-    /// Of which gemeente.
-    pub municipality: Municipality,
-    /// About which year.
-    pub year: Year,
+    /// CBS code of a gemeente, or the name of a region.
+    pub area: String,
+    /// About which quarter or year.
+    pub period: Period,
 }
 
 /// An immutable release.
@@ -27,7 +30,7 @@ pub struct FiguresKey {
 pub struct FiguresRow {
     /// Id.
     pub id: StatisticsReleaseId,
-    /// Of which gemeente and year.
+    /// Of which gemeente or region, and period.
     pub key: FiguresKey,
     /// Canonical JSON, served byte for byte.
     pub body: String,
@@ -35,6 +38,38 @@ pub struct FiguresRow {
     pub sha256: [u8; 32],
     /// Milliseconds since the epoch.
     pub sealed_ms: i64,
+}
+
+/// What a release cost of one kind: a line of the disclosure ledger.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Disclosed {
+    /// What was counted.
+    pub kind: String,
+    /// Tables.
+    pub tables: u32,
+    /// Most tables of that kind and year.
+    pub cap: u32,
+    /// ε of a table, in thousandths; 0 where nothing was drawn.
+    pub epsilon: u32,
+}
+
+/// A release with all that is written with it.
+#[derive(Clone, Debug)]
+pub struct SealedRows {
+    /// The release.
+    pub release: FiguresRow,
+    /// The year whose budget it draws on.
+    pub year: Year,
+    /// What it cost.
+    pub disclosed: Vec<Disclosed>,
+    /// SHA-256 of the seed; empty where nothing was drawn.
+    pub commitment: Vec<u8>,
+    /// `contract`, or who approved of more.
+    pub approved: String,
+    /// What later quarters need.
+    pub kept: Vec<Kept>,
+    /// Which events it counted.
+    pub booking: Booking,
 }
 
 /// Families referred in one capacity: what is counted before it is protected.
@@ -46,103 +81,13 @@ pub struct SourceCount {
     pub families: u32,
 }
 
-/// Counts the referrals of one gemeente that were received from `from_ms` up to `until_ms`, together
-/// with what was counted for `key.year` before the gateway.
-///
-/// Referrals that were taken back are left out. One family per case.
-///
-/// # Errors
-/// [`StoreError`] when they cannot be read.
-pub async fn count(
-    pool: &Pool,
-    key: FiguresKey,
-    from_ms: i64,
-    until_ms: i64,
-) -> Result<Vec<SourceCount>, StoreError> {
-    const SQL: &str = "SELECT source, CAST(SUM(families) AS BIGINT) AS families FROM ( \
-        SELECT c.source, 1 AS families FROM case_file c JOIN referral r ON r.id = c.referral_id \
-        WHERE c.municipality = $1 AND c.received_ms >= $2 AND c.received_ms < $3 \
-        AND r.status <> 'withdrawn' AND c.objected_ms IS NULL \
-        UNION ALL SELECT source, families FROM history_count WHERE municipality = $1 AND year = $4 \
-        ) counted GROUP BY source ORDER BY source";
-    on_db!(pool, |db| sqlx::query(SQL)
-        .bind(key.municipality.as_str())
-        .bind(from_ms)
-        .bind(until_ms)
-        .bind(i32::from(key.year.number()))
-        .fetch_all(db)
-        .await?
-        .iter()
-        .map(|row| {
-            let source: String = row.try_get("source")?;
-            let families: i64 = row.try_get("families")?;
-            Ok(SourceCount {
-                source: Source::parse(&source).or(Err(StoreError::Corrupt("source")))?,
-                families: u32::try_from(families).or(Err(StoreError::Corrupt("count")))?,
-            })
-        })
-        .collect())
-}
-
-/// What is counted of a gemeente and year by the plan of frozen figures. Who objects is left out; what was counted
-/// before the gateway has no traits, so it is not among them.
-///
-/// # Errors
-/// [`StoreError`] when it cannot be read.
-pub async fn counted(
-    pool: &Pool,
-    key: FiguresKey,
-    (from_ms, until_ms): (i64, i64),
-) -> Result<Counted, StoreError> {
-    const REFERRED: &str = "SELECT c.received_ms, c.source, c.youngest, c.composition FROM case_file c \
-        JOIN referral r ON r.id = c.referral_id WHERE c.municipality = $1 AND c.received_ms >= $2 \
-        AND c.received_ms < $3 AND r.status <> 'withdrawn' AND c.objected_ms IS NULL";
-    const PAIRED: &str = "SELECT c.composition, p.paired_ms, p.ended_ms, p.end_reason FROM pairing p \
-        JOIN case_file c ON c.id = p.case_id WHERE c.municipality = $1 AND c.objected_ms IS NULL \
-        AND p.paired_ms < $3 AND (p.ended_ms IS NULL OR p.ended_ms >= $2)";
-    const TERM: StoreError = StoreError::Corrupt("term of a count");
-    let mut counted = Counted::default();
-    on_db!(pool, |db| {
-        let query = sqlx::query(REFERRED).bind(key.municipality.as_str());
-        for row in query.bind(from_ms).bind(until_ms).fetch_all(db).await? {
-            counted.referred.push(Referred {
-                quarter: quarter(row.try_get("received_ms")?),
-                source: Source::parse(&row.try_get::<String, _>("source")?).or(Err(TERM))?,
-                youngest: AgeBand::parse(&row.try_get::<String, _>("youngest")?).or(Err(TERM))?,
-                household: Composition::parse(&row.try_get::<String, _>("composition")?)
-                    .or(Err(TERM))?,
-            });
-        }
-        let query = sqlx::query(PAIRED).bind(key.municipality.as_str());
-        for row in query.bind(from_ms).bind(until_ms).fetch_all(db).await? {
-            let made: i64 = row.try_get("paired_ms")?;
-            let ended: Option<i64> = row.try_get("ended_ms")?;
-            let reason: Option<String> = row.try_get("end_reason")?;
-            let reason = reason.map(|text| EndReason::parse(&text)).transpose().or(Err(TERM))?;
-            counted.paired.push(Paired {
-                household: Composition::parse(&row.try_get::<String, _>("composition")?)
-                    .or(Err(TERM))?,
-                made: (made >= from_ms).then(|| quarter(made)),
-                ended: ended.filter(|at| *at < until_ms).map(quarter).zip(reason),
-            });
-        }
-    });
-    Ok(counted)
-}
-
-/// The quarter of an instant in Amsterdam, 0 to 3.
-fn quarter(ms: i64) -> usize {
-    let month = date_in_amsterdam(crate::clock::from_millisecond(ms)).month();
-    usize::try_from((month - 1) / 3).unwrap_or_default()
-}
-
 /// Puts down what was counted for a closed year before the gateway; a second time changes nothing.
 ///
 /// # Errors
 /// [`StoreError`] when it cannot be written.
 pub async fn put_history(
     pool: &Pool,
-    key: FiguresKey,
+    (municipality, year): (Municipality, Year),
     counts: &[SourceCount],
 ) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO history_count (municipality, source, year, families) \
@@ -151,9 +96,9 @@ pub async fn put_history(
     for count in counts {
         let mut conn = held.conn();
         on_conn!(&mut conn, |db| sqlx::query(SQL)
-            .bind(key.municipality.as_str())
+            .bind(municipality.as_str())
             .bind(count.source.as_str())
-            .bind(i32::from(key.year.number()))
+            .bind(i32::from(year.number()))
             .bind(i64::from(count.families))
             .execute(&mut **db)
             .await?
@@ -162,46 +107,145 @@ pub async fn put_history(
     Ok(())
 }
 
-pub(super) async fn is_published(conn: &mut Conn<'_>, key: FiguresKey) -> Result<bool, StoreError> {
-    const SQL: &str =
-        "SELECT COUNT(*) FROM statistics_release WHERE municipality = $1 AND year = $2";
+pub(super) async fn is_published(
+    conn: &mut Conn<'_>,
+    key: &FiguresKey,
+) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT COUNT(*) FROM figures_release WHERE area = $1 AND period = $2";
     let rows: i64 = on_conn!(conn, |db| sqlx::query_scalar(SQL)
-        .bind(key.municipality.as_str())
-        .bind(i32::from(key.year.number()))
+        .bind(key.area.as_str())
+        .bind(key.period.to_string())
         .fetch_one(&mut **db)
         .await?);
     Ok(rows > 0)
 }
 
-pub(super) async fn insert(conn: &mut Conn<'_>, row: &FiguresRow) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO statistics_release (id, municipality, year, body, sha256, sealed_ms) \
+pub(super) async fn insert(conn: &mut Conn<'_>, rows: &SealedRows) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO figures_release (id, area, period, body, sha256, sealed_ms) \
         VALUES ($1, $2, $3, $4, $5, $6)";
+    let release = &rows.release;
     on_conn!(conn, |db| sqlx::query(SQL)
-        .bind(row.id.uuid())
-        .bind(row.key.municipality.as_str())
-        .bind(i32::from(row.key.year.number()))
-        .bind(row.body.as_str())
-        .bind(row.sha256.as_slice())
-        .bind(row.sealed_ms)
+        .bind(release.id.uuid())
+        .bind(release.key.area.as_str())
+        .bind(release.key.period.to_string())
+        .bind(release.body.as_str())
+        .bind(release.sha256.as_slice())
+        .bind(release.sealed_ms)
+        .execute(&mut **db)
+        .await?
+        .rows_affected());
+    for line in &rows.disclosed {
+        disclose(conn, rows, line).await?;
+    }
+    for kept in &rows.kept {
+        keep(conn, release.id, kept).await?;
+    }
+    counts::book(conn, &rows.booking).await
+}
+
+async fn disclose(
+    conn: &mut Conn<'_>,
+    rows: &SealedRows,
+    line: &Disclosed,
+) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO disclosure (release_id, kind, area, year, tables, cap, epsilon, commitment, \
+        approved, at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let small = |n: u32| i32::try_from(n).or(Err(StoreError::Corrupt("disclosure")));
+    let (tables, cap, epsilon) = (small(line.tables)?, small(line.cap)?, small(line.epsilon)?);
+    on_conn!(conn, |db| sqlx::query(SQL)
+        .bind(rows.release.id.uuid())
+        .bind(line.kind.as_str())
+        .bind(rows.release.key.area.as_str())
+        .bind(i32::from(rows.year.number()))
+        .bind(tables)
+        .bind(cap)
+        .bind(epsilon)
+        .bind(rows.commitment.as_slice())
+        .bind(rows.approved.as_str())
+        .bind(rows.release.sealed_ms)
         .execute(&mut **db)
         .await?
         .rows_affected());
     Ok(())
 }
 
+async fn keep(
+    conn: &mut Conn<'_>,
+    release: StatisticsReleaseId,
+    kept: &Kept,
+) -> Result<(), StoreError> {
+    const SQL: &str =
+        "INSERT INTO measured (release_id, kind, value, units) VALUES ($1, $2, $3, $4)";
+    on_conn!(conn, |db| sqlx::query(SQL)
+        .bind(release.uuid())
+        .bind(kept.kind.as_str())
+        .bind(kept.measured)
+        .bind(kept.units)
+        .execute(&mut **db)
+        .await?
+        .rows_affected());
+    Ok(())
+}
+
+/// What the sealed quarters of a gemeente's year left, by kind, in their order.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be read.
+pub async fn carried(
+    pool: &Pool,
+    area: &str,
+    year: Year,
+) -> Result<BTreeMap<Kind, Carry>, StoreError> {
+    const SQL: &str = "SELECT m.kind, m.value, m.units FROM measured m JOIN figures_release r ON r.id = m.release_id \
+        WHERE r.area = $1 AND r.period LIKE $2 ORDER BY r.period";
+    let mut carried: BTreeMap<Kind, Carry> = BTreeMap::new();
+    on_db!(pool, |db| {
+        let query = sqlx::query(SQL).bind(area).bind(format!("{}Q%", year.number()));
+        for row in query.fetch_all(db).await? {
+            let kind: String = row.try_get("kind")?;
+            let kind = Kind::parse(&kind).or(Err(StoreError::Corrupt("kind")))?;
+            let carry = carried.entry(kind).or_default();
+            carry.measured.push(row.try_get("value")?);
+            carry.units.push(row.try_get("units")?);
+        }
+    });
+    Ok(carried)
+}
+
+/// Tables that were disclosed of an area and year so far, by kind.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be read.
+pub async fn spent(
+    pool: &Pool,
+    area: &str,
+    year: Year,
+) -> Result<BTreeMap<String, u32>, StoreError> {
+    const SQL: &str = "SELECT kind, CAST(SUM(tables) AS BIGINT) AS tables FROM disclosure \
+        WHERE area = $1 AND year = $2 GROUP BY kind";
+    on_db!(pool, |db| {
+        let query = sqlx::query(SQL).bind(area).bind(i32::from(year.number()));
+        let rows = query.fetch_all(db).await?;
+        rows.iter()
+            .map(|row| {
+                let tables: i64 = row.try_get("tables")?;
+                let tables = u32::try_from(tables).or(Err(StoreError::Corrupt("disclosure")))?;
+                Ok((row.try_get("kind")?, tables))
+            })
+            .collect()
+    })
+}
+
 macro_rules! figures_of {
     ($row:expr) => {{
         let row = $row;
-        let municipality: String = row.try_get("municipality")?;
-        let year: i32 = row.try_get("year")?;
+        let period: String = row.try_get("period")?;
         let sha256: Vec<u8> = row.try_get("sha256")?;
-        let year = i16::try_from(year).ok().and_then(|year| Year::parse(year).ok());
         Ok::<_, StoreError>(FiguresRow {
             id: StatisticsReleaseId::from_uuid(row.try_get("id")?),
             key: FiguresKey {
-                municipality: Municipality::parse(&municipality)
-                    .or(Err(StoreError::Corrupt("municipality")))?,
-                year: year.ok_or(StoreError::Corrupt("year"))?,
+                area: row.try_get("area")?,
+                period: Period::parse(&period).or(Err(StoreError::Corrupt("period")))?,
             },
             body: row.try_get("body")?,
             sha256: sha256.try_into().or(Err(StoreError::Corrupt("sha256")))?,
@@ -215,23 +259,23 @@ macro_rules! figures_of {
 /// # Errors
 /// [`StoreError`] when it cannot be read.
 pub async fn find(pool: &Pool, id: StatisticsReleaseId) -> Result<Option<FiguresRow>, StoreError> {
-    const SQL: &str = "SELECT id, municipality, year, body, sha256, sealed_ms FROM statistics_release \
-        WHERE id = $1";
+    const SQL: &str =
+        "SELECT id, area, period, body, sha256, sealed_ms FROM figures_release WHERE id = $1";
     on_db!(pool, |db| {
         let row = sqlx::query(SQL).bind(id.uuid()).fetch_optional(db).await?;
         row.map(|row| figures_of!(&row)).transpose()
     })
 }
 
-/// All releases of one gemeente, oldest year first.
+/// All releases of one gemeente or region, oldest period first; a year before its quarters.
 ///
 /// # Errors
 /// [`StoreError`] when they cannot be read.
-pub async fn list(pool: &Pool, municipality: Municipality) -> Result<Vec<FiguresRow>, StoreError> {
-    const SQL: &str = "SELECT id, municipality, year, body, sha256, sealed_ms FROM statistics_release \
-        WHERE municipality = $1 ORDER BY year";
+pub async fn list(pool: &Pool, area: &str) -> Result<Vec<FiguresRow>, StoreError> {
+    const SQL: &str = "SELECT id, area, period, body, sha256, sealed_ms FROM figures_release \
+        WHERE area = $1 ORDER BY period";
     on_db!(pool, |db| sqlx::query(SQL)
-        .bind(municipality.as_str())
+        .bind(area)
         .fetch_all(db)
         .await?
         .iter()

@@ -6,7 +6,9 @@
 use crate::audit::entry::{Code, Entry, Event, Outcome};
 use crate::crypto::keyring::Keyring;
 use crate::domain::municipality::{District, Municipality};
-use crate::domain::partner::{Issuer, Partner, PartnerKind, PartnerStatus, Slug, Territory};
+use crate::domain::partner::{
+    Endpoint, Issuer, Partner, PartnerKind, PartnerStatus, Slug, Territory,
+};
 use crate::domain::partner_number::PartnerNumber;
 use crate::domain::referral::Source;
 use crate::ids::PartnerId;
@@ -111,6 +113,7 @@ pub async fn load(pool: &Pool) -> Result<Register, StoreError> {
                 issuers: Vec::new(),
                 sources: Vec::new(),
                 municipalities: Vec::new(),
+                endpoint: None,
             })
         })
         .collect::<Result<_, _>>()?);
@@ -147,6 +150,7 @@ async fn details(pool: &Pool, partner: &mut Partner) -> Result<(), StoreError> {
             jwks: row.try_get("jwks")?
         }))
         .collect::<Result<_, _>>()?);
+    partner.endpoint = endpoint(pool, partner.id).await?;
     for pin in pins {
         partner.pins.push(term(pin.try_into())?);
     }
@@ -157,6 +161,22 @@ async fn details(pool: &Pool, partner: &mut Partner) -> Result<(), StoreError> {
         partner.municipalities.push(term(Municipality::parse(&place))?);
     }
     Ok(())
+}
+
+async fn endpoint(pool: &Pool, partner: PartnerId) -> Result<Option<Endpoint>, StoreError> {
+    const SQL: &str =
+        "SELECT url, authorities, allow_private FROM partner_endpoint WHERE partner_id = $1";
+    on_db!(pool, |db| {
+        let row = sqlx::query(SQL).bind(partner.uuid()).fetch_optional(db).await?;
+        row.map(|row| {
+            Ok(Endpoint {
+                url: row.try_get("url")?,
+                authorities: row.try_get("authorities")?,
+                allow_private: row.try_get::<i32, _>("allow_private")? == 1,
+            })
+        })
+        .transpose()
+    })
 }
 
 async fn territories(pool: &Pool) -> Result<Vec<Territory>, StoreError> {
@@ -296,11 +316,12 @@ async fn write_partner(conn: &mut Conn<'_>, partner: &Partner) -> Result<Uuid, S
 }
 
 async fn clear_details(conn: &mut Conn<'_>, id: Uuid) -> Result<(), StoreError> {
-    const CLEAR: [&str; 4] = [
+    const CLEAR: [&str; 5] = [
         "DELETE FROM partner_pin WHERE partner_id = $1",
         "DELETE FROM partner_issuer WHERE partner_id = $1",
         "DELETE FROM partner_source WHERE partner_id = $1",
         "DELETE FROM partner_municipality WHERE partner_id = $1",
+        "DELETE FROM partner_endpoint WHERE partner_id = $1",
     ];
     for sql in CLEAR {
         on_conn!(conn, |db| sqlx::query(sql).bind(id).execute(&mut **db).await?.rows_affected());
@@ -343,6 +364,26 @@ async fn write_details(conn: &mut Conn<'_>, id: Uuid, partner: &Partner) -> Resu
         on_conn!(conn, |db| sqlx::query(PLACE)
             .bind(id)
             .bind(place.as_str())
+            .execute(&mut **db)
+            .await?
+            .rows_affected());
+    }
+    write_endpoint(conn, id, partner.endpoint.as_ref()).await
+}
+
+async fn write_endpoint(
+    conn: &mut Conn<'_>,
+    id: Uuid,
+    endpoint: Option<&Endpoint>,
+) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO partner_endpoint (partner_id, url, authorities, allow_private) \
+        VALUES ($1, $2, $3, $4)";
+    if let Some(endpoint) = endpoint {
+        on_conn!(conn, |db| sqlx::query(SQL)
+            .bind(id)
+            .bind(endpoint.url.as_str())
+            .bind(endpoint.authorities.as_str())
+            .bind(i32::from(endpoint.allow_private))
             .execute(&mut **db)
             .await?
             .rows_affected());

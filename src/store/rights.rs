@@ -27,11 +27,12 @@ const NOTHING: &str = "DO $$ BEGIN \
 
 const GATEWAY: &str = "DO $$ DECLARE who text := current_setting('buurtpoort.role'); BEGIN \
     EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA public TO %I', who); \
-    EXECUTE format('GRANT INSERT ON audit_entry, assignment, identity_release, statistics_release, outbox, \
+    EXECUTE format('GRANT INSERT ON audit_entry, assignment, identity_release, figures_release, outbox, \
         referral, case_file, case_key, identity, idempotency, support_family, pairing, evaluation, support_release, \
-        programme_report, programme_count, linkage_decision, access_request, identity_correction, deadline_notice \
-        TO %I', who); \
-    EXECUTE format('GRANT UPDATE ON audit_head, referral, case_file, support_family, pairing, access_request TO %I', who); \
+        programme_report, programme_count, linkage_decision, access_request, identity_correction, deadline_notice, \
+        disclosure, measured, disclosure_approval, delivery_lane, delivered TO %I', who); \
+    EXECUTE format('GRANT UPDATE ON audit_head, referral, case_file, support_family, pairing, access_request, \
+        delivery_lane TO %I', who); \
     EXECUTE format('GRANT DELETE ON idempotency, case_key, identity, identity_correction, linkage_decision, \
         access_request, deadline_notice TO %I', who); END $$";
 

@@ -148,6 +148,22 @@ impl OutboundFiles {
     }
 }
 
+/// The authorities in a PEM text, one or more.
+///
+/// # Errors
+/// [`FileFault::NotPem`].
+pub fn authorities(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, FileFault> {
+    pem_sections(pem, Role::Authorities)
+}
+
+/// Reads a certificate and its key.
+///
+/// # Errors
+/// The first file that breaks a rule.
+pub fn identity_of(files: &IdentityFiles) -> Result<Identity, FileFault> {
+    identity(&files.certificate, &files.key)
+}
+
 fn identity(certificate: &Path, key: &Path) -> Result<Identity, FileFault> {
     let mut file = open(key, Role::Key)?;
     let facts = file.metadata().map_err(|error| unreadable(Role::Key, &error))?;
@@ -162,9 +178,12 @@ fn identity(certificate: &Path, key: &Path) -> Result<Identity, FileFault> {
 }
 
 fn sections<T: PemObject>(path: &Path, role: Role) -> Result<Vec<T>, FileFault> {
-    let pem = contents(&mut open(path, role)?, role)?;
+    pem_sections(&contents(&mut open(path, role)?, role)?, role)
+}
+
+fn pem_sections<T: PemObject>(pem: &[u8], role: Role) -> Result<Vec<T>, FileFault> {
     let found: Vec<T> =
-        T::pem_slice_iter(&pem).collect::<Result<_, _>>().or(Err(FileFault::NotPem(role)))?;
+        T::pem_slice_iter(pem).collect::<Result<_, _>>().or(Err(FileFault::NotPem(role)))?;
     if found.is_empty() { Err(FileFault::NotPem(role)) } else { Ok(found) }
 }
 

@@ -6,7 +6,7 @@ use crate::sql;
 use crate::support::{ANNA, GEMEENTE, LEA, REGIETEAM, WIJKTEAM, World, example, on_both};
 use buurtpoort::domain::municipality::Municipality;
 use buurtpoort::domain::period::Year;
-use buurtpoort::store::figures::{self, FiguresKey};
+use buurtpoort::store::counts;
 use serde_json::json;
 
 /// Erases a case of anna's.
@@ -92,8 +92,8 @@ on_both! {
         let municipality = Municipality::parse("GM0268").expect("a gemeente");
         let year = Year::parse(2026).expect("a year");
         let counted = async || {
-            let key = FiguresKey { municipality, year };
-            let counts = figures::count(pool, key, 0, i64::MAX).await.expect("counted");
+            let counted = counts::by_source(pool, (municipality, year), (0, i64::MAX)).await;
+            let counts = counted.expect("counted");
             counts.iter().map(|count| count.families).sum::<u32>()
         };
         let before = counted().await;

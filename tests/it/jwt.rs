@@ -89,6 +89,7 @@ fn partner(name: &str, number: &str, kind: PartnerKind, iss: &str, keys: &Keys) 
         issuers: vec![Issuer { iss: iss.to_owned(), jwks: keys.jwks() }],
         sources: Vec::new(),
         municipalities: Vec::new(),
+        endpoint: None,
     }
 }
 

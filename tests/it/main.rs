@@ -16,6 +16,8 @@ mod cells;
 #[cfg(test)]
 mod consent;
 #[cfg(test)]
+mod delivery;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod durability;
@@ -77,6 +79,8 @@ mod sql;
 mod states;
 #[cfg(test)]
 mod store;
+#[cfg(test)]
+mod storm;
 #[cfg(test)]
 mod surface;
 #[cfg(test)]

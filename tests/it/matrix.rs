@@ -204,6 +204,7 @@ fn agreed_action(role: Role, action: &str, twists: &Twists, part: Part) -> bool 
         )
         | (Role::PrivacyOfficer, "listAuditEntries" | "readAuditProof" | "readAuditConsistency")
         | (Role::Assigner, "listAssignments")
+        | (Role::Operator, "listDeliveries" | "retryDelivery")
         | (Role::Municipality, "listStatistics" | "readDefinitions" | "readStatistics") => own,
         (Role::Referrer, action) if REFERRERS.contains(&action) => own,
         (role, "readCheckpoint") => own && role != Role::DataSubject,

@@ -315,7 +315,7 @@ on_both! {
         let pool = &world.booted.api.gateway.store.pool;
         let before = world.ledger().await.entries;
         assert!(before > 0, "the demo publishes figures, which is in the ledger");
-        assert!(sql::number(pool, "SELECT COUNT(*) FROM statistics_release").await > 0);
+        assert!(sql::number(pool, "SELECT COUNT(*) FROM figures_release").await > 0);
         let mut forbidden = vec![
             "UPDATE audit_entry SET at_us = at_us + 1",
             "UPDATE audit_entry SET leaf = leaf WHERE seq = 0",
@@ -323,15 +323,15 @@ on_both! {
             "DELETE FROM audit_entry WHERE seq = 0",
             "DELETE FROM audit_head",
             "UPDATE audit_head SET size = size - 1",
-            "UPDATE statistics_release SET body = '{}'",
-            "DELETE FROM statistics_release",
+            "UPDATE figures_release SET body = '{}'",
+            "DELETE FROM figures_release",
         ];
         forbidden.extend(match pool {
             Pool::Sqlite { .. } => [
                 "REPLACE INTO audit_entry SELECT * FROM audit_entry WHERE seq = 0",
-                "REPLACE INTO statistics_release SELECT * FROM statistics_release",
+                "REPLACE INTO figures_release SELECT * FROM figures_release",
             ],
-            Pool::Postgres(_) => ["TRUNCATE audit_entry", "TRUNCATE statistics_release"],
+            Pool::Postgres(_) => ["TRUNCATE audit_entry", "TRUNCATE figures_release"],
         });
         for statement in forbidden {
             assert!(sql::attempt(pool, statement).await.is_err(), "{statement}");

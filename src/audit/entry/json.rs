@@ -12,7 +12,7 @@ use super::{
     Actor, Code, Entry, EntryError, Event, LEAF_VERSION, Object, Outcome, PolicyStamp, Position,
     RequestStamp, quick,
 };
-use crate::crypto::digest::hex;
+use crate::crypto::digest::{hex, unhex};
 
 pub(super) fn write(entry: &Entry, position: &Position) -> String {
     let mut json = Writer(String::with_capacity(768));
@@ -105,27 +105,6 @@ fn read_actor(fields: &Fields<'_>) -> Result<Actor, EntryError> {
         subject: fields.code("sub")?,
         token: fields.bytes("jti")?,
     })
-}
-
-pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if pairs.len() != N || !rest.is_empty() {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = (digit(*high)? << 4) | digit(*low)?;
-    }
-    Some(bytes)
-}
-
-/// The value of a lower-case hex digit.
-const fn digit(character: u8) -> Option<u8> {
-    match character {
-        b'0'..=b'9' => Some(character - b'0'),
-        b'a'..=b'f' => Some(character - b'a' + 10),
-        _ => None,
-    }
 }
 
 struct Writer(String);

@@ -7,10 +7,10 @@
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::json::unhex;
 use super::{
     Actor, Code, Entry, Event, LEAF_VERSION, Object, Outcome, PolicyStamp, Position, RequestStamp,
 };
+use crate::crypto::digest::unhex;
 
 #[derive(Deserialize)]
 struct RawLeaf<'a> {

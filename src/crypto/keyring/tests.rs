@@ -96,7 +96,7 @@ fn signatures_belong_to_their_message_and_purpose() {
     assert_eq!((keys.len(), version, keys[0].version), (1, 1, 1));
     assert_eq!(keys[0].verify(b"head", &signature), Ok(()));
     assert_eq!(keys[0].verify(b"heap", &signature), Err(CryptoError::Signature));
-    let (delivery, _) = ring.sign_delivery(b"head").unwrap();
+    let [delivery] = ring.sign_delivery_with_all(b"head").unwrap()[..] else { panic!("one key") };
     assert_eq!(ring.delivery_public_keys()[0].verify(b"head", &delivery), Ok(()));
     assert_eq!(keys[0].verify(b"head", &delivery), Err(CryptoError::Signature));
 }

@@ -168,7 +168,7 @@ pub(super) async fn look_up(
     if let Some(key) = &question.report {
         found.report = reports::last(conn, key).await?;
     }
-    if let Some(key) = question.figures {
+    if let Some(key) = &question.figures {
         found.published = figures::is_published(conn, key).await?;
     }
     Ok(found)

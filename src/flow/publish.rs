@@ -1,0 +1,457 @@
+//! Figures for gemeenten are sealed: counted, protected, attacked, written once.
+//!
+//! A frozen contract is sealed by the quarter, in order; with the fourth come the year and its tables. A region is
+//! added up of what was published of its gemeenten. Everything a release needs is written with it in one commit: its
+//! line in the disclosure ledger, which events it counted, the message to the gemeente. A second time nothing is drawn.
+
+use crate::audit::entry::{Code, Entry, Event, Object as LedgerObject, Outcome};
+use crate::crypto::bits::Seed;
+use crate::crypto::digest::{hex, sha256};
+use crate::domain::age::midnight_in_amsterdam;
+use crate::domain::municipality::Municipality;
+use crate::domain::partner::PartnerKind;
+use crate::domain::period::{Period, Quarter, Year};
+use crate::flow::Gateway;
+use crate::ids::{DeliveryId, PartnerId, RequestId, StatisticsReleaseId};
+use crate::statistics::attack::{self, Broken};
+use crate::statistics::contract::{Contract, Method};
+use crate::statistics::protect::Rules;
+use crate::statistics::release::{Cell, Head, Published, body, quoted};
+use crate::statistics::seal::{Sealed, Sealing};
+use crate::statistics::suppress;
+use crate::statistics::tabulate::{Kind, ReferralsBySource};
+use crate::store::StoreError;
+use crate::store::counts::{self, Booking, Counted};
+use crate::store::effect::{Effect, Rows};
+use crate::store::figures::{self, Disclosed, FiguresKey, FiguresRow, SealedRows};
+use crate::store::referrals::OutboxRow;
+use crate::store::writer::{Found, Question};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub mod extra;
+pub mod preview;
+mod region;
+
+/// Why figures were not published. Nothing was then written.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The period goes on.
+    #[error("the period is not over")]
+    NotOver,
+    /// The contract does not count that period.
+    #[error("the contract of this gemeente does not tell that period")]
+    NotTold,
+    /// The budget of a kind does not suffice.
+    #[error("{kind}: {left} of {cap} tables are left in that year, {asked} are asked for")]
+    OverCap {
+        /// Which kind.
+        kind: String,
+        /// Tables that were asked for.
+        asked: u32,
+        /// Tables that are left.
+        left: u32,
+        /// The cap.
+        cap: u32,
+    },
+    /// The attack found something.
+    #[error("not published: {0}")]
+    Broken(#[from] Broken),
+    /// Not approved of by two who can.
+    #[error("{0}")]
+    NotApproved(&'static str),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What the type of a message about published figures is.
+pub const MESSAGE: &str = "nl.buurtpoort.statistiek-gepubliceerd";
+
+/// A release that is about to be written.
+pub(super) struct Draft {
+    key: FiguresKey,
+    body: String,
+    year: Year,
+    disclosed: Vec<Disclosed>,
+    commitment: Vec<u8>,
+    approved: String,
+    sealed: Sealed,
+    booking: Booking,
+    readers: Vec<Municipality>,
+}
+
+/// Publishes one gemeente's figures about a period that is over, with the quarters before it that were not published,
+/// and what can be added up of its regions. Gives all releases of those periods, old and new.
+///
+/// # Errors
+/// [`PublishError`]; what was published before it stays published.
+pub async fn publish(
+    gateway: &Arc<Gateway>,
+    municipality: Municipality,
+    period: Period,
+) -> Result<Vec<FiguresRow>, PublishError> {
+    let disclosure = gateway.disclosure.load_full();
+    let contract = disclosure.contract(municipality);
+    let quarters = match contract.map(|contract| (contract, contract.method)) {
+        Some((contract, Method::Freeze { .. })) => {
+            let quarters = quarters(gateway, contract, period)?;
+            for quarter in &quarters {
+                freeze(gateway, contract, *quarter).await?;
+            }
+            quarters
+        }
+        Some((contract, method)) => {
+            let year = whole_year(gateway, period)?;
+            by_year(gateway, contract, method, year).await?;
+            Vec::new()
+        }
+        None => {
+            let year = whole_year(gateway, period)?;
+            by_source(gateway, municipality, year, disclosure.threshold).await?;
+            Vec::new()
+        }
+    };
+    for region in disclosure.regions_of(municipality) {
+        for quarter in &quarters {
+            region::add_up(gateway, &disclosure, region, *quarter).await?;
+        }
+    }
+    let asked = |row: &FiguresRow| match row.key.period {
+        Period::Quarter(quarter) => quarters.contains(&quarter),
+        year @ Period::Year(_) => year == period,
+    };
+    let all = figures::list(&gateway.store.pool, municipality.as_str()).await?;
+    Ok(all.into_iter().filter(asked).collect())
+}
+
+/// The quarters of a contract up to the end of a period, from the start of its year.
+fn quarters(
+    gateway: &Gateway,
+    contract: &Contract,
+    period: Period,
+) -> Result<Vec<Quarter>, PublishError> {
+    let last = match period {
+        Period::Quarter(quarter) => quarter,
+        Period::Year(year) => Quarter::all_of(year)[3],
+    };
+    if !last.is_over(gateway.clock.now()) {
+        return Err(PublishError::NotOver);
+    }
+    let all = Quarter::all_of(last.year()).into_iter();
+    let told: Vec<Quarter> =
+        all.filter(|quarter| *quarter >= contract.from && *quarter <= last).collect();
+    if told.is_empty() { Err(PublishError::NotTold) } else { Ok(told) }
+}
+
+fn whole_year(gateway: &Gateway, period: Period) -> Result<Year, PublishError> {
+    match period {
+        Period::Year(year) if year.is_over(gateway.clock.now()) => Ok(year),
+        Period::Year(_) => Err(PublishError::NotOver),
+        Period::Quarter(_) => Err(PublishError::NotTold),
+    }
+}
+
+/// A seed that lives until it is dropped at the end of one sealing.
+pub(super) fn fresh(gateway: &Gateway) -> Result<Seed, PublishError> {
+    Ok(Seed::fresh(&gateway.entropy).or(Err(StoreError::Unavailable("seed")))?)
+}
+
+/// Seals a quarter of a frozen contract, unless it was.
+async fn freeze(
+    gateway: &Arc<Gateway>,
+    contract: &Contract,
+    quarter: Quarter,
+) -> Result<(), PublishError> {
+    let area = contract.municipality.as_str();
+    if is_published(gateway, contract.municipality, Period::Quarter(quarter)).await? {
+        return Ok(());
+    }
+    let pool = &gateway.store.pool;
+    let before = figures::list(pool, area).await?;
+    let counted = counts::of_quarter(pool, contract, quarter).await?;
+    let carried = figures::carried(pool, area, quarter.year()).await?;
+    let Method::Freeze { base, alpha } = contract.method else {
+        return Err(PublishError::NotTold);
+    };
+    let seed = fresh(gateway)?;
+    let sealing = Sealing { contract, events: &counted.events, carried: &carried };
+    let sealed = sealing.quarter(quarter, (base, alpha), &seed);
+    attack::gate(contract, quarter, &sealed.cells, &cells(&before)?)?;
+    let draft = draft(gateway, contract, Period::Quarter(quarter), counted, sealed, &seed);
+    within_cap(gateway, contract, &draft).await?;
+    write(gateway, draft).await
+}
+
+/// Seals a year of a contract by another method, unless it was.
+async fn by_year(
+    gateway: &Arc<Gateway>,
+    contract: &Contract,
+    method: Method,
+    year: Year,
+) -> Result<(), PublishError> {
+    let last = Quarter::all_of(year)[3];
+    if last < contract.from {
+        return Err(PublishError::NotTold);
+    }
+    if is_published(gateway, contract.municipality, Period::Year(year)).await? {
+        return Ok(());
+    }
+    let (seed, carried) = (fresh(gateway)?, BTreeMap::new());
+    let counted = counts::of_quarter(&gateway.store.pool, contract, last).await?;
+    let sealing = Sealing { contract, events: &counted.events, carried: &carried };
+    let sealed = match method {
+        Method::Private(alpha) => sealing.private(year, alpha, &seed),
+        Method::CellKey => sealing.cell_keys(year, &seed),
+        Method::Suppress(rules) => {
+            return by_source(gateway, contract.municipality, year, rules).await;
+        }
+        Method::Freeze { .. } => return Err(PublishError::NotTold),
+    };
+    attack::told_once(&sealed.cells, &[])?;
+    let draft = draft(gateway, contract, Period::Year(year), counted, sealed, &seed);
+    within_cap(gateway, contract, &draft).await?;
+    write(gateway, draft).await
+}
+
+async fn is_published(
+    gateway: &Gateway,
+    municipality: Municipality,
+    period: Period,
+) -> Result<bool, PublishError> {
+    let told = figures::list(&gateway.store.pool, municipality.as_str()).await?;
+    Ok(told.iter().any(|row| row.key.period == period))
+}
+
+/// The one table of a gemeente without a contract.
+async fn by_source(
+    gateway: &Arc<Gateway>,
+    municipality: Municipality,
+    year: Year,
+    rules: Rules,
+) -> Result<(), PublishError> {
+    let pool = &gateway.store.pool;
+    let counted = counts::by_source(pool, (municipality, year), span(year)?).await?;
+    let counts = ReferralsBySource::new(counted.iter().map(|c| (c.source, c.families)));
+    let cells = suppress::cells(&counts, rules)?;
+    let draft = Draft {
+        key: FiguresKey { area: municipality.to_string(), period: Period::Year(year) },
+        body: suppress::release(municipality, year, &cells, rules),
+        year,
+        disclosed: Vec::new(),
+        commitment: Vec::new(),
+        approved: "contract".to_owned(),
+        sealed: Sealed::default(),
+        booking: Booking::default(),
+        readers: vec![municipality],
+    };
+    write(gateway, draft).await
+}
+
+/// First instant of a year and of the next, in milliseconds since the epoch.
+fn span(year: Year) -> Result<(i64, i64), PublishError> {
+    let start = |year: i16| {
+        let instant = midnight_in_amsterdam(year, 1, 1).ok_or(StoreError::Corrupt("year"));
+        instant.map(jiff::Timestamp::as_millisecond)
+    };
+    Ok((start(year.number())?, start(year.number().saturating_add(1))?))
+}
+
+/// All cells of releases.
+pub(super) fn cells(rows: &[FiguresRow]) -> Result<Vec<Cell>, PublishError> {
+    let mut all = Vec::new();
+    for row in rows {
+        let read = Published::read(&row.body).or(Err(StoreError::Corrupt("release")))?;
+        all.extend(read.cells);
+    }
+    Ok(all)
+}
+
+fn draft(
+    gateway: &Gateway,
+    contract: &Contract,
+    period: Period,
+    counted: Counted,
+    sealed: Sealed,
+    seed: &Seed,
+) -> Draft {
+    let line = |(kind, tables): &(Kind, u32)| disclosed(contract, kind.as_str(), *tables);
+    Draft {
+        key: FiguresKey { area: contract.municipality.to_string(), period },
+        body: contract_body(gateway, contract, period, &sealed.cells, seed),
+        year: year_of(period),
+        disclosed: sealed.spent.iter().map(line).collect(),
+        commitment: seed.commitment().to_vec(),
+        approved: "contract".to_owned(),
+        sealed,
+        booking: counted.booking,
+        readers: vec![contract.municipality],
+    }
+}
+
+const fn year_of(period: Period) -> Year {
+    match period {
+        Period::Quarter(quarter) => quarter.year(),
+        Period::Year(year) => year,
+    }
+}
+
+pub(super) fn disclosed(contract: &Contract, kind: &str, tables: u32) -> Disclosed {
+    let epsilon = contract.method.alpha().map_or(0, |alpha| alpha.epsilon_thousandths());
+    Disclosed { kind: kind.to_owned(), tables, cap: contract.cap, epsilon }
+}
+
+/// Whether the budget suffices, of each kind.
+pub(super) async fn within_cap(
+    gateway: &Gateway,
+    contract: &Contract,
+    draft: &Draft,
+) -> Result<(), PublishError> {
+    let spent = figures::spent(&gateway.store.pool, &draft.key.area, draft.year).await?;
+    for line in &draft.disclosed {
+        let before = spent.get(&line.kind).copied().unwrap_or_default();
+        let left = contract.cap.saturating_sub(before);
+        if line.tables > left {
+            return Err(PublishError::OverCap {
+                kind: line.kind.clone(),
+                asked: line.tables,
+                left,
+                cap: contract.cap,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The body of a release under a contract; with the year come the targets that were agreed on.
+pub(super) fn contract_body(
+    gateway: &Gateway,
+    contract: &Contract,
+    period: Period,
+    cells: &[Cell],
+    seed: &Seed,
+) -> String {
+    let year = year_of(period);
+    let closes = !matches!(period, Period::Quarter(quarter) if !quarter.closes_year());
+    let targets = gateway.targets.load();
+    let target = targets
+        .iter()
+        .find(|target| (target.municipality, target.year) == (contract.municipality, year))
+        .filter(|_| closes)
+        .map(|target| format!("[{{\"measure\":\"pairings-made\",\"value\":{}}}]", target.pairings));
+    let fields = vec![
+        ("method", method(contract, seed)),
+        ("municipality", quoted(contract.municipality.as_str())),
+        ("period", quoted(&period.to_string())),
+        ("targets", target.unwrap_or_else(|| "[]".to_owned())),
+        ("unit", quoted("family")),
+    ];
+    body(cells, &Head { fields }, true)
+}
+
+/// What a release says of its method: everything but the seed.
+fn method(contract: &Contract, seed: &Seed) -> String {
+    let commitment = hex(&seed.commitment());
+    let (name, plan) = (contract.method.name(), quoted(&contract.plan));
+    match contract.method {
+        Method::Freeze { base, alpha } => format!(
+            "{{\"alpha\":\"{}\",\"base\":{base},\"commitment\":\"{commitment}\",\"error95\":{{\"quarter\":4,\"year\":3}},\
+             \"name\":\"{name}\",\"planVersion\":{plan}}}",
+            alpha.as_str()
+        ),
+        Method::Private(alpha) => format!(
+            "{{\"alpha\":\"{}\",\"commitment\":\"{commitment}\",\"name\":\"{name}\",\"planVersion\":{plan}}}",
+            alpha.as_str()
+        ),
+        Method::CellKey | Method::Suppress(_) => format!(
+            "{{\"commitment\":\"{commitment}\",\"name\":\"{name}\",\"planVersion\":{plan}}}"
+        ),
+    }
+}
+
+/// Writes a release with all that belongs to it; nothing where the period was published meanwhile.
+pub(super) async fn write(gateway: &Arc<Gateway>, draft: Draft) -> Result<(), PublishError> {
+    let now = gateway.clock.now();
+    let (key, sealed_ms) = (draft.key.clone(), now.as_millisecond());
+    let (request, policy) = (RequestId::new(), gateway.engine.load().hash());
+    let mut entry = Entry::new(Event::StatsPublished, Outcome::Allow);
+    entry.policy.hash = Some(policy);
+    entry.object = figures_object();
+    entry.fields = on_record(&draft);
+    entry.actor.role = Code::parse("operator").unwrap_or_default();
+    entry.purpose = Code::parse("statistics").unwrap_or_default();
+    entry.request.id = Code::parse(&request.to_string()).unwrap_or_default();
+    let id = StatisticsReleaseId::new();
+    let outbox = messages(gateway, &draft.readers, id, sealed_ms);
+    let rows = SealedRows {
+        release: FiguresRow {
+            id,
+            sha256: sha256(draft.body.as_bytes()),
+            key: draft.key,
+            body: draft.body,
+            sealed_ms,
+        },
+        year: draft.year,
+        disclosed: draft.disclosed,
+        commitment: draft.commitment,
+        approved: draft.approved,
+        kept: draft.sealed.kept,
+        booking: draft.booking,
+    };
+    let decide = move |found: &Found| {
+        if found.published {
+            return (Effect::nothing(request), ());
+        }
+        let figures = Some(Box::new(rows.clone()));
+        let rows = Rows { figures, outbox: outbox.clone(), ..Rows::default() };
+        (Effect::new(request, entry.clone(), rows), ())
+    };
+    let question = Question { figures: Some(key), ..Question::default() };
+    gateway.store.writer.write(question, now, decide).await?;
+    Ok(())
+}
+
+/// What the ledger says of a release: tables, seed, who approved.
+fn on_record(draft: &Draft) -> Vec<Code> {
+    let tables: u32 = draft.disclosed.iter().map(|line| line.tables).sum();
+    let mut fields = Vec::new();
+    if tables > 0 {
+        fields.push(format!("tables:{tables}"));
+    }
+    if !draft.commitment.is_empty() {
+        fields.push(format!("seed:{}", hex(&draft.commitment)));
+    }
+    let names = draft.approved.split('+').filter(|name| *name != "contract");
+    fields.extend(names.map(|name| format!("approved:{name}")));
+    fields.iter().filter_map(|field| Code::parse(field).ok()).collect()
+}
+
+pub(super) fn figures_object() -> LedgerObject {
+    LedgerObject { kind: Code::parse("figures").unwrap_or_default(), reference: None }
+}
+
+/// A message to each gemeente that reads the release and registered where messages go.
+fn messages(
+    gateway: &Gateway,
+    readers: &[Municipality],
+    release: StatisticsReleaseId,
+    created_ms: i64,
+) -> Vec<OutboxRow> {
+    let register = gateway.register.load();
+    let reads = |partner: &&crate::domain::partner::Partner| {
+        partner.kind == PartnerKind::Municipality
+            && partner.endpoint.is_some()
+            && partner.municipalities.iter().any(|own| readers.contains(own))
+    };
+    let mut partners: Vec<PartnerId> =
+        register.partners().filter(reads).map(|partner| partner.id).collect();
+    partners.sort_unstable();
+    let row = |partner| OutboxRow {
+        id: DeliveryId::new(),
+        partner,
+        kind: MESSAGE,
+        object: release.uuid(),
+        created_ms,
+    };
+    partners.into_iter().map(row).collect()
+}

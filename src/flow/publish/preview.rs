@@ -1,0 +1,193 @@
+//! What would be published, before anyone publishes: tables, budget, what is hidden and why, what stands in the way.
+//!
+//! For an operator. Nothing is drawn from counts: a draw that is shown and then made anew could be averaged with the
+//! next. Of a frozen contract it therefore tells tables and budget, and tries the gate on a release of nobody; of the
+//! one table without a contract, whose figures follow from the counts alone, it tells what would be shown.
+
+use super::{PublishError, fresh, quarters, whole_year};
+use crate::domain::municipality::Municipality;
+use crate::domain::period::{Period, Quarter, Year};
+use crate::flow::Gateway;
+use crate::statistics::attack;
+use crate::statistics::contract::{Contract, Method};
+use crate::statistics::freeze::Carry;
+use crate::statistics::protect::{Rules, reasons};
+use crate::statistics::release::Cell;
+use crate::statistics::seal::Sealing;
+use crate::statistics::tabulate::{Kind, ReferralsBySource};
+use crate::store::counts;
+use crate::store::figures;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Tells what `publish` would do with the same gemeente and period.
+///
+/// # Errors
+/// [`PublishError`] as `publish` would give it.
+pub async fn preview(
+    gateway: &Arc<Gateway>,
+    municipality: Municipality,
+    period: Period,
+) -> Result<Value, PublishError> {
+    let disclosure = gateway.disclosure.load_full();
+    match disclosure.contract(municipality) {
+        Some(contract) if matches!(contract.method, Method::Freeze { .. }) => {
+            let told = figures::list(&gateway.store.pool, municipality.as_str()).await?;
+            let mut steps = Vec::new();
+            let spent = figures::spent(&gateway.store.pool, municipality.as_str(), year(period));
+            let mut budget = Budget { spent: spent.await?, cap: contract.cap };
+            let mut first = budget.spent.is_empty();
+            for quarter in quarters(gateway, contract, period)? {
+                let there = told.iter().any(|row| row.key.period == Period::Quarter(quarter));
+                if there {
+                    steps.push(json!({"period": quarter.to_text(), "state": "published before"}));
+                } else {
+                    steps.push(step(gateway, contract, quarter, &mut budget, first)?);
+                }
+                first = false;
+            }
+            Ok(json!({
+                "municipality": municipality.as_str(),
+                "method": contract.method.name(),
+                "plan": contract.plan,
+                "hidden": [],
+                "why": "nothing is hidden: each count is drawn around once and rounded",
+                "releases": steps,
+            }))
+        }
+        Some(contract) if !matches!(contract.method, Method::Suppress(_)) => {
+            let year = whole_year(gateway, period)?;
+            by_year(gateway, contract, year).await
+        }
+        other => {
+            let rules = match other.map(|contract| contract.method) {
+                Some(Method::Suppress(rules)) => rules,
+                _ => disclosure.threshold,
+            };
+            by_source(gateway, municipality, whole_year(gateway, period)?, rules).await
+        }
+    }
+}
+
+const fn year(period: Period) -> Year {
+    super::year_of(period)
+}
+
+/// What is left of each kind.
+struct Budget {
+    spent: BTreeMap<String, u32>,
+    cap: u32,
+}
+
+impl Budget {
+    /// Spends, and tells before and after.
+    fn spend(&mut self, kind: Kind, tables: u32) -> Value {
+        let spent = self.spent.entry(kind.as_str().to_owned()).or_default();
+        let before = *spent;
+        *spent += tables;
+        json!({
+            "kind": kind.as_str(),
+            "tables": tables,
+            "before": before,
+            "after": *spent,
+            "cap": self.cap,
+            "withinCap": *spent <= self.cap,
+        })
+    }
+}
+
+fn step(
+    gateway: &Gateway,
+    contract: &Contract,
+    quarter: Quarter,
+    budget: &mut Budget,
+    first: bool,
+) -> Result<Value, PublishError> {
+    let Method::Freeze { base, alpha } = contract.method else {
+        return Err(PublishError::NotTold);
+    };
+    // Nobody is counted: what is tried is whether the plan holds together.
+    let mut carried = BTreeMap::new();
+    if !first {
+        let one = Carry { measured: vec![0], units: vec![0] };
+        carried.extend(contract.kinds.iter().map(|kind| (*kind, one.clone())));
+    }
+    let sealing = Sealing { contract, events: &[], carried: &carried };
+    let sealed = sealing.quarter(quarter, (base, alpha), &fresh(gateway)?);
+    let mut tables: Vec<(&str, u32)> = Vec::new();
+    for cell in &sealed.cells {
+        match tables.iter_mut().find(|(table, _)| *table == cell.table) {
+            Some((_, cells)) => *cells += 1,
+            None => tables.push((&cell.table, 1)),
+        }
+    }
+    let tables: Vec<Value> =
+        tables.iter().map(|(table, cells)| json!({"table": table, "cells": cells})).collect();
+    let spent: Vec<Value> =
+        sealed.spent.iter().map(|(kind, tables)| budget.spend(*kind, *tables)).collect();
+    let gate = match attack::told_once(&sealed.cells, &[]) {
+        Ok(()) => "passed".to_owned(),
+        Err(broken) => broken.to_string(),
+    };
+    let epsilon = f64::from(alpha.epsilon_thousandths()) / 1000.0;
+    Ok(json!({
+        "period": quarter.to_text(), "state": "would be published", "tables": tables, "base": base,
+        "alpha": alpha.as_str(), "epsilonOfATable": epsilon, "error95": {"quarter": 4, "year": 3},
+        "budget": spent, "attack": gate,
+    }))
+}
+
+/// A year by cell keys or differential privacy: tables and budget.
+async fn by_year(
+    gateway: &Arc<Gateway>,
+    contract: &Contract,
+    year: Year,
+) -> Result<Value, PublishError> {
+    let area = contract.municipality.as_str();
+    let spent = figures::spent(&gateway.store.pool, area, year).await?;
+    let mut budget = Budget { spent, cap: contract.cap };
+    let kinds = contract.kinds.iter().map(|kind| {
+        let tables = u32::try_from(contract.tables_of(*kind).count()).unwrap_or(u32::MAX);
+        budget.spend(*kind, tables.saturating_add(1))
+    });
+    let kinds: Vec<Value> = kinds.collect();
+    let tables: Vec<String> = contract.tables.iter().map(ToString::to_string).collect();
+    Ok(json!({
+        "municipality": area, "method": contract.method.name(), "plan": contract.plan, "hidden": [],
+        "why": "nothing is hidden: each cell is moved", "period": year.number().to_string(),
+        "tables": tables, "budget": kinds,
+    }))
+}
+
+/// The one table without a contract: what would be shown, and why the rest is not.
+async fn by_source(
+    gateway: &Arc<Gateway>,
+    municipality: Municipality,
+    year: Year,
+    rules: Rules,
+) -> Result<Value, PublishError> {
+    let span = super::span(year)?;
+    let counted = counts::by_source(&gateway.store.pool, (municipality, year), span).await?;
+    let counts = ReferralsBySource::new(counted.iter().map(|c| (c.source, c.families)));
+    let families: Vec<u32> = counts.cells().iter().map(|(_, n)| *n).collect();
+    let cells = crate::statistics::suppress::cells(&counts, rules);
+    let attack = match &cells {
+        Ok(_) => "passed".to_owned(),
+        Err(broken) => broken.to_string(),
+    };
+    let cells = cells.unwrap_or_default();
+    let why = reasons(&families, rules);
+    let told = |(cell, why): (&Cell, &&str)| {
+        let place: BTreeMap<&str, &str> =
+            cell.place.iter().map(|(name, code)| (name.as_str(), code.as_str())).collect();
+        json!({"where": place, "value": cell.value, "why": why})
+    };
+    let cells: Vec<Value> = cells.iter().zip(&why).map(told).collect();
+    Ok(json!({
+        "municipality": municipality.as_str(), "method": "suppress-and-round", "period": year.number().to_string(),
+        "threshold": rules.threshold(), "rounding": rules.base(), "cells": cells, "attack": attack,
+        "warning": "small cells that are hidden can be narrowed down by who knows most families; a contract with \
+            measure-round-freeze does not have this",
+    }))
+}

@@ -1,0 +1,106 @@
+//! A region: the sum of what was published of its gemeenten, and of nothing else.
+
+use super::{Draft, PublishError, write};
+use crate::domain::period::{Period, Quarter};
+use crate::flow::Gateway;
+use crate::statistics::contract::{Disclosure, Region};
+use crate::statistics::release::{Cell, Head, Published, body, quoted};
+use crate::statistics::seal::Sealed;
+use crate::store::StoreError;
+use crate::store::counts::Booking;
+use crate::store::figures::{self, FiguresKey, FiguresRow};
+use std::sync::Arc;
+
+/// Adds up a quarter of a region, once it was published of each of its gemeenten. Nothing is drawn and nothing is
+/// spent: whoever has the parts has the sum.
+pub(super) async fn add_up(
+    gateway: &Arc<Gateway>,
+    disclosure: &Disclosure,
+    region: &Region,
+    quarter: Quarter,
+) -> Result<(), PublishError> {
+    let period = Period::Quarter(quarter);
+    let mut parts = Vec::new();
+    for municipality in &region.municipalities {
+        // A contract that begins later in the year would make a sum of fewer gemeenten than its name says.
+        let told = disclosure.contract(*municipality);
+        let all = figures::list(&gateway.store.pool, municipality.as_str()).await?;
+        match all.into_iter().find(|row| row.key.period == period) {
+            Some(row) if told.is_some() => parts.push(read(&row)?),
+            _ => return Ok(()),
+        }
+    }
+    let cells = sums(&parts);
+    if cells.is_empty() {
+        return Ok(());
+    }
+    let codes: Vec<String> = region.municipalities.iter().map(|one| quoted(one.as_str())).collect();
+    let fields = vec![
+        ("method", "{\"name\":\"sum-of-published\"}".to_owned()),
+        ("municipalities", format!("[{}]", codes.join(","))),
+        ("period", quoted(&period.to_string())),
+        ("region", quoted(&region.name)),
+        ("targets", "[]".to_owned()),
+        ("unit", quoted("family")),
+    ];
+    let draft = Draft {
+        key: FiguresKey { area: region.name.clone(), period },
+        body: body(&cells, &Head { fields }, true),
+        year: quarter.year(),
+        disclosed: Vec::new(),
+        commitment: Vec::new(),
+        approved: "contract".to_owned(),
+        sealed: Sealed::default(),
+        booking: Booking::default(),
+        readers: region.municipalities.clone(),
+    };
+    write(gateway, draft).await
+}
+
+fn read(row: &FiguresRow) -> Result<Published, PublishError> {
+    Ok(Published::read(&row.body).or(Err(StoreError::Corrupt("release")))?)
+}
+
+/// Sums of the cells that every gemeente published; what one of them has not is not in the sum.
+fn sums(parts: &[Published]) -> Vec<Cell> {
+    let Some((first, others)) = parts.split_first() else {
+        return Vec::new();
+    };
+    let value = |part: &Published, cell: &Cell| {
+        let same = |other: &&Cell| (&other.table, &other.place) == (&cell.table, &cell.place);
+        part.cells.iter().find(same).and_then(|found| found.value)
+    };
+    let sum = |cell: &Cell| {
+        let rest: Option<i64> = others.iter().map(|part| value(part, cell)).sum();
+        rest.zip(cell.value).map(|(rest, own)| Cell { value: Some(rest + own), ..cell.clone() })
+    };
+    let by_district = |cell: &&Cell| cell.place.iter().any(|(name, _)| name == "district");
+    first.cells.iter().filter(|cell| !by_district(cell)).filter_map(sum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(cells: &str) -> Published {
+        let text = format!(
+            "{{\"cells\":[{cells}],\"method\":{{}},\"municipality\":\"GM0119\",\"period\":\"2026Q1\",\"unit\":\"family\"}}"
+        );
+        Published::read(&text).unwrap()
+    }
+
+    #[test]
+    fn a_region_is_the_sum_of_what_all_its_gemeenten_published() {
+        let cell = |table: &str, value: i64| {
+            format!(
+                "{{\"table\":\"{table}\",\"value\":{value},\"where\":{{\"quarter\":\"2026Q1\"}}}}"
+            )
+        };
+        let one = part(&[cell("quarter.referrals", 6), cell("quarter.pairings-made", 3)].join(","));
+        let other = part(&cell("quarter.referrals", 9));
+        let sums = sums(&[one, other]);
+        let told: Vec<(&str, Option<i64>)> =
+            sums.iter().map(|cell| (cell.table.as_str(), cell.value)).collect();
+        assert_eq!(told, [("quarter.referrals", Some(15))]);
+    }
+}

@@ -1,0 +1,75 @@
+//! Approvals of tables beyond a contract: who signed for which, kept for good.
+
+use crate::store::pool::{on_conn, on_db};
+use crate::store::{Pool, StoreError};
+use sqlx::Row;
+
+/// One approval.
+#[derive(Clone, Debug)]
+pub struct ApprovalRow {
+    /// CBS code of the gemeente.
+    pub area: String,
+    /// Year.
+    pub period: String,
+    /// Which table.
+    pub table: String,
+    /// Who.
+    pub approver: String,
+    /// Ed25519 signature of the statement.
+    pub signature: Vec<u8>,
+    /// Milliseconds since the epoch.
+    pub at_ms: i64,
+}
+
+/// Keeps an approval; a second one of the same person changes nothing.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be written.
+pub async fn put(pool: &Pool, row: &ApprovalRow) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO disclosure_approval (area, period, table_id, approver, signature, at_ms) \
+        SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (SELECT 1 FROM disclosure_approval \
+        WHERE area = $1 AND period = $2 AND table_id = $3 AND approver = $4)";
+    let mut held = pool.writing().await?;
+    let mut conn = held.conn();
+    on_conn!(&mut conn, |db| sqlx::query(SQL)
+        .bind(row.area.as_str())
+        .bind(row.period.as_str())
+        .bind(row.table.as_str())
+        .bind(row.approver.as_str())
+        .bind(row.signature.as_slice())
+        .bind(row.at_ms)
+        .execute(&mut **db)
+        .await?
+        .rows_affected());
+    Ok(())
+}
+
+/// The approvals of a table, by name.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn of(
+    pool: &Pool,
+    area: &str,
+    period: &str,
+    table: &str,
+) -> Result<Vec<ApprovalRow>, StoreError> {
+    const SQL: &str = "SELECT area, period, table_id, approver, signature, at_ms FROM disclosure_approval \
+        WHERE area = $1 AND period = $2 AND table_id = $3 ORDER BY approver";
+    on_db!(pool, |db| {
+        let query = sqlx::query(SQL).bind(area).bind(period).bind(table);
+        let rows = query.fetch_all(db).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(ApprovalRow {
+                    area: row.try_get("area")?,
+                    period: row.try_get("period")?,
+                    table: row.try_get("table_id")?,
+                    approver: row.try_get("approver")?,
+                    signature: row.try_get("signature")?,
+                    at_ms: row.try_get("at_ms")?,
+                })
+            })
+            .collect()
+    })
+}

@@ -1,0 +1,382 @@
+//! Delivers what waits in the outbox, over mutual TLS, to the endpoints that partners registered.
+//!
+//! Each endpoint's certificate must come from the authorities registered for it. Nothing is followed: no redirect, no
+//! proxy, no second address; and no address that is not public, unless its partner registered that it may be. The name
+//! is resolved once and the connection goes to the address that was looked at.
+
+use crate::cli::boot::Booted;
+use crate::config::Config;
+use crate::domain::partner::Endpoint;
+use crate::flow::Gateway;
+use crate::flow::deliver::{self, Attempt, Parcel, Signed};
+use crate::ids::PartnerId;
+use crate::store::deliveries;
+use crate::store::deliveries::Settled;
+use crate::tls::client;
+use crate::tls::reload::{FileFault, IdentityFiles, authorities, identity_of};
+use reqwest::redirect::Policy;
+use reqwest::{StatusCode, Url};
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// How often the outbox is looked at.
+const PERIOD: Duration = Duration::from_secs(1);
+/// Partners that are delivered to side by side.
+const LANES: usize = 4;
+/// Messages that one partner gets in a row before others have their turn.
+const IN_A_ROW: usize = 50;
+
+/// Why an endpoint cannot be delivered to. Words of ours.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// Not an https URL with a host, or with more than a path.
+    Url,
+    /// The name has no address.
+    Unresolved,
+    /// An address that must not be met.
+    Address,
+    /// The authorities cannot be read.
+    Authorities,
+}
+
+impl Refusal {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Url => "url-refused",
+            Self::Unresolved => "not-resolved",
+            Self::Address => "address-refused",
+            Self::Authorities => "authorities-refused",
+        }
+    }
+}
+
+/// Whether an endpoint can be registered at all.
+///
+/// # Errors
+/// The rule it breaks.
+pub fn check(endpoint: &Endpoint) -> Result<(), &'static str> {
+    url(endpoint).or(Err("url must be https, with a host and no user, query or fragment"))?;
+    authorities(endpoint.authorities.as_bytes())
+        .map(drop)
+        .or(Err("authorities must be certificates in PEM"))
+}
+
+fn url(endpoint: &Endpoint) -> Result<Url, Refusal> {
+    let url = Url::parse(&endpoint.url).or(Err(Refusal::Url))?;
+    let plain = url.query().is_none() && url.fragment().is_none();
+    let nobody = url.username().is_empty() && url.password().is_none();
+    if url.scheme() == "https" && url.host_str().is_some() && plain && nobody {
+        Ok(url)
+    } else {
+        Err(Refusal::Url)
+    }
+}
+
+/// Whether an address may be met. Without leave only public ones; with it also those of a private network or this
+/// machine, but never one that names no host of its own, such as a cloud's metadata service.
+#[must_use]
+pub fn may_meet(address: IpAddr, allow_private: bool) -> bool {
+    match address {
+        IpAddr::V4(v4) => may_meet_v4(v4, allow_private),
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+            Some(v4) => may_meet_v4(v4, allow_private),
+            None => may_meet_v6(v6, allow_private),
+        },
+    }
+}
+
+fn may_meet_v4(v4: Ipv4Addr, allow_private: bool) -> bool {
+    let [a, b, c, _] = v4.octets();
+    let never =
+        v4.is_unspecified() || v4.is_multicast() || v4.is_link_local() || a == 0 || a >= 240;
+    let shared = a == 100 && (64..128).contains(&b);
+    let special = (a == 192 && b == 0 && (c == 0 || c == 2))
+        || (a == 198 && (18..20).contains(&b))
+        || v4.is_documentation();
+    let private = v4.is_private() || v4.is_loopback() || shared || special;
+    !never && (allow_private || !private)
+}
+
+fn may_meet_v6(v6: Ipv6Addr, allow_private: bool) -> bool {
+    let [first, second, ..] = v6.segments();
+    let never = v6.is_unspecified() || v6.is_multicast() || first & 0xffc0 == 0xfe80;
+    // Unique local, documentation, 6to4, Teredo and NAT64, which lead to any IPv4 address.
+    let translated = first == 0x2002 || (first == 0x2001 && second == 0) || first == 0x64;
+    let documentation = first == 0x2001 && second == 0xdb8;
+    let private = v6.is_loopback() || first & 0xfe00 == 0xfc00 || documentation;
+    !never && !translated && (allow_private || !private)
+}
+
+/// Sends messages. Made once a process.
+pub struct Courier {
+    identity: IdentityFiles,
+    timeout: Duration,
+    waits_ms: Vec<i64>,
+    clock: crate::clock::Clock,
+    /// Partners that are being delivered to by this process.
+    busy: Arc<Mutex<HashSet<PartnerId>>>,
+}
+
+impl Courier {
+    /// The courier of a configuration.
+    #[must_use]
+    pub fn of(config: &Config, clock: crate::clock::Clock) -> Self {
+        let delivery = &config.delivery;
+        let identity = IdentityFiles {
+            certificate: delivery.certificate.clone().unwrap_or(config.tls.certificate.clone()),
+            key: delivery.key.clone().unwrap_or(config.tls.key.clone()),
+        };
+        let timeout = Duration::from_millis(delivery.timeout_ms);
+        let waits_ms = delivery.waits_ms.clone();
+        Self { identity, timeout, waits_ms, clock, busy: Arc::default() }
+    }
+
+    /// Whether its own certificate can be read.
+    ///
+    /// # Errors
+    /// The rule that the files break.
+    pub fn check(&self) -> Result<(), FileFault> {
+        identity_of(&self.identity).map(drop)
+    }
+
+    /// The same courier, that waits this long for a receiver.
+    #[must_use]
+    pub fn patient(&self, timeout: Duration) -> Self {
+        let (identity, clock) = (self.identity.clone(), self.clock.clone());
+        let (waits_ms, busy) = (self.waits_ms.clone(), Arc::clone(&self.busy));
+        Self { identity, timeout, waits_ms, clock, busy }
+    }
+
+    fn take(&self, partner: PartnerId) -> bool {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(partner)
+    }
+
+    fn leave(&self, partner: PartnerId) {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&partner);
+    }
+
+    /// Sends one message. Gives how it ended and a word for that.
+    async fn send(&self, endpoint: &Endpoint, signed: &Signed) -> (Attempt, String) {
+        let prepared = self.prepare(endpoint).await;
+        let (client, url) = match prepared {
+            Ok(prepared) => prepared,
+            Err(refusal) => return (Attempt::Failed, refusal.as_str().to_owned()),
+        };
+        let request = client
+            .post(url)
+            .header("content-type", "application/cloudevents+json; charset=utf-8")
+            .header("webhook-id", &signed.id)
+            .header("webhook-timestamp", &signed.timestamp)
+            .header("webhook-signature", &signed.signature)
+            .body(signed.body.clone());
+        // What the receiver answers beside its status is never read.
+        match request.send().await {
+            Ok(answer) => outcome(answer.status()),
+            Err(error) if error.is_timeout() => (Attempt::Failed, "timeout".to_owned()),
+            Err(error) if error.is_connect() => (Attempt::Failed, "not-connected".to_owned()),
+            Err(_) => (Attempt::Failed, "cut-off".to_owned()),
+        }
+    }
+
+    /// A client that can meet one address only.
+    async fn prepare(&self, endpoint: &Endpoint) -> Result<(reqwest::Client, Url), Refusal> {
+        let url = url(endpoint)?;
+        let address = resolve(&url, endpoint.allow_private).await?;
+        let trusted = authorities(endpoint.authorities.as_bytes());
+        let trusted = trusted.or(Err(Refusal::Authorities))?;
+        let identity = identity_of(&self.identity).or(Err(Refusal::Authorities))?;
+        let tls = client::config(trusted, Some(identity), &self.clock);
+        let tls = tls.or(Err(Refusal::Authorities))?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(Policy::none())
+            .no_proxy()
+            .timeout(self.timeout)
+            .resolve(&host, address)
+            .build();
+        Ok((client.or(Err(Refusal::Authorities))?, url))
+    }
+}
+
+/// The first address of a name, when every one of them may be met: a name that also leads elsewhere is not trusted.
+async fn resolve(url: &Url, allow_private: bool) -> Result<SocketAddr, Refusal> {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port_or_known_default().unwrap_or(443);
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let found: Vec<SocketAddr> = match bare.parse::<IpAddr>() {
+        Ok(address) => vec![SocketAddr::new(address, port)],
+        Err(_) => {
+            tokio::net::lookup_host((host, port)).await.or(Err(Refusal::Unresolved))?.collect()
+        }
+    };
+    if found.iter().any(|address| !may_meet(address.ip(), allow_private)) {
+        return Err(Refusal::Address);
+    }
+    found.first().copied().ok_or(Refusal::Unresolved)
+}
+
+fn outcome(status: StatusCode) -> (Attempt, String) {
+    let attempt = match status {
+        status if status.is_success() => Attempt::Taken,
+        StatusCode::GONE => Attempt::Gone,
+        _ => Attempt::Failed,
+    };
+    (attempt, format!("http-{}", status.as_u16()))
+}
+
+/// Delivers, for ever.
+pub async fn keep(booted: Arc<Booted>) {
+    let gateway = &booted.api.gateway;
+    let courier = &booted.courier;
+    let mut ticks = tokio::time::interval(PERIOD);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        round(gateway, courier).await;
+        match deliveries::waiting(&gateway.store.pool).await {
+            Ok((waiting, parked)) => {
+                metrics::gauge!("deliveries_waiting").set(number(waiting));
+                metrics::gauge!("deliveries_parked").set(number(parked));
+            }
+            Err(error) => tracing::warn!(error = %error, "outbox not looked at"),
+        }
+    }
+}
+
+fn number(count: i64) -> f64 {
+    i32::try_from(count).map_or(f64::MAX, f64::from)
+}
+
+/// Delivers what is due now, partners side by side. Gives how many messages were taken.
+pub async fn round(gateway: &Arc<Gateway>, courier: &Arc<Courier>) -> usize {
+    let now_ms = gateway.clock.now().as_millisecond();
+    let due = match deliveries::due(&gateway.store.pool, now_ms).await {
+        Ok(due) => due,
+        Err(error) => {
+            tracing::warn!(error = %error, "outbox not looked at");
+            return 0;
+        }
+    };
+    let (mut running, mut taken) = (JoinSet::new(), 0);
+    for partner in due {
+        if running.len() >= LANES {
+            taken += running.join_next().await.and_then(Result::ok).unwrap_or(0);
+        }
+        running.spawn(lane(Arc::clone(gateway), Arc::clone(courier), partner));
+    }
+    while let Some(done) = running.join_next().await {
+        taken += done.unwrap_or(0);
+    }
+    taken
+}
+
+/// Delivers to one partner until nothing waits, one was not taken, or others should have their turn.
+async fn lane(gateway: Arc<Gateway>, courier: Arc<Courier>, partner: PartnerId) -> usize {
+    if !courier.take(partner) {
+        return 0;
+    }
+    let mut taken = 0;
+    while taken < IN_A_ROW {
+        match one(&gateway, &courier, partner).await {
+            Some(Settled::Delivered) => taken += 1,
+            _ => break,
+        }
+    }
+    courier.leave(partner);
+    taken
+}
+
+async fn one(gateway: &Arc<Gateway>, courier: &Courier, partner: PartnerId) -> Option<Settled> {
+    let parcel: Parcel = match deliver::next(gateway, partner).await {
+        Ok(parcel) => parcel?,
+        Err(error) => {
+            tracing::warn!(error = %error, "message not made");
+            return None;
+        }
+    };
+    let (attempt, outcome) = courier.send(&parcel.endpoint, &parcel.signed).await;
+    let settled = deliver::settle(gateway, parcel, attempt, &outcome, &courier.waits_ms).await;
+    let word = match &settled {
+        Ok(Settled::Delivered) => "delivered",
+        Ok(Settled::Again(_)) => "failed",
+        Ok(Settled::Parked) => "parked",
+        Err(_) => "not-settled",
+    };
+    metrics::counter!("deliveries_total", "outcome" => word).increment(1);
+    if attempt != Attempt::Taken {
+        tracing::warn!(partner = %partner, outcome, "message not taken");
+    }
+    match settled {
+        Ok(settled) => Some(settled),
+        Err(error) => {
+            tracing::warn!(error = %error, "delivery not kept: it is sent again");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_public_addresses_are_met_and_private_ones_with_leave() {
+        let meets = |text: &str, leave: bool| may_meet(text.parse().unwrap(), leave);
+        for public in ["93.184.216.34", "2a00:1450:400e:80c::200e"] {
+            assert!(meets(public, false) && meets(public, true), "{public}");
+        }
+        for private in [
+            "127.0.0.1",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+            "::1",
+            "fd00::1",
+            "::ffff:10.0.0.1",
+        ] {
+            assert!(!meets(private, false) && meets(private, true), "{private}");
+        }
+        for never in [
+            "0.0.0.0",
+            "169.254.169.254",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "fe80::1",
+            "ff02::1",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "2002:a9fe:a9fe::1",
+        ] {
+            assert!(!meets(never, false) && !meets(never, true), "{never}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_an_https_url_and_nothing_more() {
+        let of = |url: &str| {
+            super::url(&Endpoint {
+                url: url.to_owned(),
+                authorities: String::new(),
+                allow_private: false,
+            })
+        };
+        assert!(of("https://ontvangst.example.nl:8443/buurtpoort").is_ok());
+        for bad in [
+            "http://example.nl/",
+            "https://u:p@example.nl/",
+            "https://example.nl/?a=b",
+            "https://example.nl/#a",
+            "ftp://example.nl",
+            "example.nl",
+            "",
+        ] {
+            assert_eq!(of(bad), Err(Refusal::Url), "{bad}");
+        }
+    }
+}
