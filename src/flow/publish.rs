@@ -82,7 +82,7 @@ pub(super) struct Draft {
 }
 
 /// Publishes one gemeente's figures about a period that is over, with the quarters before it that were not published,
-/// and what can be added up of its regions. Gives all releases of those periods, old and new.
+/// and what can be added up of its regions. Gives the releases of the period that was asked for, old or new.
 ///
 /// # Errors
 /// [`PublishError`]; what was published before it stays published.
@@ -117,15 +117,16 @@ pub async fn publish(
             region::add_up(gateway, &disclosure, region, *quarter).await?;
         }
     }
-    let asked = |row: &FiguresRow| match row.key.period {
-        Period::Quarter(quarter) => quarters.contains(&quarter),
-        year @ Period::Year(_) => year == period,
+    let asked = |row: &FiguresRow| match (row.key.period, period) {
+        (Period::Quarter(quarter), Period::Year(year)) => quarter.year() == year,
+        (told, asked) => told == asked,
     };
     let all = figures::list(&gateway.store.pool, municipality.as_str()).await?;
     Ok(all.into_iter().filter(asked).collect())
 }
 
-/// The quarters of a contract up to the end of a period, from the start of its year.
+/// The quarters of a contract up to the end of a period, from its start: what was not told of a quarter before would
+/// otherwise be counted in a later one.
 fn quarters(
     gateway: &Gateway,
     contract: &Contract,
@@ -138,9 +139,8 @@ fn quarters(
     if !last.is_over(gateway.clock.now()) {
         return Err(PublishError::NotOver);
     }
-    let all = Quarter::all_of(last.year()).into_iter();
-    let told: Vec<Quarter> =
-        all.filter(|quarter| *quarter >= contract.from && *quarter <= last).collect();
+    let all = std::iter::successors(Some(contract.from), |quarter| Some(quarter.next()));
+    let told: Vec<Quarter> = all.take_while(|quarter| *quarter <= last).collect();
     if told.is_empty() { Err(PublishError::NotTold) } else { Ok(told) }
 }
 
@@ -323,7 +323,7 @@ pub(super) async fn within_cap(
     Ok(())
 }
 
-/// The body of a release under a contract; with the year come the targets that were agreed on.
+/// The body of a release under a contract; beside the figures of a year stands the target that was agreed on.
 pub(super) fn contract_body(
     gateway: &Gateway,
     contract: &Contract,
@@ -334,19 +334,22 @@ pub(super) fn contract_body(
     let year = year_of(period);
     let closes = !matches!(period, Period::Quarter(quarter) if !quarter.closes_year());
     let targets = gateway.targets.load();
-    let target = targets
+    let agreed = targets
         .iter()
         .find(|target| (target.municipality, target.year) == (contract.municipality, year))
-        .filter(|_| closes)
-        .map(|target| format!("[{{\"measure\":\"pairings-made\",\"value\":{}}}]", target.pairings));
+        .filter(|_| closes);
+    let target = agreed.map(|agreed| {
+        let place = vec![("year".to_owned(), year.number().to_string())];
+        Cell::shown("target.pairings-made".to_owned(), place, i64::from(agreed.pairings))
+    });
+    let cells: Vec<Cell> = cells.iter().cloned().chain(target).collect();
     let fields = vec![
         ("method", method(contract, seed)),
         ("municipality", quoted(contract.municipality.as_str())),
         ("period", quoted(&period.to_string())),
-        ("targets", target.unwrap_or_else(|| "[]".to_owned())),
         ("unit", quoted("family")),
     ];
-    body(cells, &Head { fields }, true)
+    body(&cells, &Head { fields }, true)
 }
 
 /// What a release says of its method: everything but the seed.

@@ -16,6 +16,8 @@ mod cells;
 #[cfg(test)]
 mod consent;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod docs;
@@ -27,6 +29,8 @@ mod erasure;
 mod fault;
 #[cfg(test)]
 mod floors;
+#[cfg(test)]
+mod formats;
 #[cfg(test)]
 mod frozen;
 #[cfg(test)]
@@ -61,6 +65,8 @@ mod programme;
 mod proofs;
 #[cfg(test)]
 mod race;
+#[cfg(test)]
+mod recover;
 #[cfg(test)]
 mod referral;
 #[cfg(test)]

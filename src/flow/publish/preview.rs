@@ -33,28 +33,8 @@ pub async fn preview(
     let disclosure = gateway.disclosure.load_full();
     match disclosure.contract(municipality) {
         Some(contract) if matches!(contract.method, Method::Freeze { .. }) => {
-            let told = figures::list(&gateway.store.pool, municipality.as_str()).await?;
-            let mut steps = Vec::new();
-            let spent = figures::spent(&gateway.store.pool, municipality.as_str(), year(period));
-            let mut budget = Budget { spent: spent.await?, cap: contract.cap };
-            let mut first = budget.spent.is_empty();
-            for quarter in quarters(gateway, contract, period)? {
-                let there = told.iter().any(|row| row.key.period == Period::Quarter(quarter));
-                if there {
-                    steps.push(json!({"period": quarter.to_text(), "state": "published before"}));
-                } else {
-                    steps.push(step(gateway, contract, quarter, &mut budget, first)?);
-                }
-                first = false;
-            }
-            Ok(json!({
-                "municipality": municipality.as_str(),
-                "method": contract.method.name(),
-                "plan": contract.plan,
-                "hidden": [],
-                "why": "nothing is hidden: each count is drawn around once and rounded",
-                "releases": steps,
-            }))
+            let quarters = quarters(gateway, contract, period)?;
+            frozen(gateway, contract, &quarters).await
         }
         Some(contract) if !matches!(contract.method, Method::Suppress(_)) => {
             let year = whole_year(gateway, period)?;
@@ -70,8 +50,33 @@ pub async fn preview(
     }
 }
 
-const fn year(period: Period) -> Year {
-    super::year_of(period)
+async fn frozen(
+    gateway: &Arc<Gateway>,
+    contract: &Contract,
+    quarters: &[Quarter],
+) -> Result<Value, PublishError> {
+    let (pool, area) = (&gateway.store.pool, contract.municipality.as_str());
+    let told = figures::list(pool, area).await?;
+    let (mut steps, mut budget) = (Vec::new(), None::<(Year, Budget)>);
+    for quarter in quarters {
+        if told.iter().any(|row| row.key.period == Period::Quarter(*quarter)) {
+            steps.push(json!({"period": quarter.to_text(), "state": "published before"}));
+            continue;
+        }
+        let mut of_year = match budget.take() {
+            Some((year, budget)) if year == quarter.year() => budget,
+            _ => {
+                let spent = figures::spent(pool, area, quarter.year()).await?;
+                Budget { spent, cap: contract.cap }
+            }
+        };
+        steps.push(step(gateway, contract, *quarter, &mut of_year)?);
+        budget = Some((quarter.year(), of_year));
+    }
+    Ok(json!({
+        "municipality": area, "method": contract.method.name(), "plan": contract.plan, "hidden": [],
+        "why": "nothing is hidden: each count is drawn around once and rounded", "releases": steps,
+    }))
 }
 
 /// What is left of each kind.
@@ -102,14 +107,13 @@ fn step(
     contract: &Contract,
     quarter: Quarter,
     budget: &mut Budget,
-    first: bool,
 ) -> Result<Value, PublishError> {
     let Method::Freeze { base, alpha } = contract.method else {
         return Err(PublishError::NotTold);
     };
     // Nobody is counted: what is tried is whether the plan holds together.
     let mut carried = BTreeMap::new();
-    if !first {
+    if !budget.spent.is_empty() {
         let one = Carry { measured: vec![0], units: vec![0] };
         carried.extend(contract.kinds.iter().map(|kind| (*kind, one.clone())));
     }

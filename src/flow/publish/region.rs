@@ -40,7 +40,6 @@ pub(super) async fn add_up(
         ("municipalities", format!("[{}]", codes.join(","))),
         ("period", quoted(&period.to_string())),
         ("region", quoted(&region.name)),
-        ("targets", "[]".to_owned()),
         ("unit", quoted("family")),
     ];
     let draft = Draft {

@@ -13,6 +13,7 @@ pub fn table(id: &str) -> String {
     let period = match period {
         "quarter" => ", per kwartaal",
         "exact" => ", exact",
+        "target" => ", afgesproken voor het jaar",
         _ => ", per jaar",
     };
     format!("{}{}{period}", of_kind(kind), by.unwrap_or_default())
@@ -116,5 +117,7 @@ mod tests {
         }
         assert_eq!(table("year.referrals.source"), "Aangemelde gezinnen naar verwijzer, per jaar");
         assert_eq!(table("quarter.referrals"), "Aangemelde gezinnen, per kwartaal");
+        let target = "Tot stand gekomen koppelingen, afgesproken voor het jaar";
+        assert_eq!(table("target.pairings-made"), target);
     }
 }

@@ -1,0 +1,175 @@
+//! Sealing figures, and killed while at it: never a part of a release, never two draws of one; and the seed is nowhere.
+//!
+//! Twenty kills in the tests of every day on each database; `scripts/race.sh` does fifty.
+
+use crate::process::{Deployment, PROGRAM};
+use crate::sql;
+use crate::support::Engine;
+use buurtpoort::crypto::digest::{hex, sha256, unhex};
+use buurtpoort::store::Pool;
+use buurtpoort::store::figures;
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, File};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+const GEMEENTEN: [&str; 4] = ["GM0268", "GM0119", "GM0225", "GM0118"];
+
+const QUARTERS: &str = "SELECT COUNT(*) FROM figures_release WHERE period LIKE '%Q%'";
+
+fn kills() -> usize {
+    std::env::var("BUURTPOORT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
+}
+
+/// Contracts from 2015 on: forty quarters and more to be sealed of each gemeente.
+fn agree(deployment: &Deployment) {
+    let policies = deployment.dir().join("policies");
+    let path = policies.join("disclosure.toml");
+    let mut text = fs::read_to_string(&path).expect("a policy");
+    for code in GEMEENTEN {
+        text.push_str(&format!(
+            "\n[[contract]]\nmunicipality = \"{code}\"\nplan = \"crash-1\"\nmethod = \"measure-round-freeze\"\n\
+             from = \"2015Q1\"\nkinds = [\"referrals\", \"pairings-made\", \"pairings-active\"]\n\
+             tables = [\"referrals.source\", \"referrals.household\"]\n"
+        ));
+    }
+    fs::write(&path, text).expect("a policy");
+    let mut prove = Command::new(PROGRAM);
+    prove.args(["policy", "prove", "--config"]).arg(deployment.config()).stdin(Stdio::null());
+    let proven = prove.output().expect("the program");
+    assert!(proven.status.success(), "{}", String::from_utf8_lossy(&proven.stderr));
+}
+
+fn sealing(deployment: &Deployment, code: &str, period: &str) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(["statistics", "publish", "--municipality", code, "--period", period, "--config"]);
+    let log = deployment.beside("sealing.log");
+    let log = File::options().create(true).append(true).open(log).expect("a log");
+    command.arg(deployment.config()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command
+}
+
+/// Every release, by area and period: its bytes.
+async fn releases(pool: &Pool) -> BTreeMap<(String, String), [u8; 32]> {
+    let mut all = BTreeMap::new();
+    for code in GEMEENTEN {
+        for row in figures::list(pool, code).await.expect("releases") {
+            assert_eq!(row.sha256, sha256(row.body.as_bytes()));
+            all.insert((code.to_owned(), row.key.period.to_string()), row.sha256);
+        }
+    }
+    all
+}
+
+/// Each frozen release has all that is written with it, and nothing is there without its release.
+async fn nothing_in_part(pool: &Pool) {
+    const EARLY: &str = "SELECT COUNT(*) FROM figures_release WHERE period LIKE '%Q1' OR period LIKE '%Q2' OR period LIKE '%Q3'";
+    const STOCK: &str = "SELECT COUNT(*) FROM disclosure WHERE kind = 'pairings-active'";
+    const MEASURED: &str = "SELECT COUNT(*) FROM measured";
+    const PUBLISHED: &str = "SELECT COUNT(*) FROM audit_entry WHERE event = 'stats.published'";
+    const RELEASES: &str = "SELECT COUNT(*) FROM figures_release";
+    let number = async |sql| sql::number(pool, sql).await;
+    assert_eq!(number(STOCK).await, number(QUARTERS).await, "a line of the stock with each");
+    assert_eq!(number(MEASURED).await, 2 * number(EARLY).await, "what the next one needs");
+    assert_eq!(number(PUBLISHED).await, number(RELEASES).await, "an entry with each");
+}
+
+async fn sealed_whole_or_not_at_all(engine: Engine) {
+    let Some(deployment) = Deployment::made(engine).await else {
+        return;
+    };
+    agree(&deployment);
+    let pool = deployment.outside().await;
+    let mut seen = releases(&pool).await;
+    let (before, mut midway) = (seen.len(), 0);
+    for at in 0..kills() {
+        // A year or two more each time, so that there is always something left to seal.
+        let (code, year) =
+            (GEMEENTEN[at % GEMEENTEN.len()], 2015 + (at / GEMEENTEN.len() * 2).min(10));
+        let before = sql::number(&pool, QUARTERS).await;
+        let mut child = sealing(&deployment, code, &year.to_string()).spawn().expect("the program");
+        // At a random moment of the sealing: from the first release that is there on.
+        for _ in 0..2_000 {
+            let begun = sql::number(&pool, QUARTERS).await > before;
+            if begun || child.try_wait().expect("a child").is_some() {
+                break;
+            }
+            actix_web::rt::time::sleep(Duration::from_millis(1)).await;
+        }
+        let moment = Duration::from_micros(u64::try_from(at * 1_733 % 11_000).expect("small"));
+        actix_web::rt::time::sleep(moment).await;
+        child.kill().expect("a kill");
+        child.wait().expect("an end");
+        nothing_in_part(&pool).await;
+        let now = releases(&pool).await;
+        for (key, hash) in &seen {
+            assert_eq!(now.get(key), Some(hash), "{key:?} was drawn again");
+        }
+        let last = (code.to_owned(), format!("{year}Q4"));
+        midway +=
+            usize::from(sql::number(&pool, QUARTERS).await > before && !now.contains_key(&last));
+        seen = now;
+    }
+    assert!(midway > 0, "control: some were cut off midway");
+    // What was cut off is taken up where it stopped, and a second time gives the same bytes.
+    for code in GEMEENTEN {
+        for _ in 0..2 {
+            let done = sealing(&deployment, code, "2025").status().expect("the program");
+            assert!(done.success());
+            let now = releases(&pool).await;
+            assert!(seen.iter().all(|(key, hash)| now.get(key) == Some(hash)));
+            seen = now;
+        }
+    }
+    eprintln!(
+        "kills: {}, midway in a year: {midway}, releases {} (before {before})",
+        kills(),
+        seen.len()
+    );
+    assert_eq!(seen.len(), before + GEMEENTEN.len() * 44);
+    nothing_in_part(&pool).await;
+    if engine == Engine::Sqlite {
+        the_seed_is_nowhere(&deployment, &pool).await;
+    }
+    pool.close().await;
+}
+
+/// The seed of a release is what its commitment is the hash of: every 32 bytes that stand anywhere are tried, as they
+/// are and as hexadecimal digits. Control: one that is planted is found.
+async fn the_seed_is_nowhere(deployment: &Deployment, pool: &Pool) {
+    let all = sql::texts(pool, "SELECT lower(hex(commitment)) FROM disclosure").await;
+    let commitments: HashSet<[u8; 32]> = all.iter().filter_map(|text| unhex(text)).collect();
+    assert!(commitments.len() > 16, "{}", commitments.len());
+    let mut places = Vec::new();
+    for name in ["buurtpoort.sqlite", "buurtpoort.sqlite-wal"] {
+        places.extend(fs::read(deployment.dir().join(name)).ok().map(|bytes| (name, bytes)));
+    }
+    places.push(("log", fs::read(deployment.beside("sealing.log")).expect("a log")));
+    for (name, bytes) in &places {
+        assert!(!holds_a_seed(bytes, &commitments), "{name}");
+    }
+    let planted = [b"before".as_slice(), &[7; 32], b"after"].concat();
+    let digits = hex(&[7; 32]).into_bytes();
+    let known = HashSet::from([sha256(&[7; 32])]);
+    assert!(holds_a_seed(&planted, &known) && holds_a_seed(&digits, &known), "control");
+}
+
+fn holds_a_seed(bytes: &[u8], commitments: &HashSet<[u8; 32]>) -> bool {
+    let raw = bytes.windows(32).any(|window| commitments.contains(&sha256(window)));
+    let digits = bytes.windows(64).any(|window| {
+        let text = str::from_utf8(window).ok();
+        let seed = text.and_then(unhex::<32>);
+        seed.is_some_and(|seed| commitments.contains(&sha256(&seed)))
+    });
+    raw || digits
+}
+
+#[actix_web::test]
+async fn sta_sealing_is_killed_at_any_moment_sqlite() {
+    sealed_whole_or_not_at_all(Engine::Sqlite).await;
+}
+
+#[actix_web::test]
+async fn sta_sealing_is_killed_at_any_moment_postgres() {
+    sealed_whole_or_not_at_all(Engine::Postgres).await;
+}
