@@ -189,7 +189,7 @@ pub async fn boot(config: Config, clock: Clock, claim: Claim) -> Result<Booted, 
     let courier = Arc::new(Courier::of(&config, gateway.clock.clone()));
     courier.check()?;
     let api = Arc::new(Api { gateway, tls, tokens, limits });
-    Ok(Booted { api, portal_tls, courier, config })
+    Ok(Booted { config, api, portal_tls, courier })
 }
 
 /// What a tool puts on the entries it writes: who reads them later sees under which policies that was.

@@ -98,6 +98,6 @@ pub async fn run(args: &ReceiveArgs) -> Result<(), Failure> {
         }
         handle.stop(true).await;
     };
-    let (served, ()) = tokio::join!(server, signals);
-    Ok(served?)
+    let (ended, ()) = tokio::join!(server, signals);
+    Ok(ended?)
 }

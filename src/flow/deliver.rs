@@ -1,6 +1,6 @@
 //! Messages to partners: what is in them, how they are signed, when they are tried again.
 //!
-//! A message is a CloudEvent (NL GOV profile, structured JSON) signed as Standard Webhooks has it, with Ed25519. It
+//! A message is an event of `CloudEvents` (NL GOV profile, structured JSON) signed as Standard Webhooks has it, with Ed25519. It
 //! holds ids, states and published figures, nothing about anybody. How it is sent is the caller's.
 
 use crate::audit::entry::Event;
@@ -28,7 +28,7 @@ pub struct Signed {
     pub timestamp: String,
     /// `webhook-signature`: one for each key, two while keys are exchanged.
     pub signature: String,
-    /// The CloudEvent.
+    /// The event.
     pub body: String,
 }
 
@@ -110,7 +110,7 @@ fn again(waits_ms: &[i64], before: u32, now_ms: i64, lot: u16) -> Settled {
     })
 }
 
-/// The CloudEvent of a message.
+/// The event of a message.
 async fn event(gateway: &Gateway, message: &Message) -> Result<Value, FlowError> {
     let data = if message.kind == publish::MESSAGE {
         release(gateway, message.object).await?

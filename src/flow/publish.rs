@@ -15,6 +15,7 @@ use crate::flow::Gateway;
 use crate::ids::{DeliveryId, PartnerId, RequestId, StatisticsReleaseId};
 use crate::statistics::attack::{self, Broken};
 use crate::statistics::contract::{Contract, Method};
+use crate::statistics::noise::Alpha;
 use crate::statistics::protect::Rules;
 use crate::statistics::release::{Cell, Head, Published, body, quoted};
 use crate::statistics::seal::{Sealed, Sealing};
@@ -297,7 +298,7 @@ const fn year_of(period: Period) -> Year {
 }
 
 pub(super) fn disclosed(contract: &Contract, kind: &str, tables: u32) -> Disclosed {
-    let epsilon = contract.method.alpha().map_or(0, |alpha| alpha.epsilon_thousandths());
+    let epsilon = contract.method.alpha().map_or(0, Alpha::epsilon_thousandths);
     Disclosed { kind: kind.to_owned(), tables, cap: contract.cap, epsilon }
 }
 

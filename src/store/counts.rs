@@ -73,16 +73,12 @@ impl Span {
     /// The place in the year in which an event counts: where it is booked, else this quarter when it happened before
     /// its end. The second: whether it is booked now.
     fn place(&self, booked: Option<&str>, at_ms: i64) -> Option<(usize, bool)> {
-        match booked {
-            Some(text) => {
-                let booked = Quarter::read(text).ok()?;
-                (booked.year() == self.quarter.year()).then_some((booked.place(), false))
-            }
-            None => {
-                let open = (self.from_ms..self.until_ms).contains(&at_ms);
-                open.then_some((self.quarter.place(), true))
-            }
+        if let Some(text) = booked {
+            let booked = Quarter::read(text).ok()?;
+            return (booked.year() == self.quarter.year()).then_some((booked.place(), false));
         }
+        let open = (self.from_ms..self.until_ms).contains(&at_ms);
+        open.then_some((self.quarter.place(), true))
     }
 }
 

@@ -9,6 +9,7 @@ use buurtpoort::crypto::digest::{hex, sha256, unhex};
 use buurtpoort::store::Pool;
 use buurtpoort::store::figures;
 use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write;
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -27,11 +28,12 @@ fn agree(deployment: &Deployment) {
     let path = policies.join("disclosure.toml");
     let mut text = fs::read_to_string(&path).expect("a policy");
     for code in GEMEENTEN {
-        text.push_str(&format!(
+        let _infallible = write!(
+            text,
             "\n[[contract]]\nmunicipality = \"{code}\"\nplan = \"crash-1\"\nmethod = \"measure-round-freeze\"\n\
              from = \"2015Q1\"\nkinds = [\"referrals\", \"pairings-made\", \"pairings-active\"]\n\
              tables = [\"referrals.source\", \"referrals.household\"]\n"
-        ));
+        );
     }
     fs::write(&path, text).expect("a policy");
     let mut prove = Command::new(PROGRAM);

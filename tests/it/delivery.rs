@@ -9,7 +9,7 @@ use buurtpoort::clock::Clock;
 use buurtpoort::crypto::keyring::VerifyingKey;
 use buurtpoort::domain::period::Period;
 use buurtpoort::flow::publish::publish;
-use buurtpoort::http::receiver::{self, Receiver};
+use buurtpoort::http::receiver::{self, Receiver, Refused};
 use buurtpoort::ids::DeliveryId;
 use buurtpoort::tls::Versions;
 use buurtpoort::tls::acceptor::Reloadable;
@@ -252,7 +252,6 @@ on_both! {
             let first = receiver.take(&headers, body.as_bytes());
             (first, receiver.take(&headers, body.as_bytes()))
         };
-        use receiver::Refused;
         let joined = both.join(" ");
         for known in [&before[..], &after[1..], &after[..]] {
             assert_eq!(take(known, &timestamp, &joined, &body), (Ok(true), Ok(false)), "once");

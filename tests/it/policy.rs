@@ -12,13 +12,13 @@ use buurtpoort::domain::partner_number::PartnerNumber;
 use buurtpoort::ids::{CaseId, PartnerId, ReferralId, RequestId};
 use buurtpoort::policy::action::{
     AssignCase, ChangeGoals, CorrectCase, DecideCaseConsent, DecideLink, DecideReferralConsent,
-    EraseCase, EvaluatePairing, ListAssignments, ListAuditEntries, ListCases, ListLinks,
-    ListPairings, ListReferrals, ListReleases, ListStatistics, ListSupportFamilies, MovePairing,
-    NAMES, ObjectToStatistics, PairCase, ProposeSupport, ReadAuditConsistency, ReadAuditProof,
-    ReadCase, ReadCheckpoint, ReadDefinitions, ReadGoals, ReadProgress, ReadReferral,
-    ReadStatistics, ReadSupportFamily, RegisterSupportFamily, ReleaseIdentity,
-    ReleaseSupportIdentity, ReportProgramme, SeeField, SeeToAccess, SubmitReferral, TransitionCase,
-    TransitionSupportFamily, WithdrawReferral,
+    EraseCase, EvaluatePairing, ListAssignments, ListAuditEntries, ListCases, ListDeliveries,
+    ListLinks, ListPairings, ListReferrals, ListReleases, ListStatistics, ListSupportFamilies,
+    MovePairing, NAMES, ObjectToStatistics, PairCase, ProposeSupport, ReadAuditConsistency,
+    ReadAuditProof, ReadCase, ReadCheckpoint, ReadDefinitions, ReadGoals, ReadProgress,
+    ReadReferral, ReadStatistics, ReadSupportFamily, RegisterSupportFamily, ReleaseIdentity,
+    ReleaseSupportIdentity, ReportProgramme, RetryDelivery, SeeField, SeeToAccess, SubmitReferral,
+    TransitionCase, TransitionSupportFamily, WithdrawReferral,
 };
 use buurtpoort::policy::engine::{PolicyError, PolicyFile};
 use buurtpoort::policy::facts::{CaseFacts, Circumstance, Facts};
@@ -75,6 +75,8 @@ fn table() -> Vec<Row> {
         row::<ListAuditEntries>(&[PrivacyOfficer]),
         row::<ReadAuditProof>(&[PrivacyOfficer]),
         row::<ReadAuditConsistency>(&[PrivacyOfficer]),
+        row::<ListDeliveries>(&[Role::Operator]),
+        row::<RetryDelivery>(&[Role::Operator]),
         row::<ReadGoals>(&[Role::CaseManager]),
         row::<ProposeSupport>(&[Coordinator]),
         row::<PairCase>(&[Coordinator]),

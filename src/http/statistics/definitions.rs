@@ -8,6 +8,7 @@ use crate::policy::Allowed;
 use crate::policy::action::ReadDefinitions;
 use crate::statistics::contract::{Contract, Method, TableId};
 use crate::statistics::formats::labels;
+use crate::statistics::noise::Alpha;
 use crate::statistics::tabulate::Kind;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -58,7 +59,7 @@ fn contract(contract: &Contract) -> Value {
         "municipality": contract.municipality.as_str(),
         "plan": contract.plan,
         "method": contract.method.name(),
-        "alpha": contract.method.alpha().map(|alpha| alpha.as_str()),
+        "alpha": contract.method.alpha().map(Alpha::as_str),
         "base": if let Method::Freeze { base, .. } = contract.method { Some(base) } else { None },
         "from": contract.from.to_text(),
         "kinds": contract.kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
