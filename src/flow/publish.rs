@@ -11,6 +11,7 @@ use crate::domain::age::midnight_in_amsterdam;
 use crate::domain::municipality::Municipality;
 use crate::domain::partner::PartnerKind;
 use crate::domain::period::{Period, Quarter, Year};
+use crate::domain::programme::Programme;
 use crate::flow::Gateway;
 use crate::ids::{DeliveryId, PartnerId, RequestId, StatisticsReleaseId};
 use crate::statistics::attack::{self, Broken};
@@ -18,14 +19,15 @@ use crate::statistics::contract::{Contract, Method};
 use crate::statistics::noise::Alpha;
 use crate::statistics::protect::Rules;
 use crate::statistics::release::{Cell, Head, Published, body, quoted};
-use crate::statistics::seal::{Sealed, Sealing};
+use crate::statistics::seal::{Reported, Sealed, Sealing};
 use crate::statistics::suppress;
-use crate::statistics::tabulate::{Kind, ReferralsBySource};
+use crate::statistics::tabulate::ReferralsBySource;
 use crate::store::StoreError;
 use crate::store::counts::{self, Booking, Counted};
 use crate::store::effect::{Effect, Rows};
 use crate::store::figures::{self, Disclosed, FiguresKey, FiguresRow, SealedRows};
 use crate::store::referrals::OutboxRow;
+use crate::store::reports;
 use crate::store::writer::{Found, Question};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -176,12 +178,36 @@ async fn freeze(
         return Err(PublishError::NotTold);
     };
     let seed = fresh(gateway)?;
-    let sealing = Sealing { contract, events: &counted.events, carried: &carried };
+    let reports = reports(gateway, contract, quarter.year()).await?;
+    let (events, carried) = (&counted.events, &carried);
+    let sealing = Sealing { contract, events, carried, reports: &reports };
     let sealed = sealing.quarter(quarter, (base, alpha), &seed);
     attack::gate(contract, quarter, &sealed.cells, &cells(&before)?)?;
     let draft = draft(gateway, contract, Period::Quarter(quarter), counted, sealed, &seed);
     within_cap(gateway, contract, &draft).await?;
     write(gateway, draft).await
+}
+
+/// What the programmes of a contract reported of a year: every measure, reported or not.
+async fn reports(
+    gateway: &Gateway,
+    contract: &Contract,
+    year: Year,
+) -> Result<Vec<Reported>, PublishError> {
+    let all = reports::of_year(&gateway.store.pool, contract.municipality, year).await?;
+    let sum = |programme: Programme, measure: &str| {
+        let own = |(of, is, _): &&(String, String, i64)| of == programme.as_str() && is == measure;
+        all.iter().find(own).map_or(0, |(_, _, value)| *value)
+    };
+    let reported = |programme: &Programme| Reported {
+        programme: *programme,
+        sums: programme
+            .measures()
+            .iter()
+            .map(|measure| (measure.name, sum(*programme, measure.name)))
+            .collect(),
+    };
+    Ok(contract.programmes.iter().map(reported).collect())
 }
 
 /// Seals a year of a contract by another method, unless it was.
@@ -200,7 +226,8 @@ async fn by_year(
     }
     let (seed, carried) = (fresh(gateway)?, BTreeMap::new());
     let counted = counts::of_quarter(&gateway.store.pool, contract, last).await?;
-    let sealing = Sealing { contract, events: &counted.events, carried: &carried };
+    let (events, carried) = (&counted.events, &carried);
+    let sealing = Sealing { contract, events, carried, reports: &[] };
     let sealed = match method {
         Method::Private(alpha) => sealing.private(year, alpha, &seed),
         Method::CellKey => sealing.cell_keys(year, &seed),
@@ -276,7 +303,7 @@ fn draft(
     sealed: Sealed,
     seed: &Seed,
 ) -> Draft {
-    let line = |(kind, tables): &(Kind, u32)| disclosed(contract, kind.as_str(), *tables);
+    let line = |(kind, tables): &(String, u32)| disclosed(contract, kind, *tables);
     Draft {
         key: FiguresKey { area: contract.municipality.to_string(), period },
         body: contract_body(gateway, contract, period, &sealed.cells, seed),

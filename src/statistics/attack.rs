@@ -325,6 +325,7 @@ mod tests {
             kinds: vec![Kind::Evaluations],
             tables: vec![TableId::parse("evaluations.networkExtended").unwrap()],
             districts: Vec::new(),
+            programmes: Vec::new(),
             exact: Vec::new(),
             cap: 5,
         }

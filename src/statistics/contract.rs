@@ -5,6 +5,7 @@
 
 use crate::domain::municipality::{District, Municipality};
 use crate::domain::period::Quarter;
+use crate::domain::programme::Programme;
 use crate::statistics::noise::Alpha;
 use crate::statistics::protect::Rules;
 use crate::statistics::tabulate::{Dimension, ELSEWHERE, Kind};
@@ -90,6 +91,8 @@ pub struct Contract {
     pub tables: Vec<TableId>,
     /// Wijken of tables by district.
     pub districts: Vec<District>,
+    /// Programmes whose reports of the year stand beside.
+    pub programmes: Vec<Programme>,
     /// Kinds whose year is told exactly, as the contract asks for: an invoice is made out by it.
     pub exact: Vec<Kind>,
     /// Most tables of one kind and year.
@@ -202,6 +205,7 @@ mod tests {
                 .map(|table| TableId::parse(table).unwrap())
                 .to_vec(),
             districts: Vec::new(),
+            programmes: Vec::new(),
             exact: Vec::new(),
             cap: CAP,
         };

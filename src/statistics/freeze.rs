@@ -158,6 +158,12 @@ pub fn standing_closed(rule: &Rule<'_>, seed: &Seed, count: i64, tables: &[Table
     }
 }
 
+/// Freezes a count that stands by itself: a draw and a rounding of its own.
+#[must_use]
+pub fn alone(rule: &Rule<'_>, seed: &Seed, what: &str, count: i64) -> i64 {
+    rule.units(seed, whole(count + rule.draw(seed, "alone", what)), what) * rule.base
+}
+
 /// Freezes one table more of a year that is closed: fitted to the figure of the year, which stays as it was published.
 #[must_use]
 pub fn one_more(rule: &Rule<'_>, seed: &Seed, year: i64, table: &Table<'_>) -> Vec<i64> {

@@ -5,6 +5,7 @@
 
 use crate::crypto::bits::Seed;
 use crate::domain::period::{Quarter, Year};
+use crate::domain::programme::Programme;
 use crate::statistics::cellkey;
 use crate::statistics::contract::{Contract, Method, TableId};
 use crate::statistics::freeze::{self, Carry, Rule, Table};
@@ -31,8 +32,17 @@ pub struct Sealed {
     pub cells: Vec<Cell>,
     /// What the next quarters need.
     pub kept: Vec<Kept>,
-    /// Tables that this cost, by kind.
-    pub spent: Vec<(Kind, u32)>,
+    /// Tables that this cost, by kind or programme.
+    pub spent: Vec<(String, u32)>,
+}
+
+/// What a programme reported about itself in a year: its measures with their sums.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reported {
+    /// Which programme.
+    pub programme: Programme,
+    /// Every measure, reported or not.
+    pub sums: Vec<(&'static str, i64)>,
 }
 
 /// What a sealing works with.
@@ -44,6 +54,8 @@ pub struct Sealing<'a> {
     pub events: &'a [Event],
     /// What the quarters before this one left.
     pub carried: &'a BTreeMap<Kind, Carry>,
+    /// What programmes reported of the year; read with its last quarter.
+    pub reports: &'a [Reported],
 }
 
 impl Sealing<'_> {
@@ -64,7 +76,7 @@ impl Sealing<'_> {
             let first = carry.measured.is_empty();
             let cost = self.contract.cost(kind, quarter, first);
             if cost > 0 {
-                sealed.spent.push((kind, cost));
+                sealed.spent.push((kind.as_str().to_owned(), cost));
             }
             if quarter.closes_year() {
                 self.last(&mut sealed, &rule, seed, kind, quarter, &carry);
@@ -72,7 +84,37 @@ impl Sealing<'_> {
                 self.early(&mut sealed, &rule, seed, kind, quarter, carry);
             }
         }
+        if quarter.closes_year() {
+            for reported in self.reports {
+                self.programme(&mut sealed, seed, &year, (base, alpha), reported);
+            }
+        }
         sealed
+    }
+
+    /// Sums that a programme reported, each with a draw of its own, as one child can stand in all of them: each is a
+    /// table of the budget.
+    fn programme(
+        &self,
+        sealed: &mut Sealed,
+        seed: &Seed,
+        year: &str,
+        (base, alpha): (i64, Alpha),
+        reported: &Reported,
+    ) {
+        let kind = format!("programme.{}", reported.programme.as_str());
+        let (area, plan) = (self.contract.municipality.as_str(), self.contract.plan.as_str());
+        let rule = Rule { base, alpha, name: [area, plan, &kind, year] };
+        for (measure, sum) in &reported.sums {
+            let place = vec![
+                ("measure".to_owned(), (*measure).to_owned()),
+                ("year".to_owned(), year.to_owned()),
+            ];
+            let value = freeze::alone(&rule, seed, measure, *sum);
+            sealed.cells.push(Cell::shown(format!("year.{kind}"), place, value));
+        }
+        let cost = u32::try_from(reported.sums.len()).unwrap_or(u32::MAX);
+        sealed.spent.push((kind, cost));
     }
 
     fn early(
@@ -184,7 +226,7 @@ impl Sealing<'_> {
                 });
                 sealed.cells.extend(of_table(kind, year, dimension.as_str(), cells));
             }
-            sealed.spent.push((kind, cost));
+            sealed.spent.push((kind.as_str().to_owned(), cost));
         }
         sealed
     }
@@ -246,6 +288,7 @@ mod tests {
             kinds: kinds.to_vec(),
             tables: tables.iter().map(|table| TableId::parse(table).unwrap()).collect(),
             districts: Vec::new(),
+            programmes: Vec::new(),
             exact: vec![Kind::Referrals],
             cap: 5,
         }
@@ -281,7 +324,8 @@ mod tests {
             let (mut sealed, mut carried) = (Vec::new(), BTreeMap::<Kind, Carry>::new());
             for quarter in Quarter::all_of(Year::parse(2026).unwrap()) {
                 let (events, carry) = (events(), carried.clone());
-                let sealing = Sealing { contract: &contract, events: &events, carried: &carry };
+                let sealing =
+                    Sealing { contract: &contract, events: &events, carried: &carry, reports: &[] };
                 let seed = Seed::given([first + u8::try_from(quarter.place()).unwrap(); 32]);
                 let one = sealing.quarter(quarter, (base, alpha), &seed);
                 for kept in &one.kept {
@@ -295,9 +339,9 @@ mod tests {
             assert_eq!(sum(&sealed, "quarter.referrals"), year);
             assert_eq!(sum(&sealed, "year.referrals.source"), year);
             assert_eq!(sum(&sealed, "exact.referrals"), 3);
-            let spent = |kind| {
+            let spent = |kind: Kind| {
                 let all = sealed.iter().flat_map(|one| &one.spent);
-                all.filter(|(of, _)| *of == kind).map(|(_, n)| n).sum::<u32>()
+                all.filter(|(of, _)| *of == kind.as_str()).map(|(_, n)| n).sum::<u32>()
             };
             assert_eq!((spent(Kind::Referrals), spent(Kind::PairingsActive)), (2, 4));
         }
@@ -315,7 +359,8 @@ mod tests {
                 traits: vec![(Dimension::Source, "poh-j".to_owned())],
             })
             .collect();
-        let sealing = Sealing { contract: &contract, events: &events, carried: &carried };
+        let sealing =
+            Sealing { contract: &contract, events: &events, carried: &carried, reports: &[] };
         let of = |seed: u8| {
             sealing.cell_keys(Year::parse(2026).unwrap(), &Seed::given([seed; 32])).cells
         };

@@ -1,10 +1,11 @@
 //! Rows of programme reports: counts by measure, every version that was sent.
 
 use crate::domain::municipality::Municipality;
+use crate::domain::period::Year;
 use crate::domain::programme::Programme;
 use crate::ids::{PartnerId, ReportId};
-use crate::store::StoreError;
-use crate::store::pool::{Conn, on_conn};
+use crate::store::pool::{Conn, on_conn, on_db};
+use crate::store::{Pool, StoreError};
 use sqlx::Row;
 
 /// Which report.
@@ -58,6 +59,27 @@ pub(super) async fn last(
         let count = |row: &_| Ok::<_, StoreError>((measure(row)?, value(row)?));
         let counts = rows.iter().map(count).collect::<Result<_, _>>()?;
         Ok(Some((version, counts)))
+    })
+}
+
+/// What programmes reported of a gemeente and year, by measure: the last versions of all partners and quarters, added up.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn of_year(
+    pool: &Pool,
+    municipality: Municipality,
+    year: Year,
+) -> Result<Vec<(String, String, i64)>, StoreError> {
+    const SQL: &str = "SELECT r.programme, c.measure, CAST(SUM(c.value) AS BIGINT) AS value FROM programme_report r \
+        JOIN programme_count c ON c.report_id = r.id WHERE r.municipality = $1 AND r.period LIKE $2 \
+        AND r.version = (SELECT MAX(o.version) FROM programme_report o WHERE o.partner_id = r.partner_id \
+        AND o.programme = r.programme AND o.municipality = r.municipality AND o.period = r.period) \
+        GROUP BY r.programme, c.measure";
+    on_db!(pool, |db| {
+        let query = sqlx::query(SQL).bind(municipality.as_str());
+        let rows = query.bind(format!("{}Q%", year.number())).fetch_all(db).await?;
+        rows.iter().map(|row| Ok((row.try_get("programme")?, measure(row)?, value(row)?))).collect()
     })
 }
 

@@ -1,7 +1,8 @@
 //! Figures that are measured, rounded and frozen (STA), as a gemeente gets them: by the quarter and the year.
 
+use crate::reports::put;
 use crate::sql;
-use crate::support::{ANNA, World, on_both};
+use crate::support::{ANNA, POH_J, World, example, on_both};
 use buurtpoort::audit::entry;
 use buurtpoort::cli::pki::DevPki;
 use buurtpoort::cli::watch;
@@ -10,6 +11,7 @@ use buurtpoort::crypto::approval::ApprovalKey;
 use buurtpoort::crypto::digest::{hex, sha256};
 use buurtpoort::domain::municipality::Municipality;
 use buurtpoort::domain::period::{Period, Quarter, Year};
+use buurtpoort::domain::programme::Programme;
 use buurtpoort::flow::publish::{PublishError, extra, preview, publish};
 use buurtpoort::statistics::contract::{Approver, Contract, Disclosure, Method, Region, TableId};
 use buurtpoort::statistics::noise::Alpha;
@@ -40,6 +42,7 @@ pub(crate) fn contract(municipality: Municipality, from: &str) -> Contract {
         kinds: vec![Kind::Referrals, Kind::PairingsMade, Kind::PairingsEnded, Kind::PairingsActive],
         tables: tables.map(|table| TableId::parse(table).expect("a table")).to_vec(),
         districts: Vec::new(),
+        programmes: Vec::new(),
         exact: Vec::new(),
         cap: 5,
     }
@@ -230,6 +233,36 @@ on_both! {
         assert_eq!(more["year.referrals.ageBand"], told["year.referrals"]);
         assert_eq!(publish().await.expect("as before"), row);
         assert_eq!(said(world, "approved:").await, ["approved:lea", "approved:officer"]);
+    }
+}
+
+on_both! {
+    /// What a programme reported of the year stands beside, each measure with a draw of its own; a report that was sent
+    /// again counts once.
+    async fn sta_programme_reports_stand_beside(world: World) {
+        let mut own = contract(nijmegen(), "2026Q3");
+        own.programmes = vec![Programme::PohJ];
+        agree(world, |disclosure| disclosure.contracts.push(own));
+        let place = "poh-j/2026Q4";
+        let mut report = example("programme-report");
+        assert_eq!(put(world, POH_J, place, &report).await.status, 200);
+        report["childrenSeen"] = json!(150);
+        assert_eq!(put(world, POH_J, place, &report).await.body["version"], json!(2));
+        wait(world, 60);
+        let rows = seal(world, "2026").await.expect("sealed");
+        let told = cells(&rows);
+        let seen: Vec<&Value> = told.iter().filter(|cell| cell["table"] == "year.programme.poh-j").collect();
+        assert_eq!(seen.len(), Programme::PohJ.measures().len());
+        let of = |measure: &str| {
+            let cell = seen.iter().find(|cell| cell["where"]["measure"] == measure).expect("a measure");
+            cell["value"].as_i64().expect("a value")
+        };
+        // A draw of more than 30 comes once in 10^13.
+        for (measure, sum) in [("childrenSeen", 150), ("helpedWithoutReferral", 90), ("contacts", 480)] {
+            assert!((of(measure) - sum).abs() < 30 && of(measure) % 3 == 0, "{measure}: {}", of(measure));
+        }
+        let spent = number(world, "SELECT CAST(tables AS BIGINT) FROM disclosure WHERE kind = 'programme.poh-j'").await;
+        assert_eq!(spent, 5);
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const COACH: Caller = ("doorbraak-nijmegen", "coach-1", "referrer");
 
-async fn put(world: &World, who: Caller, place: &str, body: &Value) -> Answer {
+pub(crate) async fn put(world: &World, who: Caller, place: &str, body: &Value) -> Answer {
     let path = format!("/v1/programme-reports/{place}");
     world.send(who, Method::PUT, &path, Some(body.to_string()), None).await
 }

@@ -4,6 +4,7 @@ use crate::cli::Failure;
 use crate::domain::municipality::{District, Municipality};
 use crate::domain::partner::Slug;
 use crate::domain::period::{Quarter, Year};
+use crate::domain::programme::Programme;
 use crate::statistics::contract::{
     Approver, CAP, Contract, Disclosure, HARD_CAP, Method, Region, TableId,
 };
@@ -55,6 +56,8 @@ struct ContractFile {
     tables: Vec<String>,
     #[serde(default)]
     districts: Vec<String>,
+    #[serde(default)]
+    programmes: Vec<String>,
     #[serde(default)]
     exact: Vec<String>,
     cap: Option<u32>,
@@ -142,6 +145,7 @@ fn contract(file: &ContractFile) -> Result<Contract, String> {
         kinds: all(&file.kinds, Kind::parse)?,
         tables: all(&file.tables, TableId::parse)?,
         districts: all(&file.districts, District::parse)?,
+        programmes: all(&file.programmes, Programme::parse)?,
         exact: all(&file.exact, Kind::parse)?,
         cap: file.cap.unwrap_or(CAP),
     };
@@ -206,11 +210,21 @@ fn fits(contract: &Contract) -> Result<(), String> {
         contract.kinds.iter().all(|kind| cost(*kind) <= contract.cap),
         "tables: a kind has more of them in a year than its cap",
     )?;
+    let measures = |programme: &Programme| u32::try_from(programme.measures().len());
+    let within = |programme: &Programme| measures(programme).is_ok_and(|n| n <= contract.cap);
+    holds(
+        each_once(contract.programmes.iter()) && contract.programmes.iter().all(within),
+        "programmes: each once, and no more measures than the cap",
+    )?;
     by_method(contract)
 }
 
 /// What holds of a contract by one method.
 fn by_method(contract: &Contract) -> Result<(), String> {
+    if let Method::Freeze { .. } = contract.method {
+        return Ok(());
+    }
+    holds(contract.programmes.is_empty(), "programmes: only with measure-round-freeze")?;
     match contract.method {
         Method::Private(alpha) => {
             let most =

@@ -96,7 +96,7 @@ pub async fn publish(
         disclosed: sealed
             .spent
             .iter()
-            .map(|(kind, tables)| disclosed(contract, kind.as_str(), *tables))
+            .map(|(kind, tables)| disclosed(contract, kind, *tables))
             .collect(),
         commitment: seed.commitment().to_vec(),
         approved: names.join("+"),
@@ -180,9 +180,9 @@ async fn seal(
             ];
             sealed.cells.push(Cell::shown(format!("year.{table}"), place, value));
         }
-        match sealed.spent.iter_mut().find(|(of, _)| *of == table.kind) {
+        match sealed.spent.iter_mut().find(|(of, _)| of == kind) {
             Some((_, tables)) => *tables += 1,
-            None => sealed.spent.push((table.kind, 1)),
+            None => sealed.spent.push((kind.to_owned(), 1)),
         }
     }
     attack::told_once(&sealed.cells, told)?;

@@ -7,14 +7,15 @@
 use super::{PublishError, fresh, quarters, whole_year};
 use crate::domain::municipality::Municipality;
 use crate::domain::period::{Period, Quarter, Year};
+use crate::domain::programme::Programme;
 use crate::flow::Gateway;
 use crate::statistics::attack;
 use crate::statistics::contract::{Contract, Method};
 use crate::statistics::freeze::Carry;
 use crate::statistics::protect::{Rules, reasons};
 use crate::statistics::release::Cell;
-use crate::statistics::seal::Sealing;
-use crate::statistics::tabulate::{Kind, ReferralsBySource};
+use crate::statistics::seal::{Reported, Sealing};
+use crate::statistics::tabulate::ReferralsBySource;
 use crate::store::counts;
 use crate::store::figures;
 use serde_json::{Value, json};
@@ -87,12 +88,12 @@ struct Budget {
 
 impl Budget {
     /// Spends, and tells before and after.
-    fn spend(&mut self, kind: Kind, tables: u32) -> Value {
-        let spent = self.spent.entry(kind.as_str().to_owned()).or_default();
+    fn spend(&mut self, kind: &str, tables: u32) -> Value {
+        let spent = self.spent.entry(kind.to_owned()).or_default();
         let before = *spent;
         *spent += tables;
         json!({
-            "kind": kind.as_str(),
+            "kind": kind,
             "tables": tables,
             "before": before,
             "after": *spent,
@@ -117,7 +118,12 @@ fn step(
         let one = Carry { measured: vec![0], units: vec![0] };
         carried.extend(contract.kinds.iter().map(|kind| (*kind, one.clone())));
     }
-    let sealing = Sealing { contract, events: &[], carried: &carried };
+    let nothing = |programme: &Programme| Reported {
+        programme: *programme,
+        sums: programme.measures().iter().map(|measure| (measure.name, 0)).collect(),
+    };
+    let reports: Vec<Reported> = contract.programmes.iter().map(nothing).collect();
+    let sealing = Sealing { contract, events: &[], carried: &carried, reports: &reports };
     let sealed = sealing.quarter(quarter, (base, alpha), &fresh(gateway)?);
     let mut tables: Vec<(&str, u32)> = Vec::new();
     for cell in &sealed.cells {
@@ -129,7 +135,7 @@ fn step(
     let tables: Vec<Value> =
         tables.iter().map(|(table, cells)| json!({"table": table, "cells": cells})).collect();
     let spent: Vec<Value> =
-        sealed.spent.iter().map(|(kind, tables)| budget.spend(*kind, *tables)).collect();
+        sealed.spent.iter().map(|(kind, tables)| budget.spend(kind, *tables)).collect();
     let gate = match attack::told_once(&sealed.cells, &[]) {
         Ok(()) => "passed".to_owned(),
         Err(broken) => broken.to_string(),
@@ -153,7 +159,7 @@ async fn by_year(
     let mut budget = Budget { spent, cap: contract.cap };
     let kinds = contract.kinds.iter().map(|kind| {
         let tables = u32::try_from(contract.tables_of(*kind).count()).unwrap_or(u32::MAX);
-        budget.spend(*kind, tables.saturating_add(1))
+        budget.spend(kind.as_str(), tables.saturating_add(1))
     });
     let kinds: Vec<Value> = kinds.collect();
     let tables: Vec<String> = contract.tables.iter().map(ToString::to_string).collect();

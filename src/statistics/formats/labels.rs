@@ -9,7 +9,11 @@ pub const NOTE: &str = "Cijfers zijn gezinnen, geen kinderen. Kleine aantallen z
 pub fn table(id: &str) -> String {
     let mut parts = id.splitn(3, '.');
     let (period, kind) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let by = parts.next().map(|dimension| format!(" naar {}", column(dimension).to_lowercase()));
+    let of = parts.next();
+    if let ("programme", Some(programme)) = (kind, of) {
+        return format!("Eigen opgave van {}, per jaar", code(programme));
+    }
+    let by = of.map(|dimension| format!(" naar {}", column(dimension).to_lowercase()));
     let period = match period {
         "quarter" => ", per kwartaal",
         "exact" => ", exact",
@@ -56,6 +60,7 @@ pub fn column(name: &str) -> &str {
         "socialContacts" => "Sociale contacten van het kind",
         "grade" => "Rapportcijfer",
         "placementAvoided" => "Uithuisplaatsing voorkomen",
+        "measure" => "Maat",
         other => other,
     }
 }
@@ -93,6 +98,19 @@ pub fn code(code: &str) -> &str {
         "yes" => "Ja",
         "no" => "Nee",
         "not-applicable" => "Niet van toepassing",
+        "doorbraakaanpak" => "Doorbraakaanpak",
+        "childrenSeen" => "Kinderen gezien",
+        "helpedWithoutReferral" => "Geholpen zonder verwijzing",
+        "referredOn" => "Doorverwezen",
+        "contacts" => "Contacten",
+        "respondents" => "Gaven een rapportcijfer",
+        "households" => "Huishoudens",
+        "plansAgreed" => "Plannen vastgesteld",
+        "placementsAvoided" => "Uithuisplaatsingen voorkomen",
+        "placementsReversed" => "Kinderen weer thuis",
+        "plans" => "Plannen",
+        "breakthroughs" => "Doorbraken",
+        "breakthroughsWithinTerm" => "Doorbraken binnen de termijn",
         other => other,
     }
 }
@@ -115,6 +133,13 @@ mod tests {
                 assert!(!is_word || code(word) != word, "{word}");
             }
         }
+        for programme in crate::domain::programme::Programme::ALL {
+            assert_ne!(code(programme.as_str()), programme.as_str());
+            for measure in programme.measures() {
+                assert_ne!(code(measure.name), measure.name);
+            }
+        }
+        assert_eq!(table("year.programme.poh-j"), "Eigen opgave van POH-jeugd, per jaar");
         assert_eq!(table("year.referrals.source"), "Aangemelde gezinnen naar verwijzer, per jaar");
         assert_eq!(table("quarter.referrals"), "Aangemelde gezinnen, per kwartaal");
         let target = "Tot stand gekomen koppelingen, afgesproken voor het jaar";
