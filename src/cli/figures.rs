@@ -10,9 +10,8 @@ use crate::domain::municipality::Municipality;
 use crate::domain::period::{Period, Year};
 use crate::flow::publish::{self, PublishError, extra, preview};
 use crate::statistics::contract::TableId;
-use crate::statistics::formats::csv::{self, Separator};
-use crate::statistics::formats::jsonstat::{self, Source};
-use crate::statistics::formats::{Format, xlsx};
+use crate::statistics::formats::csv::Separator;
+use crate::statistics::formats::{self, About, Format};
 use crate::statistics::release::Published;
 use crate::store::figures::{self, FiguresRow};
 use clap::{Args, Subcommand};
@@ -197,21 +196,15 @@ async fn export(area: &str, out: &Path, config: &ConfigArgs) -> Result<String, F
     Ok(files.join("\n"))
 }
 
-fn form(row: &FiguresRow, format: Format, name: &str) -> Result<Vec<u8>, Failure> {
-    let published = Published::read(&row.body)?;
-    let sealed_at = crate::clock::from_millisecond(row.sealed_ms).to_string();
-    let sha256 = hex(&row.sha256);
-    Ok(match format {
-        Format::Json => row.body.clone().into_bytes(),
-        Format::Csv => csv::write(&published, Separator::Comma)?,
-        Format::CsvMetadata => {
-            let url = name.replace(".csv-metadata.json", ".csv");
-            csv::metadata(&published, &url, Separator::Comma).to_string().into_bytes()
-        }
-        Format::JsonStat => {
-            let source = Source { release: row.id.to_string(), sha256, sealed_at };
-            jsonstat::write(&published, &source).to_string().into_bytes()
-        }
-        Format::Xlsx => xlsx::write(&published, &sealed_at, &sha256)?,
-    })
+fn form(row: &FiguresRow, format: Format, file: &str) -> Result<Vec<u8>, Failure> {
+    if format == Format::Json {
+        return Ok(row.body.clone().into_bytes());
+    }
+    let about = About {
+        release: row.id.to_string(),
+        sha256: hex(&row.sha256),
+        sealed_at: crate::clock::from_millisecond(row.sealed_ms).to_string(),
+        file: file.to_owned(),
+    };
+    Ok(formats::make(&Published::read(&row.body)?, (format, Separator::Comma), &about)?)
 }

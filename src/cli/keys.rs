@@ -19,7 +19,7 @@ use crate::cli::{ConfigArgs, Failure, print};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::Entropy;
-use crate::crypto::keyring::{KeyPurpose, KeyState, VerifyingKey, generate};
+use crate::crypto::keyring::{KeyPurpose, KeyState, Keyring, VerifyingKey, generate};
 use crate::store::keys::{self, Step};
 use crate::store::ledger::Stamp;
 use crate::store::{Pool, StoreError};
@@ -184,7 +184,7 @@ async fn next_version(
 
 async fn wrap_anew(
     pool: &Pool,
-    ring: &crate::crypto::keyring::Keyring,
+    ring: &Keyring,
     entropy: &Entropy,
     version: i32,
 ) -> Result<u64, Failure> {
@@ -208,6 +208,20 @@ async fn wrap_anew(
     }
 }
 
+/// Makes the next key of a purpose, or takes the one an earlier run began with, and waits until gateways know it: they
+/// verify with it before they meet it.
+async fn begun(
+    config: &Config,
+    pool: &Pool,
+    clock: &Clock,
+    purpose: KeyPurpose,
+    notice: Duration,
+) -> Result<(i32, Keyring), Failure> {
+    let version = next_version(config, pool, clock, &Entropy::system(), purpose).await?;
+    tokio::time::sleep(notice).await;
+    Ok((version, keyring(config, pool).await?))
+}
+
 /// Exchanges the ledger key. The head over the entry that says so is signed by both; from there on only the new one
 /// counts, and the old one verifies what was before. Nothing is signed by a gateway that has not seen it yet: its
 /// callers ask again, for a second at most.
@@ -221,11 +235,8 @@ pub async fn rotate_ledger(
     notice: Duration,
 ) -> Result<i32, Failure> {
     let _only = only_one(config)?;
-    let (purpose, entropy) = (KeyPurpose::LedgerSigning, Entropy::system());
-    let version = next_version(config, pool, clock, &entropy, purpose).await?;
-    // Gateways verify with it before they meet it.
-    tokio::time::sleep(notice).await;
-    let ring = keyring(config, pool).await?;
+    let purpose = KeyPurpose::LedgerSigning;
+    let (version, ring) = begun(config, pool, clock, purpose, notice).await?;
     // First where they are kept: from the next head on they are needed.
     let head = crate::store::ledger::head(pool).await?;
     let texts = |key: &VerifyingKey| vkey::to_text(&head.log, key);
@@ -257,10 +268,8 @@ pub async fn rotate_delivery(
     notice: Duration,
 ) -> Result<i32, Failure> {
     let _only = only_one(config)?;
-    let (purpose, entropy) = (KeyPurpose::DeliverySigning, Entropy::system());
-    let version = next_version(config, pool, clock, &entropy, purpose).await?;
-    tokio::time::sleep(notice).await;
-    let ring = keyring(config, pool).await?;
+    let purpose = KeyPurpose::DeliverySigning;
+    let (version, ring) = begun(config, pool, clock, purpose, notice).await?;
     let stamp = boot::stamp(config, clock)?;
     keys::step(pool, &ring, purpose, Step::Activate(version), &stamp).await?;
     for (of, old, state) in keys::states(pool).await? {

@@ -172,6 +172,7 @@ async fn freeze(
     }
     let pool = &gateway.store.pool;
     let before = figures::list(pool, area).await?;
+    not_told_otherwise(&before, contract, quarter.year())?;
     let counted = counts::of_quarter(pool, contract, quarter).await?;
     let carried = figures::carried(pool, area, quarter.year()).await?;
     let Method::Freeze { base, alpha } = contract.method else {
@@ -186,6 +187,23 @@ async fn freeze(
     let draft = draft(gateway, contract, Period::Quarter(quarter), counted, sealed, &seed);
     within_cap(gateway, contract, &draft).await?;
     write(gateway, draft).await
+}
+
+/// A year that was told by another method is not told again by this one: the two could be held against each other.
+fn not_told_otherwise(
+    before: &[FiguresRow],
+    contract: &Contract,
+    year: Year,
+) -> Result<(), PublishError> {
+    let whole = before.iter().find(|row| row.key.period == Period::Year(year));
+    let Some(row) = whole else {
+        return Ok(());
+    };
+    let told = Published::read(&row.body).or(Err(StoreError::Corrupt("release")))?;
+    if told.method.get("name").and_then(|name| name.as_str()) == Some(contract.method.name()) {
+        return Ok(());
+    }
+    Err(Broken::Again(format!("the year {}", year.number())).into())
 }
 
 /// What the programmes of a contract reported of a year: every measure, reported or not.

@@ -10,9 +10,8 @@ use crate::http::reply;
 use crate::ids::StatisticsReleaseId;
 use crate::policy::Allowed;
 use crate::policy::action::{ListStatistics, ReadStatistics};
-use crate::statistics::formats::csv::{self, Separator};
-use crate::statistics::formats::jsonstat::{self, Source};
-use crate::statistics::formats::{Format, NotMade, xlsx};
+use crate::statistics::formats::csv::Separator;
+use crate::statistics::formats::{self, About, Format};
 use crate::statistics::release::Published;
 use crate::store::figures::FiguresRow;
 use actix_web::http::header::{HeaderMap, HeaderValue};
@@ -153,34 +152,30 @@ pub(super) fn wanted(headers: &HeaderMap) -> Option<(Format, Separator)> {
 
 /// A release in one form.
 fn shown(row: &FiguresRow, format: Format, separator: Separator) -> Result<HttpResponse, Problem> {
-    let made = |result: Result<Vec<u8>, NotMade>| result.or(Err(Problem::Internal));
+    if format == Format::Json {
+        return reply::json(StatusCode::OK, &reply_of(row, true)?);
+    }
     let published = Published::read(&row.body).or(Err(Problem::Internal))?;
-    let (id, sha256) = (row.id.to_string(), hex(&row.sha256));
-    let sealed_at = from_millisecond(row.sealed_ms).to_string();
-    let name = format!("buurtgezinnen-{}-{}", row.key.area, row.key.period);
-    let body = match format {
-        Format::Json => return reply::json(StatusCode::OK, &reply_of(row, true)?),
-        Format::Csv => made(csv::write(&published, separator))?,
-        Format::CsvMetadata => {
-            csv::metadata(&published, &format!("{name}.csv"), separator).to_string().into_bytes()
-        }
-        Format::JsonStat => {
-            let source = Source { release: id.clone(), sha256, sealed_at };
-            jsonstat::write(&published, &source).to_string().into_bytes()
-        }
-        Format::Xlsx => made(xlsx::write(&published, &sealed_at, &sha256))?,
+    let about = About {
+        release: row.id.to_string(),
+        sha256: hex(&row.sha256),
+        sealed_at: from_millisecond(row.sealed_ms).to_string(),
+        file: format!("buurtgezinnen-{}-{}", row.key.area, row.key.period),
     };
+    let body = formats::make(&published, (format, separator), &about);
+    let body = body.or(Err(Problem::Internal))?;
     let mut response = HttpResponse::Ok();
     let kind = match format {
         Format::Csv => "text/csv; charset=utf-8; header=present",
         other => other.media_type(),
     };
     response.content_type(kind);
-    let file = format!("attachment; filename=\"{name}.{}\"", format.extension());
+    let file = format!("attachment; filename=\"{}.{}\"", about.file, format.extension());
     response.insert_header((header::CONTENT_DISPOSITION, file));
     if format == Format::Csv {
         let link = format!(
-            "</v1/statistics/releases/{id}>; rel=\"describedby\"; type=\"{}\"",
+            "</v1/statistics/releases/{}>; rel=\"describedby\"; type=\"{}\"",
+            about.release,
             Format::CsvMetadata.media_type()
         );
         response.insert_header((header::LINK, link));

@@ -3,6 +3,7 @@
 //! Every form is made of the sealed body, by way of the same [`Sheet`]: the same rows, the same figures, the same hidden
 //! cells. A cell of a table that lacks one of the table's dimensions is the total over it, code `_T` as in SDMX.
 
+use crate::statistics::formats::csv::Separator;
 use crate::statistics::release::{Cell, Published};
 
 pub mod csv;
@@ -120,6 +121,40 @@ impl Sheet {
     }
 }
 
+/// What a form says beside its cells.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Id of the release.
+    pub release: String,
+    /// Its hash, hex.
+    pub sha256: String,
+    /// When it was sealed, RFC 3339.
+    pub sealed_at: String,
+    /// Name of a file of it, without what ends it.
+    pub file: String,
+}
+
+/// Makes a form of a release. What was sealed is JSON already: that is not made here.
+///
+/// # Errors
+/// [`NotMade`].
+pub fn make(
+    published: &Published,
+    (format, separator): (Format, Separator),
+    about: &About,
+) -> Result<Vec<u8>, NotMade> {
+    match format {
+        Format::Json => Err(NotMade),
+        Format::Csv => csv::write(published, separator),
+        Format::CsvMetadata => {
+            let url = format!("{}.{}", about.file, Format::Csv.extension());
+            Ok(csv::metadata(published, &url, separator).to_string().into_bytes())
+        }
+        Format::JsonStat => Ok(jsonstat::write(published, about).to_string().into_bytes()),
+        Format::Xlsx => xlsx::write(published, about),
+    }
+}
+
 /// Could not be made: a fault of ours.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the release could not be shown in this form")]
@@ -127,7 +162,18 @@ pub struct NotMade;
 
 #[cfg(test)]
 pub(crate) mod testing {
-    use super::Published;
+    use super::{About, Published};
+
+    /// What its forms say beside.
+    pub(crate) fn about() -> About {
+        let text = |text: &str| text.to_owned();
+        About {
+            release: text("r"),
+            sha256: text("h"),
+            sealed_at: text("2027-01-02T00:00:00Z"),
+            file: text("x"),
+        }
+    }
 
     /// A release with a hidden cell, a total over a dimension, and tables of different dimensions.
     pub(crate) fn published() -> Published {

@@ -22,19 +22,24 @@ fn kills() -> usize {
     std::env::var("BUURTPOORT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
 }
 
-/// Contracts from 2015 on: forty quarters and more to be sealed of each gemeente.
+/// Contracts from 2015 on: nine years to be sealed of each gemeente, before those that the demo published.
 fn agree(deployment: &Deployment) {
-    let policies = deployment.dir().join("policies");
-    let path = policies.join("disclosure.toml");
+    agree_on(deployment, &GEMEENTEN.map(|code| (code, "2015Q1")), "");
+}
+
+/// Contracts of gemeenten from a quarter on, and what else stands in the file.
+fn agree_on(deployment: &Deployment, contracts: &[(&str, &str)], more: &str) {
+    let path = deployment.dir().join("policies").join("disclosure.toml");
     let mut text = fs::read_to_string(&path).expect("a policy");
-    for code in GEMEENTEN {
+    for (code, from) in contracts {
         let _infallible = write!(
             text,
             "\n[[contract]]\nmunicipality = \"{code}\"\nplan = \"crash-1\"\nmethod = \"measure-round-freeze\"\n\
-             from = \"2015Q1\"\nkinds = [\"referrals\", \"pairings-made\", \"pairings-active\"]\n\
+             from = \"{from}\"\nkinds = [\"referrals\", \"pairings-made\", \"pairings-active\"]\n\
              tables = [\"referrals.source\", \"referrals.household\"]\n"
         );
     }
+    text.push_str(more);
     fs::write(&path, text).expect("a policy");
     let mut prove = Command::new(PROGRAM);
     prove.args(["policy", "prove", "--config"]).arg(deployment.config()).stdin(Stdio::null());
@@ -87,7 +92,7 @@ async fn sealed_whole_or_not_at_all(engine: Engine) {
     for at in 0..kills() {
         // A year or two more each time, so that there is always something left to seal.
         let (code, year) =
-            (GEMEENTEN[at % GEMEENTEN.len()], 2015 + (at / GEMEENTEN.len() * 2).min(10));
+            (GEMEENTEN[at % GEMEENTEN.len()], 2015 + (at / GEMEENTEN.len() * 2).min(8));
         let before = sql::number(&pool, QUARTERS).await;
         let mut child = sealing(&deployment, code, &year.to_string()).spawn().expect("the program");
         // At a random moment of the sealing: from the first release that is there on.
@@ -116,7 +121,7 @@ async fn sealed_whole_or_not_at_all(engine: Engine) {
     // What was cut off is taken up where it stopped, and a second time gives the same bytes.
     for code in GEMEENTEN {
         for _ in 0..2 {
-            let done = sealing(&deployment, code, "2025").status().expect("the program");
+            let done = sealing(&deployment, code, "2023").status().expect("the program");
             assert!(done.success());
             let now = releases(&pool).await;
             assert!(seen.iter().all(|(key, hash)| now.get(key) == Some(hash)));
@@ -128,7 +133,7 @@ async fn sealed_whole_or_not_at_all(engine: Engine) {
         kills(),
         seen.len()
     );
-    assert_eq!(seen.len(), before + GEMEENTEN.len() * 44);
+    assert_eq!(seen.len(), before + GEMEENTEN.len() * 36);
     nothing_in_part(&pool).await;
     if engine == Engine::Sqlite {
         the_seed_is_nowhere(&deployment, &pool).await;
@@ -164,6 +169,62 @@ fn holds_a_seed(bytes: &[u8], commitments: &HashSet<[u8; 32]>) -> bool {
         seed.is_some_and(|seed| commitments.contains(&sha256(&seed)))
     });
     raw || digits
+}
+
+/// The command line: what would be published, publishing, a key and an approval, and files in every form.
+#[actix_web::test]
+async fn the_verbs_of_figures_do_what_they_say() {
+    let Some(deployment) = Deployment::made(Engine::Sqlite).await else {
+        return;
+    };
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.arg("statistics").args(arguments).stdin(Stdio::null());
+        if arguments[0] != "approver-key" {
+            command.arg("--config").arg(deployment.config());
+        }
+        let done = command.output().expect("the program");
+        let text = String::from_utf8(done.stdout).expect("text");
+        (done.status.code(), text, String::from_utf8(done.stderr).expect("text"))
+    };
+    let of = ["--municipality", "GM0268", "--period"];
+    let (code, told, _) = run(&[&["preview"], &of[..], &["2025"]].concat());
+    assert!(code == Some(0) && told.contains("hidden: below the threshold"), "{told}");
+    let key = deployment.beside("approver.key");
+    let key = key.to_str().expect("a path");
+    let (code, public, _) = run(&["approver-key", "--out", key]);
+    assert!(code == Some(0) && unhex::<32>(public.trim()).is_some(), "{public}");
+    assert_eq!(run(&["approver-key", "--out", key]).0, Some(1), "a key is never written over");
+    let more = format!("[[approver]]\nname = \"officer\"\nkey = \"{}\"\n", public.trim());
+    agree_on(&deployment, &[("GM0268", "2026Q1")], &more);
+    let (code, told, _) = run(&[&["preview"], &of[..], &["2026Q3"]].concat());
+    assert!(code == Some(0) && told.contains("would be published"), "{told}");
+    let (code, bodies, _) = run(&[&["publish"], &of[..], &["2026Q3"]].concat());
+    assert!(
+        code == Some(0) && bodies.lines().count() == 1 && bodies.contains("2026Q3"),
+        "{bodies}"
+    );
+    assert_eq!(run(&[&["publish"], &of[..], &["2026Q3"]].concat()).1, bodies, "as before");
+    let (code, _, error) = run(&[&["publish"], &of[..], &["2026Q4"]].concat());
+    assert_eq!((code, error.contains("the period is not over")), (Some(3), true), "{error}");
+    let table = ["--table", "referrals.ageBand"];
+    let (code, told, error) =
+        run(&[&["approve"], &of[..], &["2026", "--key", key], &table].concat());
+    assert_eq!(
+        (code, told.trim()),
+        (Some(0), "officer approved of referrals.ageBand of GM0268 2026"),
+        "{error}"
+    );
+    let (code, _, error) = run(&[&["publish"], &of[..], &["2026"], &table].concat());
+    assert!(code == Some(1) && error.contains("two of those who can approve"), "{error}");
+    let out = deployment.beside("out");
+    let (code, files, _) =
+        run(&["export", "--area", "GM0268", "--out", out.to_str().expect("a path")]);
+    // Two years of the demo and three quarters, in five forms.
+    assert_eq!((code, files.lines().count()), (Some(0), 25), "{files}");
+    assert!(
+        files.lines().all(|name| fs::metadata(out.join(name)).is_ok_and(|file| file.len() > 50))
+    );
 }
 
 #[actix_web::test]

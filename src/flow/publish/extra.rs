@@ -3,7 +3,10 @@
 //! Two keys, two people: an operator alone cannot widen what is told of a gemeente, nor can a privacy officer. Both
 //! signatures are kept, and are checked again with the keys in force when the table is sealed.
 
-use super::{Draft, PublishError, cells, contract_body, disclosed, fresh, within_cap, write};
+use super::{
+    Draft, PublishError, cells, contract_body, disclosed, fresh, not_told_otherwise, within_cap,
+    write,
+};
 use crate::crypto::approval;
 use crate::domain::municipality::Municipality;
 use crate::domain::period::{Period, Quarter, Year};
@@ -76,11 +79,12 @@ pub async fn publish(
 ) -> Result<FiguresRow, PublishError> {
     let key = FiguresKey { area: municipality.to_string(), period: Period::Year(year) };
     let before = figures::list(&gateway.store.pool, &key.area).await?;
+    let disclosure = gateway.disclosure.load_full();
+    let contract = frozen(&disclosure, municipality)?;
+    not_told_otherwise(&before, contract, year)?;
     if let Some(there) = before.iter().find(|row| row.key == key) {
         return Ok(there.clone());
     }
-    let disclosure = gateway.disclosure.load_full();
-    let contract = frozen(&disclosure, municipality)?;
     let mut names = Vec::new();
     for table in tables {
         names.extend(approved(gateway, &disclosure, (municipality, year, *table)).await?);

@@ -1,37 +1,26 @@
 //! JSON-stat 2.0: a collection with a dataset for each table of the release.
 
-use crate::statistics::formats::{Row, Sheet, labels};
+use crate::statistics::formats::{About, Row, Sheet, labels};
 use crate::statistics::release::Published;
 use serde_json::{Map, Value, json};
 
-/// What a dataset says beside its figures: which release it is of.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// Id of the release.
-    pub release: String,
-    /// Its hash, hex.
-    pub sha256: String,
-    /// When it was sealed, RFC 3339.
-    pub sealed_at: String,
-}
-
 /// The collection.
 #[must_use]
-pub fn write(published: &Published, source: &Source) -> Value {
+pub fn write(published: &Published, about: &About) -> Value {
     let sheet = Sheet::of(published);
     let tables = published.tables();
     let items: Vec<Value> =
-        tables.iter().map(|table| dataset(published, &sheet, table, source)).collect();
+        tables.iter().map(|table| dataset(published, &sheet, table, about)).collect();
     json!({
         "version": "2.0",
         "class": "collection",
         "label": format!("Buurtgezinnen {} {}", published.area, published.period),
-        "updated": source.sealed_at,
+        "updated": about.sealed_at,
         "link": {"item": items},
     })
 }
 
-fn dataset(published: &Published, sheet: &Sheet, table: &str, source: &Source) -> Value {
+fn dataset(published: &Published, sheet: &Sheet, table: &str, about: &About) -> Value {
     let rows: Vec<&Row> = sheet.rows.iter().filter(|row| row.table == table).collect();
     // The dimensions this table has, each with its codes in the order in which they come.
     let mut axes: Vec<(usize, Vec<&str>)> = Vec::new();
@@ -63,7 +52,7 @@ fn dataset(published: &Published, sheet: &Sheet, table: &str, source: &Source) -
         "class": "dataset",
         "label": labels::table(table),
         "source": "Buurtpoort",
-        "updated": source.sealed_at,
+        "updated": about.sealed_at,
         "id": ids,
         "size": size,
         "role": {"time": time},
@@ -76,8 +65,8 @@ fn dataset(published: &Published, sheet: &Sheet, table: &str, source: &Source) -
             "area": published.area,
             "period": published.period,
             "unit": published.unit,
-            "releaseId": source.release,
-            "sha256": source.sha256,
+            "releaseId": about.release,
+            "sha256": about.sha256,
             "method": published.method,
         },
     })
@@ -111,16 +100,11 @@ fn category(dimension: &str, codes: &[&str]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::formats::testing::published;
+    use crate::statistics::formats::testing::{about, published};
 
     #[test]
     fn each_table_is_a_dataset_whose_cube_is_whole() {
-        let source = Source {
-            release: "r".to_owned(),
-            sha256: "h".to_owned(),
-            sealed_at: "2027-01-02T00:00:00Z".to_owned(),
-        };
-        let told = write(&published(), &source);
+        let told = write(&published(), &about());
         let items = told["link"]["item"].as_array().unwrap();
         assert_eq!(items.len(), 2);
         let table = &items[1];

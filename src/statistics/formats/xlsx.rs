@@ -1,6 +1,6 @@
 //! Office Open XML: the figures on one sheet, what they mean on another.
 
-use crate::statistics::formats::{NotMade, Row, Sheet, labels};
+use crate::statistics::formats::{About, NotMade, Row, Sheet, labels};
 use crate::statistics::release::Published;
 use rust_xlsxwriter::{Workbook, Worksheet, XlsxError};
 
@@ -8,19 +8,19 @@ use rust_xlsxwriter::{Workbook, Worksheet, XlsxError};
 ///
 /// # Errors
 /// [`NotMade`].
-pub fn write(published: &Published, sealed_at: &str, sha256: &str) -> Result<Vec<u8>, NotMade> {
+pub fn write(published: &Published, about: &About) -> Result<Vec<u8>, NotMade> {
     let mut book = Workbook::new();
     let sheet = Sheet::of(published);
     figures(book.add_worksheet(), published, &sheet).or(Err(NotMade))?;
-    let about = [
+    let lines = [
         ("Gebied", published.area.as_str()),
         ("Periode", &published.period),
-        ("Vastgesteld op", sealed_at),
-        ("SHA-256", sha256),
+        ("Vastgesteld op", &about.sealed_at),
+        ("SHA-256", &about.sha256),
         ("Methode", &published.method.to_string()),
         ("Uitleg", labels::NOTE),
     ];
-    explained(book.add_worksheet(), &about).or(Err(NotMade))?;
+    explained(book.add_worksheet(), &lines).or(Err(NotMade))?;
     book.save_to_buffer().or(Err(NotMade))
 }
 
@@ -63,9 +63,9 @@ fn put(page: &mut Worksheet, line: u32, row: &Row, unit: &str) -> Result<(), Xls
     Ok(())
 }
 
-fn explained(page: &mut Worksheet, about: &[(&str, &str)]) -> Result<(), XlsxError> {
+fn explained(page: &mut Worksheet, lines: &[(&str, &str)]) -> Result<(), XlsxError> {
     page.set_name("Toelichting")?;
-    for (line, (name, text)) in (0_u32..).zip(about) {
+    for (line, (name, text)) in (0_u32..).zip(lines) {
         page.write_string(line, 0, *name)?;
         page.write_string(line, 1, *text)?;
     }
@@ -76,11 +76,11 @@ fn explained(page: &mut Worksheet, about: &[(&str, &str)]) -> Result<(), XlsxErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::formats::testing::published;
+    use crate::statistics::formats::testing::{about, published};
 
     #[test]
     fn a_workbook_is_made_the_same_each_time_but_for_its_clock() {
-        let book = write(&published(), "2027-01-02T00:00:00Z", "h").unwrap();
+        let book = write(&published(), &about()).unwrap();
         assert!(book.starts_with(b"PK"), "a zip archive");
         assert!(book.len() > 2_000);
     }
