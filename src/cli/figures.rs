@@ -33,7 +33,7 @@ pub enum StatisticsVerb {
     },
     /// Tell what `publish` would do: tables, budget, what is hidden and why. Nothing is drawn from counts or written.
     Preview(Which),
-    /// Publish one gemeente's figures about a period that is over, and those before it in its year; print the bodies.
+    /// Publish one gemeente's figures about a period that is over, and those since its contract began; print the bodies.
     Publish {
         /// Which figures.
         #[command(flatten)]
@@ -130,7 +130,7 @@ async fn open(config: &ConfigArgs) -> Result<Booted, Failure> {
     boot::boot(config, Clock::System, Claim::Share).await
 }
 
-/// A refusal that more tables, time or signatures would change is a wrong call; anything else is a failure.
+/// A period that cannot be told is a wrong call; anything else is a failure.
 fn refused(error: PublishError) -> Failure {
     match error {
         PublishError::NotOver | PublishError::NotTold => Failure::usage(error),
@@ -162,9 +162,10 @@ async fn approve(which: &Which, table: &str, key: &Path) -> Result<String, Failu
     let bytes = zeroize::Zeroizing::new(fs::read(key)?);
     let key = ApprovalKey::read(&bytes);
     let key = key.ok_or_else(|| Failure::usage("--key: not the key of an approver"))?;
-    let signature = key.sign(extra::statement(municipality, year, table).as_bytes());
     let booted = open(&which.config).await?;
     let gateway = &booted.api.gateway;
+    let text = extra::statement(gateway, municipality, year, table).map_err(refused)?;
+    let signature = key.sign(text.as_bytes());
     let asked = (municipality, year, table);
     let name = extra::approve(gateway, asked, &key.public(), &signature).await.map_err(refused)?;
     Ok(format!("{name} approved of {table} of {municipality} {}", year.number()))

@@ -274,7 +274,9 @@ pub async fn rotate_delivery(
     keys::step(pool, &ring, purpose, Step::Activate(version), &stamp).await?;
     for (of, old, state) in keys::states(pool).await? {
         if of == purpose && old < version.saturating_sub(1) && state == KeyState::VerifyOnly {
-            keys::step(pool, &ring, purpose, Step::Destroy(old), &stamp).await?;
+            let gone = keys::step(pool, &ring, purpose, Step::Destroy(old), &stamp).await?;
+            gone.then_some(())
+                .ok_or(Failure::new("key rotate: an older key could not be destroyed"))?;
         }
     }
     Ok(version)

@@ -100,6 +100,12 @@ impl Keyring {
         }
     }
 
+    /// The name of the deployment its keys are bound to.
+    #[must_use]
+    pub fn deployment(&self) -> &str {
+        &self.deployment
+    }
+
     /// Purpose, version and state of every key that is not destroyed, in that order: to see whether the
     /// rows have moved.
     #[must_use]

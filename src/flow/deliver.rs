@@ -1,18 +1,21 @@
 //! Messages to partners: what is in them, how they are signed, when they are tried again.
 //!
 //! A message is an event of `CloudEvents` (NL GOV profile, structured JSON) signed as Standard Webhooks has it, with Ed25519. It
-//! holds ids, states and published figures, nothing about anybody. How it is sent is the caller's.
+//! holds ids and published figures, nothing about anybody: what has changed is asked for, and judged, when it is read.
+//! How it is sent is the caller's.
 
 use crate::audit::entry::Event;
 use crate::clock::from_millisecond;
-use crate::domain::partner::Endpoint;
+use crate::domain::municipality::Municipality;
+use crate::domain::partner::{Endpoint, PartnerKind, PartnerStatus};
 use crate::flow::{Done, FlowError, Gateway, plain, publish};
-use crate::ids::{DeliveryId, PartnerId, ReferralId, StatisticsReleaseId};
+use crate::ids::{DeliveryId, PartnerId, StatisticsReleaseId};
 use crate::policy::Allowed;
 use crate::policy::action::{ListDeliveries, RetryDelivery};
 use crate::policy::facts::Facts;
+use crate::store::StoreError;
 use crate::store::deliveries::{self, Claimed, Listed, Message, Settled};
-use crate::store::{StoreError, figures, referrals};
+use crate::store::figures::{self, FiguresRow};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -39,6 +42,8 @@ pub enum Attempt {
     Taken,
     /// The receiver is gone for good: 410.
     Gone,
+    /// Not tried, for a fault that is not the receiver's.
+    Ours,
     /// Anything else.
     Failed,
 }
@@ -46,33 +51,37 @@ pub enum Attempt {
 /// What is to be delivered, and where.
 #[derive(Debug)]
 pub struct Parcel {
-    /// The receiver.
-    pub endpoint: Endpoint,
+    /// The receiver; nothing where it may not have the message any more.
+    pub endpoint: Option<Endpoint>,
     /// The message.
     pub signed: Signed,
     claimed: Claimed,
 }
+
+/// How long a fault of ours is waited out, in milliseconds.
+const OURS_MS: i64 = 60_000;
 
 /// Takes what waits longest for a partner; nothing where nothing does, it is not due, or another is at it.
 ///
 /// # Errors
 /// [`FlowError::Store`]; and when the message cannot be made or signed.
 pub async fn next(gateway: &Arc<Gateway>, partner: PartnerId) -> Result<Option<Parcel>, FlowError> {
-    let endpoint = {
-        let register = gateway.register.load();
-        let known = register.partners().find(|known| known.id == partner);
-        known.and_then(|known| known.endpoint.clone())
-    };
-    let Some(endpoint) = endpoint else {
+    let register = gateway.register.load_full();
+    let known = register.partners().find(|known| known.id == partner);
+    // Whoever is suspended gets nothing; what waits for it waits on.
+    let known = known.filter(|known| known.status == PartnerStatus::Active);
+    let Some((known, endpoint)) = known.and_then(|known| Some((known, known.endpoint.clone()?)))
+    else {
         return Ok(None);
     };
     let now_ms = gateway.clock.now().as_millisecond();
     let Some(claimed) = deliveries::claim(&gateway.store.pool, partner, now_ms).await? else {
         return Ok(None);
     };
-    let body = event(gateway, &claimed.message).await?.to_string();
+    let (data, own) = data(gateway, &claimed.message, &known.municipalities).await?;
+    let body = event(gateway, &claimed.message, &data).to_string();
     let signed = sign(gateway, &claimed.message, body)?;
-    Ok(Some(Parcel { endpoint, signed, claimed }))
+    Ok(Some(Parcel { endpoint: own.then_some(endpoint), signed, claimed }))
 }
 
 /// Keeps how an attempt ended. `outcome` is a word of ours, such as `http-503`; `waits_ms` are the waits after each
@@ -91,6 +100,7 @@ pub async fn settle(
     let settled = match attempt {
         Attempt::Taken => Settled::Delivered,
         Attempt::Gone => Settled::Parked,
+        Attempt::Ours => Settled::Later(now_ms + OURS_MS),
         Attempt::Failed => {
             let lot = gateway.entropy.array::<2>().or(Err(StoreError::Unavailable("entropy")))?;
             again(waits_ms, parcel.claimed.attempts, now_ms, u16::from_be_bytes(lot))
@@ -110,14 +120,26 @@ fn again(waits_ms: &[i64], before: u32, now_ms: i64, lot: u16) -> Settled {
     })
 }
 
+/// What a message tells, and whether its partner may have it: of figures, whether it is still a gemeente they are about.
+async fn data(
+    gateway: &Gateway,
+    message: &Message,
+    municipalities: &[Municipality],
+) -> Result<(Value, bool), FlowError> {
+    if message.kind != publish::MESSAGE {
+        // The status of a referral is told only with consent to feedback at that instant; a message may come hours later.
+        return Ok((json!({"id": message.object.to_string()}), true));
+    }
+    let id = StatisticsReleaseId::from_uuid(message.object);
+    let row = figures::find(&gateway.store.pool, id).await?;
+    let row = row.ok_or(StoreError::Corrupt("figures_release"))?;
+    let own = crate::flow::figures::about(&row).iter().any(|about| municipalities.contains(about));
+    Ok((release(&row)?, own))
+}
+
 /// The event of a message.
-async fn event(gateway: &Gateway, message: &Message) -> Result<Value, FlowError> {
-    let data = if message.kind == publish::MESSAGE {
-        release(gateway, message.object).await?
-    } else {
-        state(gateway, message).await?
-    };
-    Ok(json!({
+fn event(gateway: &Gateway, message: &Message, data: &Value) -> Value {
+    json!({
         "specversion": "1.0",
         "id": message.id.to_string(),
         "source": source(gateway),
@@ -125,25 +147,20 @@ async fn event(gateway: &Gateway, message: &Message) -> Result<Value, FlowError>
         "time": from_millisecond(message.created_ms).to_string(),
         "datacontenttype": "application/json",
         "data": data,
-    }))
+    })
 }
 
 /// `source`: by the OIN of whoever runs the gateway, where it is in the register; else by its deployment.
 fn source(gateway: &Gateway) -> String {
     let register = gateway.register.load();
-    let runs = register
-        .partners()
-        .find(|partner| partner.kind == crate::domain::partner::PartnerKind::Operations);
+    let runs = register.partners().find(|partner| partner.kind == PartnerKind::Operations);
     let number =
         runs.map_or_else(|| "unknown".to_owned(), |partner| partner.number.as_str().to_owned());
     format!("urn:nld:oin:{number}:systeem:buurtpoort")
 }
 
 /// A release as it was sealed, with what a receiver needs to check it.
-async fn release(gateway: &Gateway, id: Uuid) -> Result<Value, FlowError> {
-    let id = StatisticsReleaseId::from_uuid(id);
-    let row = figures::find(&gateway.store.pool, id).await?;
-    let row = row.ok_or(StoreError::Corrupt("figures_release"))?;
+fn release(row: &FiguresRow) -> Result<Value, FlowError> {
     let body: Value =
         serde_json::from_str(&row.body).or(Err(StoreError::Corrupt("figures_release")))?;
     Ok(json!({
@@ -154,17 +171,6 @@ async fn release(gateway: &Gateway, id: Uuid) -> Result<Value, FlowError> {
         "sha256": crate::crypto::digest::hex(&row.sha256),
         "figures": body,
     }))
-}
-
-/// Of a case or referral its id; of a referral its status too, as its referrer can ask for it.
-async fn state(gateway: &Gateway, message: &Message) -> Result<Value, FlowError> {
-    let id = message.object.to_string();
-    if message.kind != "nl.buurtpoort.aanmelding-gewijzigd" {
-        return Ok(json!({"id": id}));
-    }
-    let referral = ReferralId::from_uuid(message.object);
-    let status = referrals::status(&gateway.store.pool, referral).await?;
-    Ok(json!({"id": id, "status": status}))
 }
 
 /// Signs as Standard Webhooks has it: over id, timestamp and body, with each delivery key there is.

@@ -10,6 +10,7 @@ use crate::policy::facts::Facts;
 use crate::policy::{Action, Allowed};
 use crate::statistics::contract::{Contract, Region};
 use crate::statistics::protect::Rules;
+use crate::statistics::release::Published;
 use crate::store::StoreError;
 use crate::store::figures::{self, FiguresRow};
 use std::sync::Arc;
@@ -26,17 +27,16 @@ pub async fn list(
     let (_, committed) =
         plain::settle(gateway, &allowed, subject.partner, &Facts::Bare, Event::StatsRead).await?;
     let mut value = Vec::new();
-    let own = subject.municipalities.iter().filter(|_| sees_counts(&allowed));
-    let disclosure = gateway.disclosure.load_full();
-    let mut areas: Vec<&str> = Vec::new();
-    for municipality in own {
-        areas.push(municipality.as_str());
-        areas.extend(disclosure.regions_of(*municipality).map(|region| region.name.as_str()));
-    }
-    areas.sort_unstable();
-    areas.dedup();
-    for area in areas {
-        value.extend(figures::list(&gateway.store.pool, area).await?);
+    if sees_counts(&allowed) {
+        let pool = &gateway.store.pool;
+        for municipality in &subject.municipalities {
+            value.extend(figures::list(pool, municipality.as_str()).await?);
+        }
+        // Of a region those that were about the caller's gemeenten when they were sealed, whatever it is made of now.
+        for row in figures::of_regions(pool).await? {
+            let own = about(&row).iter().any(|one| subject.municipalities.contains(one));
+            value.extend(own.then_some(row));
+        }
     }
     Ok(Done { value, committed })
 }
@@ -53,7 +53,7 @@ pub async fn read(
     let row = figures::find(&gateway.store.pool, id).await?;
     // An absent release is decided about too, so that the refusal is on record like any other.
     let nowhere = Municipality::parse("GM0000").or(Err(StoreError::Corrupt("gemeente")))?;
-    let about = row.as_ref().and_then(|row| reader(gateway, &row.key.area, &allowed));
+    let about = row.as_ref().and_then(|row| reader(row, &allowed));
     let (object, facts) = about.map_or((nowhere, Facts::Absent), |about| (about, Facts::Bare));
     let (_, committed) = plain::settle(gateway, &allowed, object, &facts, Event::StatsRead).await?;
     let row = row.filter(|_| sees_counts(&allowed));
@@ -67,15 +67,18 @@ fn sees_counts<A: Action>(allowed: &Allowed<A>) -> bool {
     allowed.sight(Use::Statistics, protected).allows(Field::Referrer, Level::Aggregate)
 }
 
-/// Whose release it is, to decide about: the gemeente it is about; of a region that of the caller, where it lies in it.
-fn reader<A: Action>(gateway: &Gateway, area: &str, allowed: &Allowed<A>) -> Option<Municipality> {
-    if let Ok(municipality) = Municipality::parse(area) {
-        return Some(municipality);
-    }
-    let disclosure = gateway.disclosure.load();
-    let region = disclosure.regions.iter().find(|region| region.name == area)?;
+/// The gemeenten a release is about: its own, or those of its region when it was sealed.
+#[must_use]
+pub fn about(row: &FiguresRow) -> Vec<Municipality> {
+    let codes = Published::read(&row.body).map(|read| read.municipalities).unwrap_or_default();
+    codes.iter().filter_map(|code| Municipality::parse(code).ok()).collect()
+}
+
+/// Whose release it is, to decide about: a gemeente of the caller that it is about, else the first it is about.
+fn reader<A: Action>(row: &FiguresRow, allowed: &Allowed<A>) -> Option<Municipality> {
+    let about = about(row);
     let own = |one: &&Municipality| allowed.subject().municipalities.contains(one);
-    region.municipalities.iter().find(own).or(region.municipalities.first()).copied()
+    about.iter().find(own).or(about.first()).copied()
 }
 
 /// What the figures of the caller's gemeenten mean.

@@ -18,8 +18,7 @@ use crate::statistics::attack::{self, Broken};
 use crate::statistics::contract::{Contract, Method};
 use crate::statistics::noise::Alpha;
 use crate::statistics::protect::Rules;
-use crate::statistics::release::{Cell, Head, Published, body, quoted};
-use crate::statistics::seal::{Reported, Sealed, Sealing};
+use crate::statistics::seal::{PROGRAMMES, Reported, Sealed, Sealing};
 use crate::statistics::suppress;
 use crate::statistics::tabulate::ReferralsBySource;
 use crate::store::StoreError;
@@ -31,10 +30,12 @@ use crate::store::reports;
 use crate::store::writer::{Found, Question};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use told::{as_before, cells, contract_body, not_told_otherwise};
 
 pub mod extra;
 pub mod preview;
 mod region;
+mod told;
 
 /// Why figures were not published. Nothing was then written.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,11 @@ pub enum PublishError {
     /// The attack found something.
     #[error("not published: {0}")]
     Broken(#[from] Broken),
+    /// The contract changed within a year that was begun.
+    #[error(
+        "the contract has another plan, method, kinds or start than what was sealed of that year; it changes with a year"
+    )]
+    Changed,
     /// Not approved of by two who can.
     #[error("{0}")]
     NotApproved(&'static str),
@@ -105,8 +111,13 @@ pub async fn publish(
             quarters
         }
         Some((contract, method)) => {
-            let year = whole_year(gateway, period)?;
-            by_year(gateway, contract, method, year).await?;
+            let last = whole_year(gateway, period)?;
+            // In order, like quarters: what was not told of a year before would be counted in a later one.
+            let mut year = contract.from.year();
+            while year <= last {
+                by_year(gateway, contract, method, year).await?;
+                year = Quarter::all_of(year)[3].next().year();
+            }
             Vec::new()
         }
         None => {
@@ -172,7 +183,8 @@ async fn freeze(
     }
     let pool = &gateway.store.pool;
     let before = figures::list(pool, area).await?;
-    not_told_otherwise(&before, contract, quarter.year())?;
+    not_told_otherwise(&before, contract.method.name(), quarter.year())?;
+    as_before(&before, contract, quarter)?;
     let counted = counts::of_quarter(pool, contract, quarter).await?;
     let carried = figures::carried(pool, area, quarter.year()).await?;
     let Method::Freeze { base, alpha } = contract.method else {
@@ -185,34 +197,24 @@ async fn freeze(
     let sealed = sealing.quarter(quarter, (base, alpha), &seed);
     attack::gate(contract, quarter, &sealed.cells, &cells(&before)?)?;
     let draft = draft(gateway, contract, Period::Quarter(quarter), counted, sealed, &seed);
-    within_cap(gateway, contract, &draft).await?;
+    within_cap(gateway, &draft).await?;
     write(gateway, draft).await
 }
 
-/// A year that was told by another method is not told again by this one: the two could be held against each other.
-fn not_told_otherwise(
-    before: &[FiguresRow],
-    contract: &Contract,
-    year: Year,
-) -> Result<(), PublishError> {
-    let whole = before.iter().find(|row| row.key.period == Period::Year(year));
-    let Some(row) = whole else {
-        return Ok(());
-    };
-    let told = Published::read(&row.body).or(Err(StoreError::Corrupt("release")))?;
-    if told.method.get("name").and_then(|name| name.as_str()) == Some(contract.method.name()) {
-        return Ok(());
-    }
-    Err(Broken::Again(format!("the year {}", year.number())).into())
+/// Whether a measure of a programme is told: all but visits, of which one child can have any number.
+fn is_told(measure: &str) -> bool {
+    measure != "contacts"
 }
 
-/// What the programmes of a contract reported of a year: every measure, reported or not.
+/// What the programmes of a contract reported of a year, from its start: every measure, reported or not. What is
+/// reported after the year is sealed is told nowhere: the year is frozen.
 async fn reports(
     gateway: &Gateway,
     contract: &Contract,
     year: Year,
 ) -> Result<Vec<Reported>, PublishError> {
-    let all = reports::of_year(&gateway.store.pool, contract.municipality, year).await?;
+    let from = contract.from.to_text();
+    let all = reports::of_year(&gateway.store.pool, contract.municipality, year, &from).await?;
     let sum = |programme: Programme, measure: &str| {
         let own = |(of, is, _): &&(String, String, i64)| of == programme.as_str() && is == measure;
         all.iter().find(own).map_or(0, |(_, _, value)| *value)
@@ -222,6 +224,7 @@ async fn reports(
         sums: programme
             .measures()
             .iter()
+            .filter(|measure| is_told(measure.name))
             .map(|measure| (measure.name, sum(*programme, measure.name)))
             .collect(),
     };
@@ -254,9 +257,11 @@ async fn by_year(
         }
         Method::Freeze { .. } => return Err(PublishError::NotTold),
     };
-    attack::told_once(&sealed.cells, &[])?;
+    let before = figures::list(&gateway.store.pool, contract.municipality.as_str()).await?;
+    not_told_otherwise(&before, method.name(), year)?;
+    attack::told_once(&sealed.cells, &cells(&before)?)?;
     let draft = draft(gateway, contract, Period::Year(year), counted, sealed, &seed);
-    within_cap(gateway, contract, &draft).await?;
+    within_cap(gateway, &draft).await?;
     write(gateway, draft).await
 }
 
@@ -277,6 +282,8 @@ async fn by_source(
     rules: Rules,
 ) -> Result<(), PublishError> {
     let pool = &gateway.store.pool;
+    let before = figures::list(pool, municipality.as_str()).await?;
+    not_told_otherwise(&before, "suppress-and-round", year)?;
     let counted = counts::by_source(pool, (municipality, year), span(year)?).await?;
     let counts = ReferralsBySource::new(counted.iter().map(|c| (c.source, c.families)));
     let cells = suppress::cells(&counts, rules)?;
@@ -301,16 +308,6 @@ fn span(year: Year) -> Result<(i64, i64), PublishError> {
         instant.map(jiff::Timestamp::as_millisecond)
     };
     Ok((start(year.number())?, start(year.number().saturating_add(1))?))
-}
-
-/// All cells of releases.
-pub(super) fn cells(rows: &[FiguresRow]) -> Result<Vec<Cell>, PublishError> {
-    let mut all = Vec::new();
-    for row in rows {
-        let read = Published::read(&row.body).or(Err(StoreError::Corrupt("release")))?;
-        all.extend(read.cells);
-    }
-    Ok(all)
 }
 
 fn draft(
@@ -343,79 +340,32 @@ const fn year_of(period: Period) -> Year {
 }
 
 pub(super) fn disclosed(contract: &Contract, kind: &str, tables: u32) -> Disclosed {
-    let epsilon = contract.method.alpha().map_or(0, Alpha::epsilon_thousandths);
-    Disclosed { kind: kind.to_owned(), tables, cap: contract.cap, epsilon }
+    let own = contract.method.alpha().map_or(0, Alpha::epsilon_thousandths);
+    // Programmes have a noise, and so a cap, of their own: once a year, in all measures and quarters.
+    let (cap, epsilon) = match kind.split_once('.') {
+        Some(("programme", _)) => (tables, PROGRAMMES.epsilon_thousandths()),
+        Some(("exact", _)) => (1, 0),
+        _ => (contract.cap, own),
+    };
+    Disclosed { kind: kind.to_owned(), tables, cap, epsilon }
 }
 
 /// Whether the budget suffices, of each kind.
-pub(super) async fn within_cap(
-    gateway: &Gateway,
-    contract: &Contract,
-    draft: &Draft,
-) -> Result<(), PublishError> {
+pub(super) async fn within_cap(gateway: &Gateway, draft: &Draft) -> Result<(), PublishError> {
     let spent = figures::spent(&gateway.store.pool, &draft.key.area, draft.year).await?;
     for line in &draft.disclosed {
         let before = spent.get(&line.kind).copied().unwrap_or_default();
-        let left = contract.cap.saturating_sub(before);
+        let left = line.cap.saturating_sub(before);
         if line.tables > left {
             return Err(PublishError::OverCap {
                 kind: line.kind.clone(),
                 asked: line.tables,
                 left,
-                cap: contract.cap,
+                cap: line.cap,
             });
         }
     }
     Ok(())
-}
-
-/// The body of a release under a contract; beside the figures of a year stands the target that was agreed on.
-pub(super) fn contract_body(
-    gateway: &Gateway,
-    contract: &Contract,
-    period: Period,
-    cells: &[Cell],
-    seed: &Seed,
-) -> String {
-    let year = year_of(period);
-    let closes = !matches!(period, Period::Quarter(quarter) if !quarter.closes_year());
-    let targets = gateway.targets.load();
-    let agreed = targets
-        .iter()
-        .find(|target| (target.municipality, target.year) == (contract.municipality, year))
-        .filter(|_| closes);
-    let target = agreed.map(|agreed| {
-        let place = vec![("year".to_owned(), year.number().to_string())];
-        Cell::shown("target.pairings-made".to_owned(), place, i64::from(agreed.pairings))
-    });
-    let cells: Vec<Cell> = cells.iter().cloned().chain(target).collect();
-    let fields = vec![
-        ("method", method(contract, seed)),
-        ("municipality", quoted(contract.municipality.as_str())),
-        ("period", quoted(&period.to_string())),
-        ("unit", quoted("family")),
-    ];
-    body(&cells, &Head { fields }, true)
-}
-
-/// What a release says of its method: everything but the seed.
-fn method(contract: &Contract, seed: &Seed) -> String {
-    let commitment = hex(&seed.commitment());
-    let (name, plan) = (contract.method.name(), quoted(&contract.plan));
-    match contract.method {
-        Method::Freeze { base, alpha } => format!(
-            "{{\"alpha\":\"{}\",\"base\":{base},\"commitment\":\"{commitment}\",\"error95\":{{\"quarter\":4,\"year\":3}},\
-             \"name\":\"{name}\",\"planVersion\":{plan}}}",
-            alpha.as_str()
-        ),
-        Method::Private(alpha) => format!(
-            "{{\"alpha\":\"{}\",\"commitment\":\"{commitment}\",\"name\":\"{name}\",\"planVersion\":{plan}}}",
-            alpha.as_str()
-        ),
-        Method::CellKey | Method::Suppress(_) => format!(
-            "{{\"commitment\":\"{commitment}\",\"name\":\"{name}\",\"planVersion\":{plan}}}"
-        ),
-    }
 }
 
 /// Writes a release with all that belongs to it; nothing where the period was published meanwhile.

@@ -87,9 +87,14 @@ impl Receiver {
             let line: Value = serde_json::from_str(line).ok()?;
             Uuid::try_parse(line.get("id")?.as_str()?).ok()
         };
-        let ids = text.get(..whole).unwrap_or_default().lines().filter_map(id).collect();
+        let lines = text.get(..whole).unwrap_or_default().lines();
+        let ids: Option<HashSet<Uuid>> = lines.map(id).collect();
+        let ids = ids.ok_or_else(|| io::Error::other("a line of the journal is not ours"))?;
         file.set_len(u64::try_from(whole).unwrap_or_default())?;
         file.seek(SeekFrom::End(0))?;
+        if let Some(folder) = journal.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            File::open(folder)?.sync_all()?;
+        }
         Ok(Self { keys, clock, kept: Mutex::new(Kept { journal: file, ids }) })
     }
 
@@ -131,8 +136,15 @@ impl Receiver {
         }
         let at = self.clock.now().to_string();
         let line = json!({"id": id.to_string(), "receivedAt": at, "event": event});
-        writeln!(kept.journal, "{line}")?;
-        kept.journal.sync_data()?;
+        let (line, end) = (format!("{line}\n"), kept.journal.stream_position()?);
+        let written =
+            kept.journal.write_all(line.as_bytes()).and_then(|()| kept.journal.sync_data());
+        if let Err(error) = written {
+            // Half a line would be glued to the next one; what was not answered comes again.
+            kept.journal.set_len(end)?;
+            kept.journal.seek(SeekFrom::Start(end))?;
+            return Err(error);
+        }
         kept.ids.insert(id);
         Ok(true)
     }

@@ -112,7 +112,7 @@ fn whole(number: f64) -> i64 {
     format!("{number:.0}").parse().unwrap_or(i64::MAX)
 }
 
-/// Attacks a table whose small cells are hidden: none may be found, nor a group be proven all alike.
+/// Attacks a table whose small cells are hidden: none may be found.
 ///
 /// # Errors
 /// [`Broken`].
@@ -314,6 +314,12 @@ mod tests {
         assert_eq!(hidden_cells("t", &[0, 6], &shown, rules), Ok(()));
         let exact = [known(&[0, 1], 6), known(&[1], 6)];
         assert_eq!(bounds(2, &exact, &[0]), Ok((0, Some(0))));
+        let told = Protected {
+            cells: vec![Figure::Hidden, Figure::Shown(6), Figure::Shown(6)],
+            total: Figure::Shown(9),
+        };
+        let found = Err(Broken::Found("t".to_owned()));
+        assert_eq!(hidden_cells("t", &[0, 5, 5], &told, rules), found);
     }
 
     fn contract() -> Contract {

@@ -89,6 +89,8 @@ pub struct Published {
     pub method: Value,
     /// Gemeente or region.
     pub area: String,
+    /// CBS codes of the gemeenten it is about: its own, or those of its region when it was sealed.
+    pub municipalities: Vec<String>,
     /// Quarter or year.
     pub period: String,
     /// What is counted: `family`.
@@ -101,6 +103,8 @@ struct BodyFile {
     cells: Vec<CellFile>,
     method: Value,
     municipality: Option<String>,
+    #[serde(default)]
+    municipalities: Vec<String>,
     region: Option<String>,
     period: String,
     table: Option<String>,
@@ -133,7 +137,9 @@ impl Published {
             place: cell.place.into_iter().collect(),
             value: cell.value,
         };
+        let own = file.municipality.iter().cloned();
         Ok(Self {
+            municipalities: file.municipalities.into_iter().chain(own).collect(),
             cells: file.cells.into_iter().map(cell).collect(),
             method: file.method,
             area: file.municipality.or(file.region).ok_or(NotABody)?,

@@ -11,7 +11,7 @@ use crate::statistics::contract::{Contract, Method, TableId};
 use crate::statistics::freeze::{self, Carry, Rule, Table};
 use crate::statistics::noise::Alpha;
 use crate::statistics::release::Cell;
-use crate::statistics::tabulate::{Event, Kind, members, of_quarter, of_year};
+use crate::statistics::tabulate::{Event, Kind, all_of_quarter, members, of_quarter, of_year};
 use std::collections::BTreeMap;
 
 /// What the next quarters of the year need to know of a kind in this one.
@@ -44,6 +44,11 @@ pub struct Reported {
     /// Every measure, reported or not.
     pub sums: Vec<(&'static str, i64)>,
 }
+
+/// How much noise is drawn around what programmes reported: ε 0.134 of each measure and quarter.
+pub const PROGRAMMES: Alpha = Alpha::SevenEighths;
+/// Quarters that a programme reports in a year.
+const QUARTERS: usize = 4;
 
 /// What a sealing works with.
 #[derive(Clone, Copy, Debug)]
@@ -86,25 +91,25 @@ impl Sealing<'_> {
         }
         if quarter.closes_year() {
             for reported in self.reports {
-                self.programme(&mut sealed, seed, &year, (base, alpha), reported);
+                self.programme(&mut sealed, seed, &year, base, reported);
             }
         }
         sealed
     }
 
-    /// Sums that a programme reported, each with a draw of its own, as one child can stand in all of them: each is a
-    /// table of the budget.
+    /// Sums that a programme reported, each with a draw of its own, of more noise than the contract's: one child can
+    /// stand in every measure of every quarter, and each of those is a table.
     fn programme(
         &self,
         sealed: &mut Sealed,
         seed: &Seed,
         year: &str,
-        (base, alpha): (i64, Alpha),
+        base: i64,
         reported: &Reported,
     ) {
         let kind = format!("programme.{}", reported.programme.as_str());
         let (area, plan) = (self.contract.municipality.as_str(), self.contract.plan.as_str());
-        let rule = Rule { base, alpha, name: [area, plan, &kind, year] };
+        let rule = Rule { base, alpha: PROGRAMMES, name: [area, plan, &kind, year] };
         for (measure, sum) in &reported.sums {
             let place = vec![
                 ("measure".to_owned(), (*measure).to_owned()),
@@ -113,7 +118,7 @@ impl Sealing<'_> {
             let value = freeze::alone(&rule, seed, measure, *sum);
             sealed.cells.push(Cell::shown(format!("year.{kind}"), place, value));
         }
-        let cost = u32::try_from(reported.sums.len()).unwrap_or(u32::MAX);
+        let cost = u32::try_from(reported.sums.len() * QUARTERS).unwrap_or(u32::MAX);
         sealed.spent.push((kind, cost));
     }
 
@@ -171,9 +176,12 @@ impl Sealing<'_> {
             sealed.cells.extend(of_table(kind, year, table.name, cells));
         }
         if self.contract.exact.contains(&kind) {
-            let count = (0..4).map(|at| of_quarter(self.events, kind, at)).sum();
+            let count = (0..4).map(|at| all_of_quarter(self.events, kind, at)).sum();
             let place = vec![("year".to_owned(), year.number().to_string())];
-            sealed.cells.push(Cell::shown(format!("exact.{}", kind.as_str()), place, count));
+            let table = format!("exact.{}", kind.as_str());
+            sealed.cells.push(Cell::shown(table.clone(), place, count));
+            // Told without noise: its line in the disclosure ledger says ε 0, which here means no protection at all.
+            sealed.spent.push((table, 1));
         }
     }
 
@@ -299,8 +307,14 @@ mod tests {
             kind: Kind::Referrals,
             quarter,
             traits: vec![(Dimension::Source, source.to_owned())],
+            again: false,
         };
-        let there = |quarter| Event { kind: Kind::PairingsActive, quarter, traits: Vec::new() };
+        let there = |quarter| Event {
+            kind: Kind::PairingsActive,
+            quarter,
+            traits: Vec::new(),
+            again: false,
+        };
         let mut all = vec![referred(0, "wijkteam"), referred(1, "poh-j"), referred(3, "poh-j")];
         all.extend([0, 1, 2, 3].map(there));
         all
@@ -357,6 +371,7 @@ mod tests {
                 kind: Kind::Referrals,
                 quarter: 0,
                 traits: vec![(Dimension::Source, "poh-j".to_owned())],
+                again: false,
             })
             .collect();
         let sealing =

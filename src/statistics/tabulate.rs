@@ -13,15 +13,15 @@ words! {
     Kind {
         /// Families that were referred.
         Referrals = "referrals",
-        /// Pairings that went on after their trial.
+        /// Families of which a pairing went on after its trial.
         PairingsMade = "pairings-made",
-        /// Pairings that ended.
+        /// Families of which a pairing ended.
         PairingsEnded = "pairings-ended",
-        /// Pairings there are at the end of a period: a stock.
+        /// Families that have a pairing at the end of a period: a stock.
         PairingsActive = "pairings-active",
         /// Support families that registered.
         SupportFamilies = "support-families",
-        /// Pairings that were evaluated, by the last evaluation of the year.
+        /// Families of which a pairing was evaluated, by the last evaluation of the year.
         Evaluations = "evaluations",
     }
 }
@@ -149,20 +149,32 @@ pub struct Event {
     pub quarter: usize,
     /// Its codes.
     pub traits: Vec<(Dimension, String)>,
+    /// Whether the family stands in an earlier event of this kind and year: then it counts in no table, which is what
+    /// bounds what a table can tell of it, but in the number that is told exactly.
+    pub again: bool,
+}
+
+/// How many events of a kind there are in a quarter, a family as often as it stands in them.
+#[must_use]
+pub fn all_of_quarter(events: &[Event], kind: Kind, quarter: usize) -> i64 {
+    let own = events.iter().filter(|event| event.kind == kind && event.quarter == quarter);
+    i64::try_from(own.count()).unwrap_or(i64::MAX)
 }
 
 /// How many events of a kind are counted in a quarter.
 #[must_use]
 pub fn of_quarter(events: &[Event], kind: Kind, quarter: usize) -> i64 {
-    let own = events.iter().filter(|event| event.kind == kind && event.quarter == quarter);
-    i64::try_from(own.count()).unwrap_or(i64::MAX)
+    let own = |event: &&Event| event.kind == kind && event.quarter == quarter && !event.again;
+    i64::try_from(events.iter().filter(own).count()).unwrap_or(i64::MAX)
 }
 
 /// Which events of a year stand in a cell: of a kind, and with one code where one is asked for. Of a stock: those
 /// that are there at the end of the year.
 #[must_use]
 pub fn members(events: &[Event], kind: Kind, code: Option<(Dimension, &str)>) -> Vec<usize> {
-    let own = |event: &Event| event.kind == kind && (!kind.is_stock() || event.quarter == 3);
+    let own = |event: &Event| {
+        event.kind == kind && !event.again && (!kind.is_stock() || event.quarter == 3)
+    };
     let with = |event: &Event| {
         let has = |(of, is): &(Dimension, String)| Some((*of, is.as_str())) == code;
         code.is_none() || event.traits.iter().any(has)
@@ -244,13 +256,18 @@ mod tests {
             kind,
             quarter,
             traits: vec![(Dimension::Household, code.to_owned())],
+            again: false,
         };
+        let mut again = event(Kind::Referrals, 3, "one-parent");
+        again.again = true;
         let events = [
+            again,
             event(Kind::Referrals, 0, "one-parent"),
             event(Kind::Referrals, 3, "one-parent"),
             event(Kind::PairingsMade, 3, "foster"),
         ];
         assert_eq!([0, 1, 2, 3].map(|q| of_quarter(&events, Kind::Referrals, q)), [1, 0, 0, 1]);
+        assert_eq!(all_of_quarter(&events, Kind::Referrals, 3), 2, "told exactly, each time");
         let codes = Dimension::Household.codes();
         let table = of_year(&events, Kind::Referrals, Dimension::Household, &codes);
         assert_eq!(table.cells.len(), Composition::ALL.len(), "empty ones too");

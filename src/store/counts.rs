@@ -12,13 +12,16 @@ use crate::domain::referral::{Composition, Source};
 use crate::statistics::contract::Contract;
 use crate::statistics::tabulate::{Dimension, ELSEWHERE, Event, Kind, grade_band, waiting_band};
 use crate::store::figures::SourceCount;
-use crate::store::pool::{Conn, on_conn, on_db};
+use crate::store::pool::{Conn, Joined, on_db};
 use crate::store::{Pool, StoreError};
 use sqlx::Row;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 const TERM: StoreError = StoreError::Corrupt("term of a count");
+
+/// The codes of a family.
+type Traits = Vec<(Dimension, String)>;
 
 /// Which rows were counted in a quarter.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +57,8 @@ struct Span {
     year_ms: i64,
     /// First instant after the quarter.
     until_ms: i64,
+    /// Whether what was not booked yet counts too.
+    open: bool,
 }
 
 impl Span {
@@ -67,6 +72,7 @@ impl Span {
             from_ms: begins(contract.from)?,
             year_ms: begins(first)?,
             until_ms: begins(quarter.next())?,
+            open: true,
         })
     }
 
@@ -77,7 +83,7 @@ impl Span {
             let booked = Quarter::read(text).ok()?;
             return (booked.year() == self.quarter.year()).then_some((booked.place(), false));
         }
-        let open = (self.from_ms..self.until_ms).contains(&at_ms);
+        let open = self.open && (self.from_ms..self.until_ms).contains(&at_ms);
         open.then_some((self.quarter.place(), true))
     }
 }
@@ -91,7 +97,24 @@ pub async fn of_quarter(
     contract: &Contract,
     quarter: Quarter,
 ) -> Result<Counted, StoreError> {
-    let span = Span::of(contract, quarter)?;
+    count(pool, contract, Span::of(contract, quarter)?).await
+}
+
+/// Counts a year that is closed, as it was counted: what came since is not in it.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be read.
+pub async fn of_closed_year(
+    pool: &Pool,
+    contract: &Contract,
+    year: Year,
+) -> Result<Counted, StoreError> {
+    let [.., last] = Quarter::all_of(year);
+    count(pool, contract, Span { open: false, ..Span::of(contract, last)? }).await
+}
+
+async fn count(pool: &Pool, contract: &Contract, span: Span) -> Result<Counted, StoreError> {
+    let quarter = span.quarter;
     let mut counted = Counted::default();
     counted.booking.quarter = quarter.to_text();
     referrals(pool, contract, &span, &mut counted).await?;
@@ -144,7 +167,7 @@ async fn referrals(
                 (Dimension::AgeBand, youngest.as_str().to_owned()),
                 (Dimension::Household, household.as_str().to_owned()),
             ];
-            counted.events.push(Event { kind: Kind::Referrals, quarter, traits });
+            counted.events.push(Event { kind: Kind::Referrals, quarter, traits, again: false });
             if new {
                 counted.booking.cases.push(row.try_get("id")?);
             }
@@ -156,6 +179,7 @@ async fn referrals(
 /// A pairing that went on after its trial, as it is counted.
 struct Pairing {
     id: Uuid,
+    case: Uuid,
     paired_ms: i64,
     ended: Option<(i64, EndReason)>,
     booked_made: Option<String>,
@@ -171,10 +195,11 @@ async fn pairings(
     span: &Span,
     counted: &mut Counted,
 ) -> Result<(), StoreError> {
-    const SQL: &str = "SELECT p.id, p.introduced_ms, p.paired_ms, p.ended_ms, p.end_reason, p.booked_made, \
+    const SQL: &str = "SELECT p.id, p.case_id, p.introduced_ms, p.paired_ms, p.ended_ms, p.end_reason, p.booked_made, \
         p.booked_ended, c.received_ms, c.composition, c.district FROM pairing p JOIN case_file c ON c.id = p.case_id \
         WHERE c.municipality = $1 AND c.objected_ms IS NULL AND p.paired_ms IS NOT NULL AND p.paired_ms < $2 \
         ORDER BY p.paired_ms, p.id";
+    let mut all = Vec::new();
     on_db!(pool, |db| {
         let query = sqlx::query(SQL).bind(contract.municipality.as_str()).bind(span.until_ms);
         for row in query.fetch_all(db).await? {
@@ -183,49 +208,74 @@ async fn pairings(
             let ended: Option<i64> = row.try_get("ended_ms")?;
             let (introduced, received): (i64, i64) =
                 (row.try_get("introduced_ms")?, row.try_get("received_ms")?);
-            count_pairing(
-                span,
-                counted,
-                Pairing {
-                    id: row.try_get("id")?,
-                    paired_ms: row.try_get("paired_ms")?,
-                    ended: ended.zip(reason),
-                    booked_made: row.try_get("booked_made")?,
-                    booked_ended: row.try_get("booked_ended")?,
-                    waited_ms: introduced - received,
-                    household: read(Composition::parse(&row.try_get::<String, _>("composition")?))?,
-                    district: district(contract, &row.try_get::<String, _>("district")?),
-                },
-            );
+            all.push(Pairing {
+                id: row.try_get("id")?,
+                case: row.try_get("case_id")?,
+                paired_ms: row.try_get("paired_ms")?,
+                ended: ended.zip(reason),
+                booked_made: row.try_get("booked_made")?,
+                booked_ended: row.try_get("booked_ended")?,
+                waited_ms: introduced - received,
+                household: read(Composition::parse(&row.try_get::<String, _>("composition")?))?,
+                district: district(contract, &row.try_get::<String, _>("district")?),
+            });
         }
     });
+    made(span, counted, &all);
+    ended(span, counted, &all);
+    active(span, counted, &all);
     Ok(())
 }
 
-/// A pairing is made, ends, and is there at the end of the quarter in between.
-fn count_pairing(span: &Span, counted: &mut Counted, pairing: Pairing) {
-    let Pairing { id, paired_ms, ended, booked_made, booked_ended, district, .. } = pairing;
-    if let Some((quarter, new)) = span.place(booked_made.as_deref(), paired_ms) {
+/// Adds events of one kind, in the order in which they count: of a family the first of the year counts in the tables.
+fn add(counted: &mut Counted, kind: Kind, mut found: Vec<(usize, i64, Uuid, Traits)>) {
+    found.sort_by_key(|(quarter, at_ms, ..)| (*quarter, *at_ms));
+    let mut seen = HashSet::new();
+    for (quarter, _, case, traits) in found {
+        counted.events.push(Event { kind, quarter, traits, again: !seen.insert(case) });
+    }
+}
+
+fn made(span: &Span, counted: &mut Counted, all: &[Pairing]) {
+    let mut found = Vec::new();
+    for pairing in all {
+        let Some((quarter, new)) = span.place(pairing.booked_made.as_deref(), pairing.paired_ms)
+        else {
+            continue;
+        };
         let traits = vec![
-            district.clone(),
+            pairing.district.clone(),
             (Dimension::Household, pairing.household.as_str().to_owned()),
             (Dimension::Waiting, waiting_band(pairing.waited_ms).to_owned()),
         ];
-        counted.events.push(Event { kind: Kind::PairingsMade, quarter, traits });
-        counted.booking.made.extend(new.then_some(id));
+        found.push((quarter, pairing.paired_ms, pairing.case, traits));
+        counted.booking.made.extend(new.then_some(pairing.id));
     }
-    let place = ended.and_then(|(at, reason)| {
-        span.place(booked_ended.as_deref(), at).map(|place| (place, reason))
+    add(counted, Kind::PairingsMade, found);
+}
+
+fn ended(span: &Span, counted: &mut Counted, all: &[Pairing]) {
+    let mut found = Vec::new();
+    for pairing in all {
+        let Some((at_ms, reason)) = pairing.ended else { continue };
+        let Some((quarter, new)) = span.place(pairing.booked_ended.as_deref(), at_ms) else {
+            continue;
+        };
+        let outcome = (Dimension::Outcome, reason.as_str().to_owned());
+        found.push((quarter, at_ms, pairing.case, vec![pairing.district.clone(), outcome]));
+        counted.booking.ended.extend(new.then_some(pairing.id));
+    }
+    add(counted, Kind::PairingsEnded, found);
+}
+
+/// Families that have a pairing at the end of the quarter.
+fn active(span: &Span, counted: &mut Counted, all: &[Pairing]) {
+    let there = |pairing: &&Pairing| pairing.ended.is_none_or(|(at, _)| at >= span.until_ms);
+    let found = all.iter().filter(there).map(|pairing| {
+        let traits = vec![pairing.district.clone()];
+        (span.quarter.place(), pairing.paired_ms, pairing.case, traits)
     });
-    if let Some(((quarter, new), reason)) = place {
-        let traits = vec![district.clone(), (Dimension::Outcome, reason.as_str().to_owned())];
-        counted.events.push(Event { kind: Kind::PairingsEnded, quarter, traits });
-        counted.booking.ended.extend(new.then_some(id));
-    }
-    if ended.is_none_or(|(at, _)| at >= span.until_ms) {
-        let (kind, quarter) = (Kind::PairingsActive, span.quarter.place());
-        counted.events.push(Event { kind, quarter, traits: vec![district] });
-    }
+    add(counted, Kind::PairingsActive, found.collect());
 }
 
 async fn support_families(
@@ -243,7 +293,8 @@ async fn support_families(
             let place = span.place(booked.as_deref(), row.try_get("registered_ms")?);
             if let Some((quarter, new)) = place {
                 let traits = vec![district(contract, &row.try_get::<String, _>("district")?)];
-                counted.events.push(Event { kind: Kind::SupportFamilies, quarter, traits });
+                let kind = Kind::SupportFamilies;
+                counted.events.push(Event { kind, quarter, traits, again: false });
                 if new {
                     counted.booking.support_families.push(row.try_get("id")?);
                 }
@@ -253,7 +304,7 @@ async fn support_families(
     Ok(())
 }
 
-/// The last evaluation of each pairing in the year. They are never booked: an evaluation never comes late, as the
+/// The last evaluation of each family in the year. They are never booked: an evaluation never comes late, as the
 /// gateway itself says when it was made.
 async fn evaluations(
     pool: &Pool,
@@ -261,7 +312,7 @@ async fn evaluations(
     span: &Span,
     counted: &mut Counted,
 ) -> Result<(), StoreError> {
-    const SQL: &str = "SELECT e.pairing_id, e.professional_help, e.network_extended, e.social_contacts, e.grade, \
+    const SQL: &str = "SELECT c.id AS case_id, e.professional_help, e.network_extended, e.social_contacts, e.grade, \
         e.placement_avoided FROM evaluation e JOIN pairing p ON p.id = e.pairing_id \
         JOIN case_file c ON c.id = p.case_id WHERE c.municipality = $1 AND c.objected_ms IS NULL \
         AND e.at_ms >= $2 AND e.at_ms < $3 ORDER BY e.at_ms, e.id";
@@ -283,35 +334,54 @@ async fn evaluations(
                 (Dimension::Grade, grade_band(row.try_get("grade")?).to_owned()),
                 (Dimension::PlacementAvoided, placement.as_str().to_owned()),
             ];
-            let event = Event { kind: Kind::Evaluations, quarter: span.quarter.place(), traits };
-            last.insert(row.try_get("pairing_id")?, event);
+            let (kind, quarter) = (Kind::Evaluations, span.quarter.place());
+            let event = Event { kind, quarter, traits, again: false };
+            last.insert(row.try_get("case_id")?, event);
         }
     });
     counted.events.extend(last.into_values());
     Ok(())
 }
 
-/// Marks what was counted with its quarter.
+/// Marks what was counted with its quarter: one statement a table, as others wait for the head of the ledger meanwhile.
 pub(super) async fn book(conn: &mut Conn<'_>, booking: &Booking) -> Result<(), StoreError> {
-    const CASE: &str = "UPDATE case_file SET booked = $2 WHERE id = $1 AND booked IS NULL";
-    const SUPPORT: &str = "UPDATE support_family SET booked = $2 WHERE id = $1 AND booked IS NULL";
-    const MADE: &str = "UPDATE pairing SET booked_made = $2 WHERE id = $1 AND booked_made IS NULL";
-    const ENDED: &str =
-        "UPDATE pairing SET booked_ended = $2 WHERE id = $1 AND booked_ended IS NULL";
+    const CASE_SQLITE: &str = "UPDATE case_file SET booked = $1 WHERE booked IS NULL AND id IN \
+        (SELECT substr($2, key * 16 + 1, 16) FROM json_each($3))";
+    const CASE_POSTGRES: &str =
+        "UPDATE case_file SET booked = $1 WHERE booked IS NULL AND id = ANY($2)";
+    const SUPPORT_SQLITE: &str = "UPDATE support_family SET booked = $1 WHERE booked IS NULL AND id IN \
+        (SELECT substr($2, key * 16 + 1, 16) FROM json_each($3))";
+    const SUPPORT_POSTGRES: &str =
+        "UPDATE support_family SET booked = $1 WHERE booked IS NULL AND id = ANY($2)";
+    const MADE_SQLITE: &str = "UPDATE pairing SET booked_made = $1 WHERE booked_made IS NULL AND id IN \
+        (SELECT substr($2, key * 16 + 1, 16) FROM json_each($3))";
+    const MADE_POSTGRES: &str =
+        "UPDATE pairing SET booked_made = $1 WHERE booked_made IS NULL AND id = ANY($2)";
+    const ENDED_SQLITE: &str = "UPDATE pairing SET booked_ended = $1 WHERE booked_ended IS NULL AND id IN \
+        (SELECT substr($2, key * 16 + 1, 16) FROM json_each($3))";
+    const ENDED_POSTGRES: &str =
+        "UPDATE pairing SET booked_ended = $1 WHERE booked_ended IS NULL AND id = ANY($2)";
     let all = [
-        (CASE, &booking.cases),
-        (SUPPORT, &booking.support_families),
-        (MADE, &booking.made),
-        (ENDED, &booking.ended),
+        (CASE_SQLITE, CASE_POSTGRES, &booking.cases),
+        (SUPPORT_SQLITE, SUPPORT_POSTGRES, &booking.support_families),
+        (MADE_SQLITE, MADE_POSTGRES, &booking.made),
+        (ENDED_SQLITE, ENDED_POSTGRES, &booking.ended),
     ];
-    for (sql, ids) in all {
-        for id in ids {
-            on_conn!(conn, |db| sqlx::query(sql)
-                .bind(*id)
-                .bind(booking.quarter.as_str())
-                .execute(&mut **db)
-                .await?
-                .rows_affected());
+    for (sqlite, postgres, ids) in all.into_iter().filter(|(.., ids)| !ids.is_empty()) {
+        match conn {
+            Conn::Sqlite(db) => {
+                let mut blobs = Joined::default();
+                for id in ids {
+                    blobs.push(id.as_bytes());
+                }
+                let places = serde_json::json!(vec![0; ids.len()]).to_string();
+                let query = sqlx::query(sqlite).bind(booking.quarter.as_str());
+                query.bind(blobs.0).bind(places).execute(&mut **db).await?;
+            }
+            Conn::Postgres(db) => {
+                let query = sqlx::query(postgres).bind(booking.quarter.as_str());
+                query.bind(ids.as_slice()).execute(&mut **db).await?;
+            }
         }
     }
     Ok(())

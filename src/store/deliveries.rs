@@ -48,6 +48,8 @@ pub enum Settled {
     Delivered,
     /// To be tried again at this instant, in milliseconds since the epoch.
     Again(i64),
+    /// Not tried, and so not counted: to be tried at this instant, in milliseconds since the epoch.
+    Later(i64),
     /// Not to be tried again by itself.
     Parked,
 }
@@ -89,6 +91,8 @@ pub async fn claim(
         }
         Pool::Postgres(db) => {
             let mut tx = db.begin().await?;
+            // A receiver may take its time; a server that ends idle transactions sooner would undo the count of attempts.
+            sqlx::query(PATIENT_POSTGRES).execute(&mut *tx).await?;
             let found = head(&mut Conn::Postgres(&mut tx), partner, now_ms, LANE_POSTGRES).await?;
             Ok(found.map(|(message, attempts)| Claimed {
                 message,
@@ -99,6 +103,7 @@ pub async fn claim(
     }
 }
 
+const PATIENT_POSTGRES: &str = "SET LOCAL idle_in_transaction_session_timeout = 0";
 const LANE: &str =
     "SELECT attempts FROM delivery_lane WHERE partner_id = $1 AND parked = 0 AND due_ms <= $2";
 const LANE_POSTGRES: &str = "SELECT attempts FROM delivery_lane WHERE partner_id = $1 AND parked = 0 \
@@ -200,6 +205,7 @@ impl Line<'_> {
         let (left, due, parked) = match settled {
             Settled::Delivered => (0, 0, 0),
             Settled::Again(due) => (attempts, due, 0),
+            Settled::Later(due) => (attempts.saturating_sub(1), due, 0),
             Settled::Parked => (attempts, 0, 1),
         };
         on_conn!(conn, |db| {

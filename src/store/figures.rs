@@ -267,6 +267,21 @@ pub async fn find(pool: &Pool, id: StatisticsReleaseId) -> Result<Option<Figures
     })
 }
 
+/// All releases of regions, by name and oldest period first.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn of_regions(pool: &Pool) -> Result<Vec<FiguresRow>, StoreError> {
+    const SQL: &str = "SELECT id, area, period, body, sha256, sealed_ms FROM figures_release \
+        WHERE area NOT LIKE 'GM%' ORDER BY area, period";
+    on_db!(pool, |db| sqlx::query(SQL)
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(|row| figures_of!(row))
+        .collect())
+}
+
 /// All releases of one gemeente or region, oldest period first; a year before its quarters.
 ///
 /// # Errors

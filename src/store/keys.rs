@@ -117,10 +117,10 @@ async fn stepped(
         WHERE purpose = $1 AND version = $2 AND state = 'verify-only'";
     const DESTROY_SQLITE: &str = "UPDATE key_ring SET state = 'destroyed', wrapped = x'' \
         WHERE purpose = $1 AND version = $2 AND state = 'verify-only' \
-        AND NOT EXISTS (SELECT 1 FROM case_key WHERE kek_version = $2)";
+        AND ($1 <> 'kek' OR NOT EXISTS (SELECT 1 FROM case_key WHERE kek_version = $2))";
     const DESTROY_POSTGRES: &str = "UPDATE key_ring SET state = 'destroyed', wrapped = '' \
         WHERE purpose = $1 AND version = $2 AND state = 'verify-only' \
-        AND NOT EXISTS (SELECT 1 FROM case_key WHERE kek_version = $2)";
+        AND ($1 <> 'kek' OR NOT EXISTS (SELECT 1 FROM case_key WHERE kek_version = $2))";
     let mut head = ledger::lock_head(conn, None).await?;
     let (sql, version, word) = match (step, &*conn) {
         (Step::Activate(version), _) => (ACTIVATE, version, "active"),

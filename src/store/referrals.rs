@@ -407,15 +407,6 @@ pub(super) async fn insert_outbox(
     Ok(())
 }
 
-/// The status of a referral; nothing where there is none.
-///
-/// # Errors
-/// [`StoreError`] when it cannot be read.
-pub async fn status(pool: &Pool, id: ReferralId) -> Result<Option<String>, StoreError> {
-    const SQL: &str = "SELECT status FROM referral WHERE id = $1";
-    Ok(on_db!(pool, |db| sqlx::query_scalar(SQL).bind(id.uuid()).fetch_optional(db).await?))
-}
-
 /// How many referrals are kept.
 ///
 /// # Errors

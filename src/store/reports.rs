@@ -62,7 +62,7 @@ pub(super) async fn last(
     })
 }
 
-/// What programmes reported of a gemeente and year, by measure: the last versions of all partners and quarters, added up.
+/// What programmes reported of a gemeente and year, from a quarter on, by measure: the last versions of all partners and quarters, added up.
 ///
 /// # Errors
 /// [`StoreError`] when they cannot be read.
@@ -70,15 +70,16 @@ pub async fn of_year(
     pool: &Pool,
     municipality: Municipality,
     year: Year,
+    from: &str,
 ) -> Result<Vec<(String, String, i64)>, StoreError> {
     const SQL: &str = "SELECT r.programme, c.measure, CAST(SUM(c.value) AS BIGINT) AS value FROM programme_report r \
-        JOIN programme_count c ON c.report_id = r.id WHERE r.municipality = $1 AND r.period LIKE $2 \
+        JOIN programme_count c ON c.report_id = r.id WHERE r.municipality = $1 AND r.period LIKE $2 AND r.period >= $3 \
         AND r.version = (SELECT MAX(o.version) FROM programme_report o WHERE o.partner_id = r.partner_id \
         AND o.programme = r.programme AND o.municipality = r.municipality AND o.period = r.period) \
         GROUP BY r.programme, c.measure";
     on_db!(pool, |db| {
         let query = sqlx::query(SQL).bind(municipality.as_str());
-        let rows = query.bind(format!("{}Q%", year.number())).fetch_all(db).await?;
+        let rows = query.bind(format!("{}Q%", year.number())).bind(from).fetch_all(db).await?;
         rows.iter().map(|row| Ok((row.try_get("programme")?, measure(row)?, value(row)?))).collect()
     })
 }

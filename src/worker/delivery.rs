@@ -19,15 +19,16 @@ use reqwest::{StatusCode, Url};
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// How often the outbox is looked at.
 const PERIOD: Duration = Duration::from_secs(1);
 /// Partners that are delivered to side by side.
-const LANES: usize = 4;
-/// Messages that one partner gets in a row before others have their turn.
+const LANES: usize = 6;
+/// Messages that one partner gets in a row before others have their turn, and how long that may take.
 const IN_A_ROW: usize = 50;
+const TURN: Duration = Duration::from_secs(10);
 
 /// Why an endpoint cannot be delivered to. Words of ours.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,6 +41,8 @@ pub enum Refusal {
     Address,
     /// The authorities cannot be read.
     Authorities,
+    /// The gateway's own certificate cannot be used.
+    Identity,
 }
 
 impl Refusal {
@@ -49,6 +52,7 @@ impl Refusal {
             Self::Unresolved => "not-resolved",
             Self::Address => "address-refused",
             Self::Authorities => "authorities-refused",
+            Self::Identity => "own-certificate",
         }
     }
 }
@@ -90,8 +94,14 @@ pub fn may_meet(address: IpAddr, allow_private: bool) -> bool {
 
 fn may_meet_v4(v4: Ipv4Addr, allow_private: bool) -> bool {
     let [a, b, c, _] = v4.octets();
-    let never =
-        v4.is_unspecified() || v4.is_multicast() || v4.is_link_local() || a == 0 || a >= 240;
+    // Services of clouds that tell a machine its secrets stand at addresses that are otherwise shared or public.
+    let metadata = matches!(v4.octets(), [100, 100, 100, 200] | [168, 63, 129, 16]);
+    let never = metadata
+        || v4.is_unspecified()
+        || v4.is_multicast()
+        || v4.is_link_local()
+        || a == 0
+        || a >= 240;
     let shared = a == 100 && (64..128).contains(&b);
     let special = (a == 192 && b == 0 && (c == 0 || c == 2))
         || (a == 198 && (18..20).contains(&b))
@@ -100,14 +110,30 @@ fn may_meet_v4(v4: Ipv4Addr, allow_private: bool) -> bool {
     !never && (allow_private || !private)
 }
 
+/// Of IPv6 only what is on a list: global unicast without its special ranges, which lead elsewhere or nowhere; with leave
+/// unique local addresses and this machine.
 fn may_meet_v6(v6: Ipv6Addr, allow_private: bool) -> bool {
     let [first, second, ..] = v6.segments();
-    let never = v6.is_unspecified() || v6.is_multicast() || first & 0xffc0 == 0xfe80;
-    // Unique local, documentation, 6to4, Teredo and NAT64, which lead to any IPv4 address.
-    let translated = first == 0x2002 || (first == 0x2001 && second == 0) || first == 0x64;
-    let documentation = first == 0x2001 && second == 0xdb8;
-    let private = v6.is_loopback() || first & 0xfe00 == 0xfc00 || documentation;
-    !never && !translated && (allow_private || !private)
+    let metadata = v6.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254];
+    let private = v6.is_loopback() || first & 0xfe00 == 0xfc00;
+    // Teredo and other special uses (2001::/23), documentation, 6to4, and documentation again.
+    let special = (first == 0x2001 && (second < 0x200 || second == 0xdb8))
+        || first == 0x2002
+        || first & 0xfff0 == 0x3ff0;
+    let public = first & 0xe000 == 0x2000 && !special;
+    !metadata && (public || (allow_private && private))
+}
+
+/// A partner that is being delivered to. Left when dropped, even by a panic.
+struct Busy {
+    partner: PartnerId,
+    all: Arc<Mutex<HashSet<PartnerId>>>,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.partner);
+    }
 }
 
 /// Sends messages. Made once a process.
@@ -150,23 +176,50 @@ impl Courier {
         Self { identity, timeout, waits_ms, clock, busy }
     }
 
-    fn take(&self, partner: PartnerId) -> bool {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(partner)
+    /// Takes a partner, for as long as what is given lives; nothing where it is taken.
+    fn take(&self, partner: PartnerId) -> Option<Busy> {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        busy.insert(partner).then(|| Busy { partner, all: Arc::clone(&self.busy) })
     }
 
-    fn leave(&self, partner: PartnerId) {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&partner);
+    /// Sends one message. Gives how it ended and a word for that. What it takes to reach the endpoint is kept in `way` for
+    /// the next message of the same turn.
+    async fn send(
+        &self,
+        endpoint: &Endpoint,
+        signed: &Signed,
+        way: &mut Option<Way>,
+    ) -> (Attempt, String) {
+        if way.as_ref().is_none_or(|known| known.endpoint != *endpoint) {
+            // A name that does not resolve is waited for no longer than a receiver.
+            let prepared = tokio::time::timeout(self.timeout, self.prepare(endpoint)).await;
+            *way = match prepared.unwrap_or(Err(Refusal::Unresolved)) {
+                Ok(prepared) => Some(prepared),
+                Err(refusal @ Refusal::Identity) => {
+                    return (Attempt::Ours, refusal.as_str().to_owned());
+                }
+                Err(refusal) => return (Attempt::Failed, refusal.as_str().to_owned()),
+            };
+        }
+        match way {
+            Some(way) => way.send(signed).await,
+            None => (Attempt::Failed, Refusal::Unresolved.as_str().to_owned()),
+        }
     }
+}
 
-    /// Sends one message. Gives how it ended and a word for that.
-    async fn send(&self, endpoint: &Endpoint, signed: &Signed) -> (Attempt, String) {
-        let prepared = self.prepare(endpoint).await;
-        let (client, url) = match prepared {
-            Ok(prepared) => prepared,
-            Err(refusal) => return (Attempt::Failed, refusal.as_str().to_owned()),
-        };
-        let request = client
-            .post(url)
+/// A client that can meet one address only, and where it goes.
+struct Way {
+    endpoint: Endpoint,
+    client: reqwest::Client,
+    url: Url,
+}
+
+impl Way {
+    async fn send(&self, signed: &Signed) -> (Attempt, String) {
+        let request = self
+            .client
+            .post(self.url.clone())
             .header("content-type", "application/cloudevents+json; charset=utf-8")
             .header("webhook-id", &signed.id)
             .header("webhook-timestamp", &signed.timestamp)
@@ -180,25 +233,28 @@ impl Courier {
             Err(_) => (Attempt::Failed, "cut-off".to_owned()),
         }
     }
+}
 
-    /// A client that can meet one address only.
-    async fn prepare(&self, endpoint: &Endpoint) -> Result<(reqwest::Client, Url), Refusal> {
+impl Courier {
+    async fn prepare(&self, endpoint: &Endpoint) -> Result<Way, Refusal> {
         let url = url(endpoint)?;
         let address = resolve(&url, endpoint.allow_private).await?;
         let trusted = authorities(endpoint.authorities.as_bytes());
         let trusted = trusted.or(Err(Refusal::Authorities))?;
-        let identity = identity_of(&self.identity).or(Err(Refusal::Authorities))?;
+        let identity = identity_of(&self.identity).or(Err(Refusal::Identity))?;
         let tls = client::config(trusted, Some(identity), &self.clock);
-        let tls = tls.or(Err(Refusal::Authorities))?;
+        let tls = tls.or(Err(Refusal::Identity))?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(Policy::none())
             .no_proxy()
             .timeout(self.timeout)
+            // A connection for each message: one that the receiver just closed would look like one cut off.
+            .pool_max_idle_per_host(0)
             .resolve(&host, address)
             .build();
-        Ok((client.or(Err(Refusal::Authorities))?, url))
+        Ok(Way { endpoint: endpoint.clone(), client: client.or(Err(Refusal::Identity))?, url })
     }
 }
 
@@ -228,15 +284,19 @@ fn outcome(status: StatusCode) -> (Attempt, String) {
     (attempt, format!("http-{}", status.as_u16()))
 }
 
-/// Delivers, for ever.
+/// Delivers, for ever. A lane that is slow does not keep others from being looked at.
 pub async fn keep(booted: Arc<Booted>) {
-    let gateway = &booted.api.gateway;
-    let courier = &booted.courier;
-    let mut ticks = tokio::time::interval(PERIOD);
+    let (gateway, courier) = (&booted.api.gateway, &booted.courier);
+    let (mut ticks, mut running) = (tokio::time::interval(PERIOD), JoinSet::new());
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        round(gateway, courier).await;
+        while running.try_join_next().is_some() {}
+        for partner in due(gateway).await {
+            if running.len() < LANES {
+                running.spawn(lane(Arc::clone(gateway), Arc::clone(courier), partner));
+            }
+        }
         match deliveries::waiting(&gateway.store.pool).await {
             Ok((waiting, parked)) => {
                 metrics::gauge!("deliveries_waiting").set(number(waiting));
@@ -247,22 +307,23 @@ pub async fn keep(booted: Arc<Booted>) {
     }
 }
 
+/// Partners for whom something is due.
+async fn due(gateway: &Gateway) -> Vec<PartnerId> {
+    let now_ms = gateway.clock.now().as_millisecond();
+    deliveries::due(&gateway.store.pool, now_ms).await.unwrap_or_else(|error| {
+        tracing::warn!(error = %error, "outbox not looked at");
+        Vec::new()
+    })
+}
+
 fn number(count: i64) -> f64 {
     i32::try_from(count).map_or(f64::MAX, f64::from)
 }
 
 /// Delivers what is due now, partners side by side. Gives how many messages were taken.
 pub async fn round(gateway: &Arc<Gateway>, courier: &Arc<Courier>) -> usize {
-    let now_ms = gateway.clock.now().as_millisecond();
-    let due = match deliveries::due(&gateway.store.pool, now_ms).await {
-        Ok(due) => due,
-        Err(error) => {
-            tracing::warn!(error = %error, "outbox not looked at");
-            return 0;
-        }
-    };
     let (mut running, mut taken) = (JoinSet::new(), 0);
-    for partner in due {
+    for partner in due(gateway).await {
         if running.len() >= LANES {
             taken += running.join_next().await.and_then(Result::ok).unwrap_or(0);
         }
@@ -276,21 +337,25 @@ pub async fn round(gateway: &Arc<Gateway>, courier: &Arc<Courier>) -> usize {
 
 /// Delivers to one partner until nothing waits, one was not taken, or others should have their turn.
 async fn lane(gateway: Arc<Gateway>, courier: Arc<Courier>, partner: PartnerId) -> usize {
-    if !courier.take(partner) {
+    let Some(_busy) = courier.take(partner) else {
         return 0;
-    }
-    let mut taken = 0;
-    while taken < IN_A_ROW {
-        match one(&gateway, &courier, partner).await {
+    };
+    let (begun, mut taken, mut way) = (Instant::now(), 0, None);
+    while taken < IN_A_ROW && begun.elapsed() < TURN {
+        match one(&gateway, &courier, partner, &mut way).await {
             Some(Settled::Delivered) => taken += 1,
             _ => break,
         }
     }
-    courier.leave(partner);
     taken
 }
 
-async fn one(gateway: &Arc<Gateway>, courier: &Courier, partner: PartnerId) -> Option<Settled> {
+async fn one(
+    gateway: &Arc<Gateway>,
+    courier: &Courier,
+    partner: PartnerId,
+    way: &mut Option<Way>,
+) -> Option<Settled> {
     let parcel: Parcel = match deliver::next(gateway, partner).await {
         Ok(parcel) => parcel?,
         Err(error) => {
@@ -298,11 +363,14 @@ async fn one(gateway: &Arc<Gateway>, courier: &Courier, partner: PartnerId) -> O
             return None;
         }
     };
-    let (attempt, outcome) = courier.send(&parcel.endpoint, &parcel.signed).await;
+    let (attempt, outcome) = match &parcel.endpoint {
+        Some(endpoint) => courier.send(endpoint, &parcel.signed, way).await,
+        None => (Attempt::Gone, "not-theirs".to_owned()),
+    };
     let settled = deliver::settle(gateway, parcel, attempt, &outcome, &courier.waits_ms).await;
     let word = match &settled {
         Ok(Settled::Delivered) => "delivered",
-        Ok(Settled::Again(_)) => "failed",
+        Ok(Settled::Again(_) | Settled::Later(_)) => "failed",
         Ok(Settled::Parked) => "parked",
         Err(_) => "not-settled",
     };
@@ -352,6 +420,16 @@ mod tests {
             "::ffff:169.254.169.254",
             "64:ff9b::a9fe:a9fe",
             "2002:a9fe:a9fe::1",
+            "::127.0.0.1",
+            "::10.0.0.1",
+            "::ffff:0:10.0.0.1",
+            "fec0::1",
+            "100::1",
+            "3fff::1",
+            "2001:db8::1",
+            "fd00:ec2::254",
+            "100.100.100.200",
+            "168.63.129.16",
         ] {
             assert!(!meets(never, false) && !meets(never, true), "{never}");
         }

@@ -5,7 +5,6 @@ use buurtpoort::cli::rehearse::rehearse;
 use buurtpoort::cli::scenario::draw::Draw;
 use buurtpoort::statistics::attack::{Known, bounds};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 
 const SOURCES: [&str; 3] = ["wijkteam", "poh-j", "self"];
 const HOUSEHOLDS: [&str; 2] = ["one-parent", "two-parent"];
@@ -113,38 +112,35 @@ fn published(families: &Families, seed: &str) -> Vec<i64> {
     all
 }
 
-/// Linear equations over everything that is shown. Of our figures an attacker knows for sure only that counts are not
-/// negative, as the noise has no end; who takes each figure to be within `reach` of the count is mostly led astray.
+/// Linear equations over everything that is shown. Noise has no end, so that of our figures nothing follows for sure; an
+/// attacker takes each of them to be within some reach of its count. Where that contradicts itself, or leaves more than
+/// one value, nothing is found; where it leaves one, it must seldom be the true one.
 #[test]
-fn equations_find_small_counts_behind_a_threshold_and_none_of_ours() {
+fn equations_find_small_counts_behind_a_threshold_and_few_of_ours() {
     let (mut draw, cells) = (Draw::of(31), cells());
-    let (mut control, mut sure, mut guessed) = ((0, 0), (0, 0), (0, 0));
+    let (mut control, mut ours) = ((0, 0), [(0, 0); 4]);
     let add = |to: &mut (u32, u32), more: (u32, u32)| *to = (to.0 + more.0, to.1 + more.1);
     for at in 0..60 {
         let families = families(&mut draw);
         add(&mut control, found(&families, &thresholded(&families, &cells), &cells));
         let figures = published(&families, &format!("equations-{at}"));
-        let knows = |reach: Option<i64>| -> Vec<Known> {
+        for (reach, ours) in (0..).zip(&mut ours) {
             let one = |(cell, figure): (&Cell, &i64)| Known {
                 atoms: cell.clone(),
-                least: reach.map_or(0, |reach| (figure - reach).max(0)),
-                most: reach.map(|reach| figure + reach),
+                least: (figure - reach).max(0),
+                most: Some(figure + reach),
             };
-            cells.iter().zip(&figures).map(one).collect()
-        };
-        add(&mut sure, found(&families, &knows(None), &cells));
-        add(&mut guessed, found(&families, &knows(Some(1)), &cells));
+            let known: Vec<Known> = cells.iter().zip(&figures).map(one).collect();
+            add(ours, found(&families, &known, &cells));
+        }
     }
     let share = |(found, of): (u32, u32)| f64::from(found) / f64::from(of.max(1));
-    eprintln!(
-        "equations: threshold gives {control:?} ({:.3}), ours {sure:?}, taken to be within 1 {guessed:?} ({:.3})",
-        share(control),
-        share(guessed)
-    );
-    assert!(share(control) > 0.1, "control: {control:?}");
-    assert_eq!(sure.0, 0);
-    assert!(sure.1 > 50, "small counts there are: {sure:?}");
-    assert!(share(guessed) < 0.06, "{guessed:?}");
+    eprintln!("equations: a threshold gives {control:?}, ours taken to be within 0 to 3 {ours:?}");
+    assert!(share(control) > 0.3 && control.1 > 50, "control: {control:?}");
+    // Multiples of three that add up solve exactly, to counts that are multiples of three: right where the count is 3.
+    for (reach, ours) in ours.iter().enumerate() {
+        assert!(share(*ours) < 0.2, "within {reach}: {ours:?}");
+    }
 }
 
 /// A release made again after one family more: behind a threshold the difference tells its codes; ours is never made
@@ -184,27 +180,4 @@ fn a_release_made_again_tells_of_the_family_that_came_between() {
     );
     assert!(share(told) > 0.99, "control");
     assert!(share(misled) > 0.3);
-}
-
-/// Districts of two gemeenten published as a sum and one of them apart: with exact counts the other follows. Ours are
-/// sums of what was published, so that nothing follows that was not told already.
-#[test]
-fn subtracting_a_part_from_a_sum_gives_what_was_published_of_the_rest() {
-    let mut draw = Draw::of(33);
-    for at in 0..40 {
-        let (one, other) = (families(&mut draw), families(&mut draw));
-        let parts =
-            [published(&one, &format!("one-{at}")), published(&other, &format!("other-{at}"))];
-        let sum: Vec<i64> = parts[0].iter().zip(&parts[1]).map(|(a, b)| a + b).collect();
-        let rest: Vec<i64> = sum.iter().zip(&parts[0]).map(|(sum, part)| sum - part).collect();
-        assert_eq!(rest, parts[1]);
-    }
-    // Control: what was published of the rest is not its count.
-    let mut apart = BTreeSet::new();
-    for at in 0..40 {
-        let families = families(&mut draw);
-        let exact: Vec<i64> = cells().iter().map(|cell| count(&families, cell)).collect();
-        apart.insert(exact == published(&families, &format!("apart-{at}")));
-    }
-    assert_eq!(apart, BTreeSet::from([false]));
 }

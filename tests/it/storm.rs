@@ -195,9 +195,10 @@ async fn fill(deployment: &Deployment, pool: &Pool, address: SocketAddr, number:
     sql::run(pool, &format!(
         "INSERT INTO outbox (id, partner_id, kind, object_id, created_ms) \
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) \
-         SELECT {id}, p.id, 'nl.buurtpoort.statistiek-gepubliceerd', r.id, n.i FROM n \
-         CROSS JOIN (SELECT id FROM partner WHERE name IN ({names})) p \
-         CROSS JOIN (SELECT id FROM figures_release WHERE area = 'GM0268' ORDER BY period LIMIT 1) r",
+         SELECT {id}, p.id, 'nl.buurtpoort.statistiek-gepubliceerd', (SELECT r.id FROM figures_release r \
+             JOIN partner_municipality m ON m.municipality = r.area WHERE m.partner_id = p.id \
+             ORDER BY r.period LIMIT 1), n.i FROM n \
+             CROSS JOIN (SELECT id FROM partner WHERE name IN ({names})) p",
         number / GEMEENTEN.len()
     )).await;
 }
@@ -206,7 +207,7 @@ async fn fill(deployment: &Deployment, pool: &Pool, address: SocketAddr, number:
 fn hasten(deployment: &Deployment) {
     let path = deployment.config();
     let text = std::fs::read_to_string(&path).expect("a configuration");
-    let waits = "[delivery]\ntimeout-ms = 300\nwaits-ms = [20, 20, 20, 20, 20, 20, 20]\n";
+    let waits = "[delivery]\ntimeout-ms = 500\nwaits-ms = [20, 20, 20, 20, 20, 20, 20]\n";
     let text = text.replace("[delivery]\n", waits);
     assert!(text.contains("waits-ms"), "{text}");
     std::fs::write(path, text).expect("a configuration");

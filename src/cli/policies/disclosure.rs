@@ -210,12 +210,7 @@ fn fits(contract: &Contract) -> Result<(), String> {
         contract.kinds.iter().all(|kind| cost(*kind) <= contract.cap),
         "tables: a kind has more of them in a year than its cap",
     )?;
-    let measures = |programme: &Programme| u32::try_from(programme.measures().len());
-    let within = |programme: &Programme| measures(programme).is_ok_and(|n| n <= contract.cap);
-    holds(
-        each_once(contract.programmes.iter()) && contract.programmes.iter().all(within),
-        "programmes: each once, and no more measures than the cap",
-    )?;
+    holds(each_once(contract.programmes.iter()), "programmes: each once")?;
     by_method(contract)
 }
 
@@ -224,7 +219,10 @@ fn by_method(contract: &Contract) -> Result<(), String> {
     if let Method::Freeze { .. } = contract.method {
         return Ok(());
     }
-    holds(contract.programmes.is_empty(), "programmes: only with measure-round-freeze")?;
+    holds(
+        contract.programmes.is_empty() && contract.exact.is_empty(),
+        "programmes and exact: only with measure-round-freeze",
+    )?;
     match contract.method {
         Method::Private(alpha) => {
             let most =

@@ -1,20 +1,18 @@
 //! A table beyond the contract: published once a year, only when two of those who can approve have signed for it.
 //!
-//! Two keys, two people: an operator alone cannot widen what is told of a gemeente, nor can a privacy officer. Both
-//! signatures are kept, and are checked again with the keys in force when the table is sealed.
+//! Two keys, two people. Both signatures are kept, and are checked again with the keys in force when the table is sealed.
+//! Who can write the policies can put keys of their own there: that shows, as the ledger says which policies were in force.
 
-use super::{
-    Draft, PublishError, cells, contract_body, disclosed, fresh, not_told_otherwise, within_cap,
-    write,
-};
+use super::told::{cells, contract_body, not_told_otherwise};
+use super::{Draft, PublishError, disclosed, fresh, within_cap, write};
 use crate::crypto::approval;
 use crate::domain::municipality::Municipality;
-use crate::domain::period::{Period, Quarter, Year};
+use crate::domain::period::{Period, Year};
 use crate::flow::Gateway;
 use crate::statistics::attack::{self, Broken};
 use crate::statistics::contract::{Contract, Disclosure, Method, TableId};
 use crate::statistics::freeze::{self, Rule};
-use crate::statistics::release::Cell;
+use crate::statistics::release::{Cell, Published};
 use crate::statistics::seal::Sealed;
 use crate::statistics::tabulate::of_year;
 use crate::store::counts::{self, Booking};
@@ -25,10 +23,22 @@ use std::sync::Arc;
 /// How many must approve.
 const NEEDED: usize = 2;
 
-/// What an approver signs: one table of one gemeente and year.
-#[must_use]
-pub fn statement(municipality: Municipality, year: Year, table: TableId) -> String {
-    format!("buurtpoort disclosure approval 1\n{municipality}\n{}\n{table}\n", year.number())
+/// What an approver signs: one table of one gemeente and year, by one plan, at one deployment.
+///
+/// # Errors
+/// [`PublishError::NotTold`] where there is no contract that can be widened.
+pub fn statement(
+    gateway: &Gateway,
+    municipality: Municipality,
+    year: Year,
+    table: TableId,
+) -> Result<String, PublishError> {
+    let disclosure = gateway.disclosure.load();
+    let plan = &frozen(&disclosure, municipality)?.plan;
+    let (deployment, year) = (gateway.keyring.deployment(), year.number());
+    Ok(format!(
+        "buurtpoort disclosure approval 1\n{deployment}\n{municipality}\n{plan}\n{year}\n{table}\n"
+    ))
 }
 
 /// Keeps the approval of one person. A second time changes nothing.
@@ -51,7 +61,7 @@ pub async fn approve(
     let approver = disclosure.approvers.iter().find(|one| one.key == *key);
     let approver = approver
         .ok_or(PublishError::NotApproved("this key is none of policies/disclosure.toml"))?;
-    let text = statement(municipality, year, table);
+    let text = statement(gateway, municipality, year, table)?;
     if !approval::is_signed(key, text.as_bytes(), signature) {
         return Err(PublishError::NotApproved("the signature does not fit the table"));
     }
@@ -81,9 +91,9 @@ pub async fn publish(
     let before = figures::list(&gateway.store.pool, &key.area).await?;
     let disclosure = gateway.disclosure.load_full();
     let contract = frozen(&disclosure, municipality)?;
-    not_told_otherwise(&before, contract, year)?;
+    not_told_otherwise(&before, contract.method.name(), year)?;
     if let Some(there) = before.iter().find(|row| row.key == key) {
-        return Ok(there.clone());
+        return same(there, tables);
     }
     let mut names = Vec::new();
     for table in tables {
@@ -108,11 +118,24 @@ pub async fn publish(
         booking: Booking::default(),
         readers: vec![municipality],
     };
-    within_cap(gateway, contract, &draft).await?;
+    within_cap(gateway, &draft).await?;
     write(gateway, draft).await?;
     let all = figures::list(&gateway.store.pool, &key.area).await?;
     let published = all.into_iter().find(|row| row.key == key);
     Ok(published.ok_or(StoreError::Corrupt("figures_release"))?)
+}
+
+/// The release of tables beyond the contract that is there, where it is of these tables.
+fn same(there: &FiguresRow, tables: &[TableId]) -> Result<FiguresRow, PublishError> {
+    let read = Published::read(&there.body).or(Err(StoreError::Corrupt("release")))?;
+    let mut asked: Vec<String> = tables.iter().map(|table| format!("year.{table}")).collect();
+    let mut told = read.tables();
+    asked.sort();
+    told.sort_unstable();
+    if told == asked {
+        return Ok(there.clone());
+    }
+    Err(PublishError::NotApproved("tables beyond the contract are published once a year, together"))
 }
 
 fn frozen(disclosure: &Disclosure, municipality: Municipality) -> Result<&Contract, PublishError> {
@@ -134,7 +157,7 @@ async fn approved(
         &table.to_string(),
     )
     .await?;
-    let text = statement(municipality, year, table);
+    let text = statement(gateway, municipality, year, table)?;
     let stands = |row: &approvals::ApprovalRow| {
         let approver = disclosure.approvers.iter().find(|one| one.name == row.approver);
         approver.is_some_and(|one| approval::is_signed(&one.key, text.as_bytes(), &row.signature))
@@ -159,8 +182,7 @@ async fn seal(
         return Err(PublishError::NotTold);
     };
     let seed = fresh(gateway)?;
-    let last = Quarter::all_of(year)[3];
-    let counted = counts::of_quarter(&gateway.store.pool, contract, last).await?;
+    let counted = counts::of_closed_year(&gateway.store.pool, contract, year).await?;
     let number = year.number().to_string();
     let mut sealed = Sealed::default();
     for table in tables {

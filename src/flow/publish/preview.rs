@@ -118,9 +118,9 @@ fn step(
         let one = Carry { measured: vec![0], units: vec![0] };
         carried.extend(contract.kinds.iter().map(|kind| (*kind, one.clone())));
     }
-    let nothing = |programme: &Programme| Reported {
-        programme: *programme,
-        sums: programme.measures().iter().map(|measure| (measure.name, 0)).collect(),
+    let nothing = |programme: &Programme| {
+        let told = programme.measures().iter().filter(|measure| super::is_told(measure.name));
+        Reported { programme: *programme, sums: told.map(|measure| (measure.name, 0)).collect() }
     };
     let reports: Vec<Reported> = contract.programmes.iter().map(nothing).collect();
     let sealing = Sealing { contract, events: &[], carried: &carried, reports: &reports };
@@ -143,7 +143,7 @@ fn step(
     let epsilon = f64::from(alpha.epsilon_thousandths()) / 1000.0;
     Ok(json!({
         "period": quarter.to_text(), "state": "would be published", "tables": tables, "base": base,
-        "alpha": alpha.as_str(), "epsilonOfATable": epsilon, "error95": {"quarter": 4, "year": 3},
+        "alpha": alpha.as_str(), "epsilonOfATable": epsilon, "error95": {"quarter": contract.method.error95().0, "year": contract.method.error95().1},
         "budget": spent, "attack": gate,
     }))
 }
@@ -177,6 +177,14 @@ async fn by_source(
     year: Year,
     rules: Rules,
 ) -> Result<Value, PublishError> {
+    let told = figures::list(&gateway.store.pool, municipality.as_str()).await?;
+    if told.iter().any(|row| row.key.period == Period::Year(year)) {
+        // What would be published now, held against what was, would tell of who came or went since.
+        return Ok(json!({
+            "municipality": municipality.as_str(), "period": year.number().to_string(),
+            "state": "published before",
+        }));
+    }
     let span = super::span(year)?;
     let counted = counts::by_source(&gateway.store.pool, (municipality, year), span).await?;
     let counts = ReferralsBySource::new(counted.iter().map(|c| (c.source, c.families)));

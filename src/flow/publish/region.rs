@@ -22,7 +22,6 @@ pub(super) async fn add_up(
     let period = Period::Quarter(quarter);
     let mut parts = Vec::new();
     for municipality in &region.municipalities {
-        // A contract that begins later in the year would make a sum of fewer gemeenten than its name says.
         let told = disclosure.contract(*municipality);
         let all = figures::list(&gateway.store.pool, municipality.as_str()).await?;
         match all.into_iter().find(|row| row.key.period == period) {
@@ -30,7 +29,11 @@ pub(super) async fn add_up(
             _ => return Ok(()),
         }
     }
-    let cells = sums(&parts);
+    let [first, ..] = Quarter::all_of(quarter.year());
+    let starts = region.municipalities.iter().filter_map(|one| disclosure.contract(*one));
+    // A year of some and a half year of others is the year of none.
+    let whole = starts.map(|contract| contract.from).all(|from| from <= first);
+    let cells = sums(&parts, whole);
     if cells.is_empty() {
         return Ok(());
     }
@@ -60,8 +63,9 @@ fn read(row: &FiguresRow) -> Result<Published, PublishError> {
     Ok(Published::read(&row.body).or(Err(StoreError::Corrupt("release")))?)
 }
 
-/// Sums of the cells that every gemeente published; what one of them has not is not in the sum.
-fn sums(parts: &[Published]) -> Vec<Cell> {
+/// Sums of the figures that every gemeente published; what one of them has not is not in the sum, nor what was told
+/// exactly: who knows the others would know the last.
+fn sums(parts: &[Published], whole_year: bool) -> Vec<Cell> {
     let Some((first, others)) = parts.split_first() else {
         return Vec::new();
     };
@@ -73,8 +77,12 @@ fn sums(parts: &[Published]) -> Vec<Cell> {
         let rest: Option<i64> = others.iter().map(|part| value(part, cell)).sum();
         rest.zip(cell.value).map(|(rest, own)| Cell { value: Some(rest + own), ..cell.clone() })
     };
-    let by_district = |cell: &&Cell| cell.place.iter().any(|(name, _)| name == "district");
-    first.cells.iter().filter(|cell| !by_district(cell)).filter_map(sum).collect()
+    let told = |cell: &&Cell| {
+        let by_district = cell.place.iter().any(|(name, _)| name == "district");
+        let of_year = cell.table.starts_with("year.");
+        !by_district && (cell.table.starts_with("quarter.") || (of_year && whole_year))
+    };
+    first.cells.iter().filter(told).filter_map(sum).collect()
 }
 
 #[cfg(test)]
@@ -95,11 +103,20 @@ mod tests {
                 "{{\"table\":\"{table}\",\"value\":{value},\"where\":{{\"quarter\":\"2026Q1\"}}}}"
             )
         };
-        let one = part(&[cell("quarter.referrals", 6), cell("quarter.pairings-made", 3)].join(","));
-        let other = part(&cell("quarter.referrals", 9));
-        let sums = sums(&[one, other]);
-        let told: Vec<(&str, Option<i64>)> =
-            sums.iter().map(|cell| (cell.table.as_str(), cell.value)).collect();
-        assert_eq!(told, [("quarter.referrals", Some(15))]);
+        let all = [
+            cell("quarter.referrals", 6),
+            cell("year.referrals", 18),
+            cell("exact.pairings-made", 7),
+            cell("quarter.pairings-made", 3),
+        ];
+        let one = part(&all.join(","));
+        let other = part(&all[..3].join(","));
+        let told = |whole: bool| -> Vec<(String, Option<i64>)> {
+            let cells = sums(&[one.clone(), other.clone()], whole);
+            cells.into_iter().map(|cell| (cell.table, cell.value)).collect()
+        };
+        let quarter = ("quarter.referrals".to_owned(), Some(12));
+        assert_eq!(told(false), std::slice::from_ref(&quarter));
+        assert_eq!(told(true), [quarter, ("year.referrals".to_owned(), Some(36))]);
     }
 }
