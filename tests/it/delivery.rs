@@ -183,6 +183,59 @@ fn wait_seconds(world: &World, seconds: i64) {
 }
 
 on_both! {
+    /// Who is suspended gets nothing and what waits for it waits on; who lost the gemeente does not get its figures.
+    async fn out_who_may_not_have_a_message_does_not_get_it(world: World) {
+        let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+        register(world, "gemeente-nijmegen", socket.local_addr().expect("an address"), true).await;
+        let amend = async |status: &str, place: &str| {
+            let (status, place) = (status.to_owned(), place.to_owned());
+            world
+                .amend(|register| {
+                    let all = register.partner.iter_mut();
+                    for own in all.filter(|one| one.name == "gemeente-nijmegen") {
+                        (own.status, own.municipalities) = (status.clone(), vec![place.clone()]);
+                    }
+                })
+                .await;
+        };
+        amend("suspended", "GM0268").await;
+        publish_year(world).await;
+        let mailbox = Mailbox::open(world, socket);
+        let (gateway, courier) = (&world.booted.api.gateway, courier(world));
+        let state = async || {
+            let all = listed(world).await;
+            let own = all.into_iter().find(|one| one["partner"] == "gemeente-nijmegen").expect("one");
+            (own["state"].as_str().unwrap_or_default().to_owned(), own["outcome"].clone())
+        };
+        assert_eq!(round(gateway, &courier).await, 0);
+        assert_eq!((state().await.0, mailbox.events().len()), ("waiting".to_owned(), 0));
+        amend("active", "GM0225").await;
+        for _ in 0..60 {
+            round(gateway, &courier).await;
+            if state().await.0 == "parked" {
+                break;
+            }
+            actix_web::rt::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(state().await, ("parked".to_owned(), json!("not-theirs")));
+        assert_eq!(mailbox.events().len(), 0);
+        amend("active", "GM0268").await;
+        let id = listed(world).await.into_iter().find(|one| one["state"] == "parked").expect("parked");
+        let path = format!("/v1/deliveries/{}/retries", id["id"].as_str().expect("an id"));
+        assert_eq!(world.post(BEHEER, &path, &json!({})).await.status, 202);
+        for _ in 0..60 {
+            round(gateway, &courier).await;
+            if mailbox.events().len() == 2 {
+                break;
+            }
+            actix_web::rt::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(mailbox.events().len(), 2, "control");
+        mailbox.handle.stop(false).await;
+    }
+}
+
+on_both! {
     /// OUT-01: an address that is not public is met only where its partner registered that it may be.
     async fn out_01_a_private_address_is_not_met_without_leave(world: World) {
         let socket = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -17,6 +17,7 @@ use buurtpoort::flow::publish::{PublishError, extra, preview, publish};
 use buurtpoort::statistics::contract::{Approver, Contract, Disclosure, Method, Region, TableId};
 use buurtpoort::statistics::noise::Alpha;
 use buurtpoort::statistics::tabulate::Kind;
+use buurtpoort::store::counts;
 use buurtpoort::store::figures::{FiguresRow, SourceCount, put_history};
 use buurtpoort::store::ledger;
 use serde_json::{Value, json};
@@ -48,6 +49,9 @@ pub(crate) fn contract(municipality: Municipality, from: &str) -> Contract {
         cap: 5,
     }
 }
+
+/// A change of a contract.
+type Change<'a> = &'a dyn Fn(&mut Contract);
 
 /// Puts contracts in force.
 pub(crate) fn agree(world: &World, change: impl FnOnce(&mut Disclosure)) {
@@ -180,6 +184,37 @@ on_both! {
 }
 
 on_both! {
+    /// A contract changes with a year and not within one, and what was told by one method is not told by another.
+    async fn sta_a_year_is_told_by_one_plan_and_one_method(world: World) {
+        agree(world, |disclosure| disclosure.contracts.push(contract(nijmegen(), "2026Q3")));
+        assert!(seal(world, "2026Q3").await.is_ok());
+        wait(world, 60);
+        let with = |change: Change<'_>| {
+            agree(world, |disclosure| disclosure.contracts.iter_mut().for_each(change));
+        };
+        let base = |base| move |one: &mut Contract| one.method = Method::Freeze { base, alpha: Alpha::ThreeEighths };
+        let changes: [[Change<'_>; 2]; 4] = [
+            [&base(5), &base(3)],
+            [&|one| "other".clone_into(&mut one.plan), &|one| "test-1".clone_into(&mut one.plan)],
+            [&|one| one.kinds.truncate(2), &|one| one.kinds = contract(nijmegen(), "2026Q3").kinds],
+            [
+                &|one| one.from = Quarter::read("2026Q2").expect("a quarter"),
+                &|one| one.from = Quarter::read("2026Q3").expect("a quarter"),
+            ],
+        ];
+        for [there, back] in changes {
+            with(there);
+            assert!(matches!(seal(world, "2026").await, Err(PublishError::Changed)));
+            with(back);
+        }
+        with(&|one| one.method = Method::CellKey);
+        assert!(matches!(seal(world, "2026").await, Err(PublishError::Broken(_))));
+        with(&base(3));
+        assert!(seal(world, "2026").await.is_ok(), "control: as it was");
+    }
+}
+
+on_both! {
     /// Beyond the cap nothing is written, and who is asked says what is left.
     async fn sta_over_the_cap_is_refused_and_nothing_is_written(world: World) {
         let mut small = contract(nijmegen(), "2026Q3");
@@ -234,6 +269,39 @@ on_both! {
         assert_eq!(more["year.referrals.ageBand"], told["year.referrals"]);
         assert_eq!(publish().await.expect("as before"), row);
         assert_eq!(said(world, "approved:").await, ["approved:lea", "approved:officer"]);
+    }
+}
+
+on_both! {
+    /// A family with two pairings in a year counts once in every table, and twice only in what is told exactly.
+    async fn sta_a_family_counts_once_a_kind_and_year(world: World) {
+        let mut own = contract(nijmegen(), "2026Q4");
+        own.exact = vec![Kind::PairingsMade];
+        let of_contract = own.clone();
+        agree(world, |disclosure| disclosure.contracts.push(own));
+        let [_, _, _, pairing] = world.on_trial().await;
+        assert_eq!(world.pairing_to(&pairing, &json!({"to": "paired"})).await.status, 200);
+        let pool = &world.booted.api.gateway.store.pool;
+        let id = sql::either(pool, "randomblob(16)", "gen_random_uuid()");
+        sql::run(pool, &format!(
+            "INSERT INTO pairing (id, case_id, support_family_id, state, children, introduced_ms, extended, paired_ms, \
+             changed_ms, version) SELECT {id}, case_id, support_family_id, 'paired', children, introduced_ms, 0, \
+             paired_ms + 1000, changed_ms, 1 FROM pairing"
+        )).await;
+        let last = Quarter::read("2026Q4").expect("a quarter");
+        let counted = counts::of_quarter(pool, &of_contract, last).await.expect("counted");
+        for kind in [Kind::PairingsMade, Kind::PairingsActive] {
+            let own = counted.events.iter().filter(|event| event.kind == kind);
+            let again: Vec<bool> = own.map(|event| event.again).collect();
+            assert_eq!(again, [false, true], "{kind:?}");
+        }
+        assert_eq!(counted.booking.made.len(), 2, "both are booked");
+        wait(world, 60);
+        let rows = seal(world, "2026").await.expect("sealed");
+        let exact = cells(&rows).into_iter().find(|cell| cell["table"] == "exact.pairings-made");
+        assert_eq!(exact.expect("told exactly")["value"], 2);
+        let line = "SELECT CAST(epsilon AS BIGINT) FROM disclosure WHERE kind = 'exact.pairings-made'";
+        assert_eq!(number(world, line).await, 0, "on record as no protection");
     }
 }
 
