@@ -33,7 +33,7 @@ pub enum StatisticsVerb {
     },
     /// Tell what `publish` would do: tables, budget, what is hidden and why. Nothing is drawn from counts or written.
     Preview(Which),
-    /// Publish one gemeente's figures about a period that is over, and those since its contract began; print the bodies.
+    /// Publish one gemeente's figures about a period that is over, and those since its contract began; print the bodies of the period.
     Publish {
         /// Which figures.
         #[command(flatten)]
@@ -133,7 +133,9 @@ async fn open(config: &ConfigArgs) -> Result<Booted, Failure> {
 /// A period that cannot be told is a wrong call; anything else is a failure.
 fn refused(error: PublishError) -> Failure {
     match error {
-        PublishError::NotOver | PublishError::NotTold => Failure::usage(error),
+        PublishError::NotOver | PublishError::NotTold | PublishError::Unknown => {
+            Failure::usage(error)
+        }
         other => Failure::new(other),
     }
 }
@@ -188,9 +190,10 @@ async fn export(area: &str, out: &Path, config: &ConfigArgs) -> Result<String, F
     fs::create_dir_all(out)?;
     let mut files = Vec::new();
     for row in &rows {
+        let file = format!("buurtgezinnen-{area}-{}", row.key.period);
         for format in Format::ALL {
-            let name = format!("buurtgezinnen-{}-{}.{}", area, row.key.period, format.extension());
-            fs::write(out.join(&name), form(row, *format, &name)?)?;
+            let name = format!("{file}.{}", format.extension());
+            fs::write(out.join(&name), form(row, *format, &file)?)?;
             files.push(name);
         }
     }

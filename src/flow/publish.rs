@@ -46,6 +46,9 @@ pub enum PublishError {
     /// The contract does not count that period.
     #[error("the contract of this gemeente does not tell that period")]
     NotTold,
+    /// Nobody in the register is that gemeente or works for it.
+    #[error("no partner of the register is this gemeente, or works for it")]
+    Unknown,
     /// The budget of a kind does not suffice.
     #[error("{kind}: {left} of {cap} tables are left in that year, {asked} are asked for")]
     OverCap {
@@ -102,13 +105,22 @@ pub async fn publish(
 ) -> Result<Vec<FiguresRow>, PublishError> {
     let disclosure = gateway.disclosure.load_full();
     let contract = disclosure.contract(municipality);
+    if contract.is_none() && !is_served(gateway, municipality) {
+        return Err(PublishError::Unknown);
+    }
     let quarters = match contract.map(|contract| (contract, contract.method)) {
-        Some((contract, Method::Freeze { .. })) => {
+        Some((contract, Method::Freeze { .. })) if year_of(period) >= contract.from.year() => {
             let quarters = quarters(gateway, contract, period)?;
             for quarter in &quarters {
                 freeze(gateway, contract, *quarter).await?;
             }
             quarters
+        }
+        // The years before a contract are told as those without one.
+        Some((contract, _)) if year_of(period) < contract.from.year() => {
+            let year = whole_year(gateway, period)?;
+            by_source(gateway, municipality, year, disclosure.threshold).await?;
+            Vec::new()
         }
         Some((contract, method)) => {
             let last = whole_year(gateway, period)?;
@@ -137,6 +149,12 @@ pub async fn publish(
     };
     let all = figures::list(&gateway.store.pool, municipality.as_str()).await?;
     Ok(all.into_iter().filter(asked).collect())
+}
+
+/// Whether any partner is the gemeente or works for it: what is published of a mistyped code is published for good.
+fn is_served(gateway: &Gateway, municipality: Municipality) -> bool {
+    let register = gateway.register.load();
+    register.partners().any(|partner| partner.municipalities.contains(&municipality))
 }
 
 /// The quarters of a contract up to the end of a period, from its start: what was not told of a quarter before would
@@ -410,13 +428,16 @@ pub(super) async fn write(gateway: &Arc<Gateway>, draft: Draft) -> Result<(), Pu
     Ok(())
 }
 
-/// What the ledger says of a release: tables, seed, who approved.
+/// What the ledger says of a release: of what and when, its hash, tables, seed, who approved.
 fn on_record(draft: &Draft) -> Vec<Code> {
     let tables: u32 = draft.disclosed.iter().map(|line| line.tables).sum();
     let mut fields = Vec::new();
     if tables > 0 {
         fields.push(format!("tables:{tables}"));
     }
+    fields.push(format!("area:{}", draft.key.area));
+    fields.push(format!("period:{}", draft.key.period));
+    fields.push(format!("sha256:{}", hex(&sha256(draft.body.as_bytes()))));
     if !draft.commitment.is_empty() {
         fields.push(format!("seed:{}", hex(&draft.commitment)));
     }

@@ -140,6 +140,15 @@ struct Prepared {
     groups: Vec<&'static str>,
 }
 
+/// Where a referral stands when it is taken in.
+const fn first_status(standing: &Standing, is_assigned: bool) -> ReferralStatus {
+    match standing.stage {
+        Some(Stage::Contact) => ReferralStatus::AwaitingConsent,
+        _ if is_assigned => ReferralStatus::Assigned,
+        _ => ReferralStatus::Received,
+    }
+}
+
 fn prepare(
     gateway: &Gateway,
     allowed: &Allowed<SubmitReferral>,
@@ -157,11 +166,7 @@ fn prepare(
     let name = |to: &Slug| ledger_name(&gateway.keyring, territory.organisation, to);
     let to = assignee.as_ref().map(name).transpose()?;
     let tags = links::tags(&gateway.keyring, territory.organisation, &new.likeness)?;
-    let status = match standing.stage {
-        Some(Stage::Contact) => ReferralStatus::AwaitingConsent,
-        _ if assignee.is_some() => ReferralStatus::Assigned,
-        _ => ReferralStatus::Received,
-    };
+    let status = first_status(standing, assignee.is_some());
     let registrant = new.registrant.take();
     let view = take(&mut new.disclosures, FieldGroup::Summary);
     let view = view.unwrap_or_else(|| Secret::new("{}".to_owned()));

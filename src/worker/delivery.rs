@@ -62,7 +62,12 @@ impl Refusal {
 /// # Errors
 /// The rule it breaks.
 pub fn check(endpoint: &Endpoint) -> Result<(), &'static str> {
-    url(endpoint).or(Err("url must be https, with a host and no user, query or fragment"))?;
+    let url = url(endpoint);
+    let url = url.or(Err("url must be https, with a host and no user, query or fragment"))?;
+    let literal = bare(&url).parse::<IpAddr>();
+    if literal.is_ok_and(|address| !may_meet(address, endpoint.allow_private)) {
+        return Err("url must not name an address that may not be met");
+    }
     authorities(endpoint.authorities.as_bytes())
         .map(drop)
         .or(Err("authorities must be certificates in PEM"))
@@ -77,6 +82,11 @@ fn url(endpoint: &Endpoint) -> Result<Url, Refusal> {
     } else {
         Err(Refusal::Url)
     }
+}
+
+/// The host, without the brackets of IPv6.
+fn bare(url: &Url) -> &str {
+    url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
 }
 
 /// Whether an address may be met. Without leave only public ones; with it also those of a private network or this
@@ -262,8 +272,7 @@ impl Courier {
 async fn resolve(url: &Url, allow_private: bool) -> Result<SocketAddr, Refusal> {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or(443);
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let found: Vec<SocketAddr> = match bare.parse::<IpAddr>() {
+    let found: Vec<SocketAddr> = match bare(url).parse::<IpAddr>() {
         Ok(address) => vec![SocketAddr::new(address, port)],
         Err(_) => {
             tokio::net::lookup_host((host, port)).await.or(Err(Refusal::Unresolved))?.collect()

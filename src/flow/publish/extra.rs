@@ -58,6 +58,9 @@ pub async fn approve(
             "the table is in the contract already, or of a kind that is not counted",
         ));
     }
+    if year < contract.from.year() {
+        return Err(PublishError::NotTold);
+    }
     let approver = disclosure.approvers.iter().find(|one| one.key == *key);
     let approver = approver
         .ok_or(PublishError::NotApproved("this key is none of policies/disclosure.toml"))?;

@@ -4,6 +4,7 @@
 //! next. Of a frozen contract it therefore tells tables and budget, and tries the gate on a release of nobody; of the
 //! one table without a contract, whose figures follow from the counts alone, it tells what would be shown.
 
+use super::told::{as_before, not_told_otherwise};
 use super::{PublishError, fresh, quarters, whole_year};
 use crate::domain::municipality::Municipality;
 use crate::domain::period::{Period, Quarter, Year};
@@ -71,6 +72,9 @@ async fn frozen(
                 Budget { spent, cap: contract.cap }
             }
         };
+        // What publishing would refuse is told as that.
+        not_told_otherwise(&told, contract.method.name(), quarter.year())?;
+        as_before(&told, contract, *quarter)?;
         steps.push(step(gateway, contract, *quarter, &mut of_year)?);
         budget = Some((quarter.year(), of_year));
     }

@@ -66,6 +66,8 @@ fn contract(contract: &Contract) -> Value {
         "tables": contract.tables.iter().map(|table| table_of(*table)).collect::<Vec<_>>(),
         "exact": contract.exact.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
         "mostTablesOfAKindAndYear": contract.cap,
+        "programmes": contract.programmes.iter().map(|one| one.as_str()).collect::<Vec<_>>(),
+        "districts": contract.districts.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "error": error(contract.method),
         "percentages": "make them of published figures only, rounded to 5 points, and not of a base below 15",
     })
@@ -76,20 +78,28 @@ fn table_of(table: TableId) -> Value {
     json!({"id": id, "label": labels::table(&id), "unit": "family"})
 }
 
-/// How far a figure can be from the count.
-const fn error(method: Method) -> &'static str {
+/// How far a figure can be from the count, in words.
+fn error(method: Method) -> String {
     match method {
         Method::Freeze { .. } => {
-            "a yearly cell is within 3 of the count in 97.5 % of the cells, a quarter within 4 in 97.9 %; a shown 0 means 0 to about 3; quarters and tables add up to the year, and nothing is ever revised"
+            let (quarter, year) = method.error95();
+            format!(
+                "a yearly cell is within {year} of the count in 95 % of the cells, a quarter within {quarter}; the fourth \
+                 quarter, which closes the year, is told less exactly; a shown 0 means 0 to about {year}; quarters and \
+                 tables add up to the year, and nothing is ever revised"
+            )
         }
         Method::Suppress(_) => {
-            "what is shown is rounded to the nearest multiple; what is hidden is not known"
+            "what is shown is rounded to the nearest multiple; what is hidden is not known".to_owned()
         }
         Method::CellKey => {
             "a cell is within 5 of the count, and nothing from 1 to 4 is shown; tables do not add up"
+                .to_owned()
         }
         Method::Private(_) => {
-            "a cell is within 22 of the count in 95 % of the cells at α = 7/8; tables do not add up"
+            "a cell is within 22 of the count in 95 % of the cells at α = 7/8, nearer at a smaller α; \
+                tables do not add up"
+                .to_owned()
         }
     }
 }
@@ -100,15 +110,17 @@ fn measure(kind: Kind) -> Value {
             "families referred, in the quarter in which the referral was received; one that comes late counts in the first quarter that is open; one that is taken back before its quarter is sealed is left out"
         }
         Kind::PairingsMade => {
-            "pairings that went on after their trial, in the quarter of that decision"
+            "families of which a pairing went on after its trial, in the quarter of that decision; once a year"
         }
-        Kind::PairingsEnded => "pairings that ended after they had gone on, by why",
+        Kind::PairingsEnded => {
+            "families of which a pairing ended after it had gone on, by why; once a year"
+        }
         Kind::PairingsActive => {
-            "pairings there are at the end of a quarter; with a draw of its own, so that it does not add up with what was made and ended"
+            "families that have a pairing at the end of a quarter; with a draw of its own, so that it does not add up with what was made and ended"
         }
         Kind::SupportFamilies => "support families that registered",
         Kind::Evaluations => {
-            "pairings that were evaluated in the year, each by its last evaluation"
+            "families of which a pairing was evaluated in the year, by the last evaluation"
         }
     };
     json!({
