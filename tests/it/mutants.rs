@@ -176,6 +176,7 @@ fn of_forbids() -> Vec<Mutant> {
                 "a-support-family-read-only-within-the-organisation",
                 "assignment-only-within-the-organisation",
                 "cases-listed-only-within-the-organisation",
+                "deliveries-only-by-who-runs-the-gateway",
                 "fields-only-in-the-way-of-the-role",
                 "figures-listed-only-for-oneself",
                 "figures-only-for-the-gemeente-they-are-about",
@@ -336,6 +337,11 @@ fn of_others() -> Vec<Mutant> {
             &["the-ledger-read-only-by-the-privacy-officer"],
         ),
         mutant(
+            "an operator of another organisation sees deliveries",
+            vec![rule("permit", "Operator", "listDeliveries", "")],
+            &["deliveries-only-by-who-runs-the-gateway"],
+        ),
+        mutant(
             "an assigner sees in clear",
             vec![rule(
                 "permit",
@@ -422,6 +428,11 @@ fn that_hide() -> Vec<Mutant> {
             &["the-participant-reads-goals", YES],
         ),
         mutant(
+            "no message is tried again",
+            vec![rule("forbid", "", "retryDelivery", "")],
+            &["the-operator-sees-what-was-delivered", YES],
+        ),
+        mutant(
             "the officer reads no entries",
             vec![rule("forbid", "", "listAuditEntries", "")],
             &["the-officer-reads-the-ledger", YES],
@@ -447,6 +458,7 @@ fn of_the_whole() -> Vec<Mutant> {
                 "the-gemeente-reads-its-own-figures",
                 "the-officer-reads-the-ledger",
                 "the-officer-sees-who-looked",
+                "the-operator-sees-what-was-delivered",
                 "the-participant-reads-goals",
                 "the-referrer-follows-its-own",
                 "the-referrer-refers",
