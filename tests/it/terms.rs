@@ -159,7 +159,8 @@ on_both! {
         assert_eq!(world.post(WIJKTEAM, "/v1/referrals", &body).await.status, 201);
         world.assign_last().await;
         let gateway = &world.booted.api.gateway;
-        assert_eq!(remind::sweep(gateway).await.expect("looked at"), 1);
+        // On a busy machine the look that the gateway takes when it starts may come first.
+        assert!(remind::sweep(gateway).await.expect("looked at") <= 1);
         let day = sql::texts(&gateway.store.pool, "SELECT kind || ' ' || day FROM deadline_notice").await;
         assert!(day.len() == 1 && day[0].starts_with("birthday ") && day[0].len() == 73, "{day:?}");
         world.later(15 * DAY);
