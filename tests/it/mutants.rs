@@ -126,6 +126,27 @@ fn of_identity() -> Vec<Mutant> {
     ]
 }
 
+/// Ceilings that a permit for everything breaks.
+const BEYOND_EVERYTHING: &[&str] = &[
+    "a-case-only-for-its-coordinator",
+    "a-referrer-refers-only-for-itself",
+    "a-referrer-sees-only-its-own",
+    "a-support-family-is-registered-in-ones-own-name",
+    "a-support-family-moved-only-by-its-coordinator",
+    "a-support-family-read-only-within-the-organisation",
+    "assignment-only-within-the-organisation",
+    "cases-listed-only-within-the-organisation",
+    "deliveries-only-by-who-runs-the-gateway",
+    "fields-only-in-the-way-of-the-role",
+    "figures-listed-only-for-oneself",
+    "figures-only-for-the-gemeente-they-are-about",
+    "support-families-listed-only-within-the-organisation",
+    "the-ledger-read-only-by-the-privacy-officer",
+    "the-ledger-witnessed-in-ones-own-name",
+    "who-had-it-only-within-the-organisation",
+    "who-looked-only-for-its-coordinator-and-the-officer",
+];
+
 fn of_forbids() -> Vec<Mutant> {
     vec![
         mutant(
@@ -167,25 +188,7 @@ fn of_forbids() -> Vec<Mutant> {
         mutant(
             "a permit for everything: the forbids hold, the ceilings do not",
             vec![rule("permit", "", "", "")],
-            &[
-                "a-case-only-for-its-coordinator",
-                "a-referrer-refers-only-for-itself",
-                "a-referrer-sees-only-its-own",
-                "a-support-family-is-registered-in-ones-own-name",
-                "a-support-family-moved-only-by-its-coordinator",
-                "a-support-family-read-only-within-the-organisation",
-                "assignment-only-within-the-organisation",
-                "cases-listed-only-within-the-organisation",
-                "deliveries-only-by-who-runs-the-gateway",
-                "fields-only-in-the-way-of-the-role",
-                "figures-listed-only-for-oneself",
-                "figures-only-for-the-gemeente-they-are-about",
-                "support-families-listed-only-within-the-organisation",
-                "the-ledger-read-only-by-the-privacy-officer",
-                "the-ledger-witnessed-in-ones-own-name",
-                "who-had-it-only-within-the-organisation",
-                "who-looked-only-for-its-coordinator-and-the-officer",
-            ],
+            BEYOND_EVERYTHING,
         ),
     ]
 }
@@ -337,11 +340,6 @@ fn of_others() -> Vec<Mutant> {
             &["the-ledger-read-only-by-the-privacy-officer"],
         ),
         mutant(
-            "an operator of another organisation sees deliveries",
-            vec![rule("permit", "Operator", "listDeliveries", "")],
-            &["deliveries-only-by-who-runs-the-gateway"],
-        ),
-        mutant(
             "an assigner sees in clear",
             vec![rule(
                 "permit",
@@ -426,6 +424,11 @@ fn that_hide() -> Vec<Mutant> {
             "goals are shut",
             vec![rule("forbid", "", "readGoals", "")],
             &["the-participant-reads-goals", YES],
+        ),
+        mutant(
+            "an operator of another organisation sees deliveries",
+            vec![rule("permit", "Operator", "listDeliveries", "")],
+            &["deliveries-only-by-who-runs-the-gateway"],
         ),
         mutant(
             "no message is tried again",
