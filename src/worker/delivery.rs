@@ -6,7 +6,7 @@
 
 use crate::cli::boot::Booted;
 use crate::config::Config;
-use crate::domain::partner::Endpoint;
+use crate::domain::partner::{Endpoint, PartnerStatus};
 use crate::flow::Gateway;
 use crate::flow::deliver::{self, Attempt, Parcel, Signed};
 use crate::ids::PartnerId;
@@ -192,6 +192,10 @@ impl Courier {
         busy.insert(partner).then(|| Busy { partner, all: Arc::clone(&self.busy) })
     }
 
+    fn is_busy(&self, partner: PartnerId) -> bool {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).contains(&partner)
+    }
+
     /// Sends one message. Gives how it ended and a word for that. What it takes to reach the endpoint is kept in `way` for
     /// the next message of the same turn.
     async fn send(
@@ -302,7 +306,8 @@ pub async fn keep(booted: Arc<Booted>) {
         ticks.tick().await;
         while running.try_join_next().is_some() {}
         for partner in due(gateway).await {
-            if running.len() < LANES {
+            // One that is at it already must not take the place of another.
+            if running.len() < LANES && !courier.is_busy(partner) {
                 running.spawn(lane(Arc::clone(gateway), Arc::clone(courier), partner));
             }
         }
@@ -319,10 +324,17 @@ pub async fn keep(booted: Arc<Booted>) {
 /// Partners for whom something is due.
 async fn due(gateway: &Gateway) -> Vec<PartnerId> {
     let now_ms = gateway.clock.now().as_millisecond();
-    deliveries::due(&gateway.store.pool, now_ms).await.unwrap_or_else(|error| {
+    let mut due = deliveries::due(&gateway.store.pool, now_ms).await.unwrap_or_else(|error| {
         tracing::warn!(error = %error, "outbox not looked at");
         Vec::new()
-    })
+    });
+    // Who is suspended waits on, and must not take the place of another.
+    let register = gateway.register.load();
+    let active = |id: &PartnerId| {
+        register.partners().any(|one| one.id == *id && one.status == PartnerStatus::Active)
+    };
+    due.retain(active);
+    due
 }
 
 fn number(count: i64) -> f64 {
