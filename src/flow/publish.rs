@@ -390,14 +390,8 @@ pub(super) async fn within_cap(gateway: &Gateway, draft: &Draft) -> Result<(), P
 pub(super) async fn write(gateway: &Arc<Gateway>, draft: Draft) -> Result<(), PublishError> {
     let now = gateway.clock.now();
     let (key, sealed_ms) = (draft.key.clone(), now.as_millisecond());
-    let (request, policy) = (RequestId::new(), gateway.engine.load().hash());
-    let mut entry = Entry::new(Event::StatsPublished, Outcome::Allow);
-    entry.policy.hash = Some(policy);
-    entry.object = figures_object();
-    entry.fields = on_record(&draft);
-    entry.actor.role = Code::parse("operator").unwrap_or_default();
-    entry.purpose = Code::parse("statistics").unwrap_or_default();
-    entry.request.id = Code::parse(&request.to_string()).unwrap_or_default();
+    let request = RequestId::new();
+    let entry = by_operator(gateway, Event::StatsPublished, request, &on_record(&draft));
     let id = StatisticsReleaseId::new();
     let outbox = messages(gateway, &draft.readers, id, sealed_ms);
     let rows = SealedRows {
@@ -428,8 +422,21 @@ pub(super) async fn write(gateway: &Arc<Gateway>, draft: Draft) -> Result<(), Pu
     Ok(())
 }
 
+/// An entry of what an operator did with figures.
+fn by_operator(gateway: &Gateway, event: Event, request: RequestId, said: &[String]) -> Entry {
+    let code = |text: &str| Code::parse(text).unwrap_or_default();
+    let mut entry = Entry::new(event, Outcome::Allow);
+    entry.policy.hash = Some(gateway.engine.load().hash());
+    entry.object = figures_object();
+    entry.fields = said.iter().filter_map(|field| Code::parse(field).ok()).collect();
+    entry.actor.role = code("operator");
+    entry.purpose = code("statistics");
+    entry.request.id = code(&request.to_string());
+    entry
+}
+
 /// What the ledger says of a release: of what and when, its hash, tables, seed, who approved.
-fn on_record(draft: &Draft) -> Vec<Code> {
+fn on_record(draft: &Draft) -> Vec<String> {
     let tables: u32 = draft.disclosed.iter().map(|line| line.tables).sum();
     let mut fields = Vec::new();
     if tables > 0 {
@@ -443,7 +450,7 @@ fn on_record(draft: &Draft) -> Vec<Code> {
     }
     let names = draft.approved.split('+').filter(|name| *name != "contract");
     fields.extend(names.map(|name| format!("approved:{name}")));
-    fields.iter().filter_map(|field| Code::parse(field).ok()).collect()
+    fields
 }
 
 pub(super) fn figures_object() -> LedgerObject {

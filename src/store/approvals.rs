@@ -1,6 +1,6 @@
 //! Approvals of tables beyond a contract: who signed for which, kept for good.
 
-use crate::store::pool::{on_conn, on_db};
+use crate::store::pool::{Conn, on_conn, on_db};
 use crate::store::{Pool, StoreError};
 use sqlx::Row;
 
@@ -25,13 +25,11 @@ pub struct ApprovalRow {
 ///
 /// # Errors
 /// [`StoreError`] when it cannot be written.
-pub async fn put(pool: &Pool, row: &ApprovalRow) -> Result<(), StoreError> {
+pub(super) async fn insert(conn: &mut Conn<'_>, row: &ApprovalRow) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO disclosure_approval (area, period, table_id, approver, signature, at_ms) \
         SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (SELECT 1 FROM disclosure_approval \
         WHERE area = $1 AND period = $2 AND table_id = $3 AND approver = $4)";
-    let mut held = pool.writing().await?;
-    let mut conn = held.conn();
-    on_conn!(&mut conn, |db| sqlx::query(SQL)
+    on_conn!(conn, |db| sqlx::query(SQL)
         .bind(row.area.as_str())
         .bind(row.period.as_str())
         .bind(row.table.as_str())

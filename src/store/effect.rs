@@ -3,6 +3,7 @@
 use crate::audit::entry::Entry;
 use crate::ids::{AccessRequestId, CaseId, RequestId, SupportFamilyId};
 use crate::store::access::AccessRow;
+use crate::store::approvals::ApprovalRow;
 use crate::store::cases::{AssignmentRow, CaseChange, FactsRow, ReleaseRow};
 use crate::store::figures::SealedRows;
 use crate::store::idempotency::IdempotencyRow;
@@ -85,6 +86,8 @@ pub struct Rows {
     pub link: Option<LinkRow>,
     /// A version of a programme's report.
     pub report: Option<ReportRow>,
+    /// An approval of a table beyond a contract.
+    pub approval: Option<ApprovalRow>,
     /// Published figures, and what is written with them.
     pub figures: Option<Box<SealedRows>>,
 }

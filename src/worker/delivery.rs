@@ -305,11 +305,9 @@ pub async fn keep(booted: Arc<Booted>) {
     loop {
         ticks.tick().await;
         while running.try_join_next().is_some() {}
-        for partner in due(gateway).await {
-            // One that is at it already must not take the place of another.
-            if running.len() < LANES && !courier.is_busy(partner) {
-                running.spawn(lane(Arc::clone(gateway), Arc::clone(courier), partner));
-            }
+        let free = LANES.saturating_sub(running.len());
+        for partner in turns(due(gateway).await, free, |partner| courier.is_busy(partner)) {
+            running.spawn(lane(Arc::clone(gateway), Arc::clone(courier), partner));
         }
         match deliveries::waiting(&gateway.store.pool).await {
             Ok((waiting, parked)) => {
@@ -319,6 +317,16 @@ pub async fn keep(booted: Arc<Booted>) {
             Err(error) => tracing::warn!(error = %error, "outbox not looked at"),
         }
     }
+}
+
+/// Whose turn it is, of those who wait, when so many can be served: one that is being served already does not take the
+/// place of another.
+fn turns(
+    due: Vec<PartnerId>,
+    free: usize,
+    is_busy: impl Fn(PartnerId) -> bool,
+) -> impl Iterator<Item = PartnerId> {
+    due.into_iter().filter(move |partner| !is_busy(*partner)).take(free)
 }
 
 /// Partners for whom something is due.
@@ -411,6 +419,19 @@ async fn one(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Slow receivers of six lanes once kept the seventh waiting for as long as they were slow.
+    #[test]
+    fn who_is_being_served_takes_nobodys_turn() {
+        let all: Vec<PartnerId> = (0..8).map(|_| PartnerId::new()).collect();
+        let slow = &all[..6];
+        let turn = |free| turns(all.clone(), free, |one| slow.contains(&one)).collect::<Vec<_>>();
+        assert_eq!(turn(1), all[6..7]);
+        assert_eq!(turn(LANES), all[6..]);
+        assert!(turn(0).is_empty());
+        let idle: Vec<PartnerId> = turns(all.clone(), LANES, |_| false).collect();
+        assert_eq!(idle, all[..LANES], "control");
+    }
 
     #[test]
     fn only_public_addresses_are_met_and_private_ones_with_leave() {

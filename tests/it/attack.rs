@@ -6,14 +6,14 @@ use buurtpoort::cli::scenario::draw::Draw;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-const QUARTERS: [&str; 8] =
+pub(crate) const QUARTERS: [&str; 8] =
     ["2024Q1", "2024Q2", "2024Q3", "2024Q4", "2025Q1", "2025Q2", "2025Q3", "2025Q4"];
-const SOURCES: [&str; 5] = ["wijkteam", "poh-j", "regieteam", "self", "other"];
-const BANDS: [&str; 4] = ["0-3", "4-11", "12-17", "18-23"];
+pub(crate) const SOURCES: [&str; 5] = ["wijkteam", "poh-j", "regieteam", "self", "other"];
+pub(crate) const BANDS: [&str; 4] = ["0-3", "4-11", "12-17", "18-23"];
 const OUTCOMES: [&str; 4] = ["goal-reached", "moved", "referred-on", "stopped-early"];
 
 /// A family that was referred in a quarter.
-fn referral(draw: &mut Draw, districts: u64, quarter: &str) -> Value {
+pub(crate) fn referral(draw: &mut Draw, districts: u64, quarter: &str) -> Value {
     let of = |draw: &mut Draw, codes: &[&'static str]| draw.one(codes).expect("one");
     json!({
         "unit": "referral", "district": format!("W{}", draw.below(districts)), "source": of(draw, &SOURCES),
@@ -36,7 +36,7 @@ fn pairing(draw: &mut Draw, districts: u64) -> Value {
 }
 
 /// Records of made-up gemeenten: ten to forty families a year, as they have.
-fn records(seed: u64, gemeenten: u64) -> Value {
+pub(crate) fn records(seed: u64, gemeenten: u64) -> Value {
     let mut draw = Draw::of(seed);
     let block = |draw: &mut Draw, at: u64| {
         let districts = 5 + draw.below(4);
@@ -57,14 +57,14 @@ fn records(seed: u64, gemeenten: u64) -> Value {
 }
 
 /// A published cell: of which gemeente, in which table, where, and how much.
-struct Cell {
-    block: usize,
-    table: String,
-    place: BTreeMap<String, BTreeSet<String>>,
-    value: i64,
+pub(crate) struct Cell {
+    pub(crate) block: usize,
+    pub(crate) table: String,
+    pub(crate) place: BTreeMap<String, BTreeSet<String>>,
+    pub(crate) value: i64,
 }
 
-fn published(records: &Value, seed: &str) -> Vec<Cell> {
+pub(crate) fn published(records: &Value, seed: &str) -> Vec<Cell> {
     let told =
         rehearse(&records.to_string(), Some(seed)).unwrap_or_else(|f| panic!("{}", f.message));
     let mut cells = Vec::new();
@@ -89,7 +89,7 @@ fn published(records: &Value, seed: &str) -> Vec<Cell> {
 }
 
 impl Cell {
-    fn holds(&self, record: &Value) -> bool {
+    pub(crate) fn holds(&self, record: &Value) -> bool {
         let unit = if self.table.contains("referrals") { "referral" } else { "pairing" };
         record["unit"] == unit
             && self
@@ -98,7 +98,7 @@ impl Cell {
                 .all(|(name, codes)| record[name].as_str().is_some_and(|code| codes.contains(code)))
     }
 
-    fn truth(&self, records: &Value) -> i64 {
+    pub(crate) fn truth(&self, records: &Value) -> i64 {
         let own = records["blocks"][self.block]["records"].as_array().expect("records");
         i64::try_from(own.iter().filter(|record| self.holds(record)).count()).expect("a count")
     }
@@ -161,7 +161,7 @@ fn additive(cells: &[Cell]) -> usize {
 }
 
 /// The best a threshold on `score` can do to tell one world from another: right in the one less wrong in the other.
-fn advantage(one: &[i64], other: &[i64]) -> f64 {
+pub(crate) fn advantage(one: &[i64], other: &[i64]) -> f64 {
     let part = |of: &[i64], least: i64| {
         let above = of.iter().filter(|score| **score >= least).count();
         f64::from(u32::try_from(above).expect("small"))

@@ -34,6 +34,8 @@ mod formats;
 #[cfg(test)]
 mod frozen;
 #[cfg(test)]
+mod insider;
+#[cfg(test)]
 mod inzage;
 #[cfg(test)]
 mod jwt;

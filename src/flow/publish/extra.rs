@@ -4,11 +4,13 @@
 //! Who can write the policies can put keys of their own there: that shows, as the ledger says which policies were in force.
 
 use super::told::{cells, contract_body, not_told_otherwise};
-use super::{Draft, PublishError, disclosed, fresh, within_cap, write};
+use super::{Draft, PublishError, by_operator, disclosed, fresh, within_cap, write};
+use crate::audit::entry::{Code, Event};
 use crate::crypto::approval;
 use crate::domain::municipality::Municipality;
 use crate::domain::period::{Period, Year};
 use crate::flow::Gateway;
+use crate::ids::RequestId;
 use crate::statistics::attack::{self, Broken};
 use crate::statistics::contract::{Contract, Disclosure, Method, TableId};
 use crate::statistics::freeze::{self, Rule};
@@ -16,7 +18,9 @@ use crate::statistics::release::{Cell, Published};
 use crate::statistics::seal::Sealed;
 use crate::statistics::tabulate::of_year;
 use crate::store::counts::{self, Booking};
+use crate::store::effect::{Effect, Rows};
 use crate::store::figures::{self, FiguresKey, FiguresRow};
+use crate::store::writer::{Found, Question};
 use crate::store::{StoreError, approvals};
 use std::sync::Arc;
 
@@ -76,8 +80,31 @@ pub async fn approve(
         signature: signature.to_vec(),
         at_ms: gateway.clock.now().as_millisecond(),
     };
-    approvals::put(&gateway.store.pool, &row).await?;
+    record(gateway, row).await?;
     Ok(approver.name.clone())
+}
+
+/// Keeps an approval with an entry that says who approved of what; of one that is there already neither is written.
+async fn record(gateway: &Arc<Gateway>, row: approvals::ApprovalRow) -> Result<(), PublishError> {
+    let there = approvals::of(&gateway.store.pool, &row.area, &row.period, &row.table).await?;
+    if there.iter().any(|one| one.approver == row.approver) {
+        return Ok(());
+    }
+    let (now, request) = (gateway.clock.now(), RequestId::new());
+    let said = [
+        format!("area:{}", row.area),
+        format!("period:{}", row.period),
+        format!("table:{}", row.table),
+        format!("approved:{}", row.approver),
+    ];
+    let mut entry = by_operator(gateway, Event::OperatorAction, request, &said);
+    entry.why = Code::parse("disclosure-approved").unwrap_or_default();
+    let decide = move |_: &Found| {
+        let rows = Rows { approval: Some(row.clone()), ..Rows::default() };
+        (Effect::new(request, entry.clone(), rows), ())
+    };
+    gateway.store.writer.write(Question::default(), now, decide).await?;
+    Ok(())
 }
 
 /// Publishes tables beyond the contract of a year that is closed. A second time gives what was published.

@@ -5,7 +5,7 @@
 //! one table without a contract, whose figures follow from the counts alone, it tells what would be shown.
 
 use super::told::{as_before, not_told_otherwise};
-use super::{PublishError, fresh, quarters, whole_year};
+use super::{PublishError, fresh, quarters, whole_year, year_of};
 use crate::domain::municipality::Municipality;
 use crate::domain::period::{Period, Quarter, Year};
 use crate::domain::programme::Programme;
@@ -33,7 +33,9 @@ pub async fn preview(
     period: Period,
 ) -> Result<Value, PublishError> {
     let disclosure = gateway.disclosure.load_full();
-    match disclosure.contract(municipality) {
+    // The years before a contract are told as those without one.
+    let contract = disclosure.contract(municipality);
+    match contract.filter(|contract| year_of(period) >= contract.from.year()) {
         Some(contract) if matches!(contract.method, Method::Freeze { .. }) => {
             let quarters = quarters(gateway, contract, period)?;
             frozen(gateway, contract, &quarters).await

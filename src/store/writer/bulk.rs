@@ -10,7 +10,7 @@ use crate::store::idempotency::{self, Remembered, Scope};
 use crate::store::pool::Conn;
 use crate::store::referrals::{self, AcceptedReferral};
 use crate::store::{
-    StoreError, access, figures, identities, keys, links, pairings, partners, reports,
+    StoreError, access, approvals, figures, identities, keys, links, pairings, partners, reports,
     support_families,
 };
 use std::collections::{BTreeSet, HashMap};
@@ -104,6 +104,9 @@ async fn programme(conn: &mut Conn<'_>, rows: &Rows) -> Result<(), StoreError> {
     }
     if let Some(report) = &rows.report {
         reports::insert(conn, report).await?;
+    }
+    if let Some(approval) = &rows.approval {
+        approvals::insert(conn, approval).await?;
     }
     if let Some(release) = &rows.support_release {
         support_families::insert_release(conn, release).await?;
