@@ -58,7 +58,7 @@ fn subject(kind: PartnerKind, role: Role) -> Result<Subject, Box<dyn Error>> {
         roles: vec![role],
         municipalities: Vec::new(),
         bound: true,
-        certificate: [1; 32],
+        certificate: Some([1; 32]),
         token: [2; 32],
         pseudonym: "bp1.person.1.6PWFS4D8HDBRGNVD7ZC71YE0SYM".to_owned(),
         request: RequestId::new(),

@@ -11,6 +11,7 @@ pub mod demo;
 pub mod figures;
 pub mod issuer;
 pub mod keys;
+pub mod links;
 pub mod partners;
 pub mod pki;
 pub mod policies;
@@ -53,6 +54,8 @@ enum Verb {
     Healthcheck(ConfigArgs),
     /// Print an access token of the development issuer of a demo.
     Token(issuer::TokenArgs),
+    /// Print a link into the pages of a demo, that works once.
+    Link(links::LinkArgs),
     /// Certificates of a demo's development CA.
     Cert(certificates::CertArgs),
     /// Judge consent.
@@ -182,6 +185,7 @@ async fn act(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Check(args) => check::run(&args.config).await?,
         Verb::Healthcheck(args) => check::health(&args.config).await?,
         Verb::Token(args) => print(&issuer::token(&args)?)?,
+        Verb::Link(args) => print(&links::run(&args).await?)?,
         Verb::Cert(args) => print(&certificates::run(&args)?)?,
         Verb::Consent(ConsentVerb::Evaluate { file }) => {
             print(&consent::evaluate_json(&read(&file)?).map_err(Failure::usage)?)?;

@@ -40,6 +40,9 @@ pub struct Config {
     /// Messages to partners.
     #[serde(default)]
     pub delivery: Delivery,
+    /// Pages.
+    #[serde(default)]
+    pub portal: Portal,
     /// Logs.
     #[serde(default)]
     pub log: Log,
@@ -204,6 +207,15 @@ impl Default for Delivery {
     }
 }
 
+/// `[portal]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Portal {
+    /// Scheme, host and port by which browsers know the portal, such as `https://portal.example.nl`: to where providers
+    /// send people back. Without it nobody signs in by a provider.
+    pub origin: Option<String>,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
@@ -292,6 +304,10 @@ impl Config {
         )?;
         rule((100..=60_000).contains(timeout_ms), "delivery.timeout-ms: must be 100 to 60000")?;
         rule(is_origin(&self.tokens.issuer), "tokens.issuer: must be an https URL without a path")?;
+        rule(
+            self.portal.origin.as_deref().is_none_or(is_origin),
+            "portal.origin: must be an https URL without a path",
+        )?;
         rule(
             telemetry::is_filter(&self.log.filter),
             "log.filter: must be a filter as RUST_LOG has it",

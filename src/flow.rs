@@ -50,6 +50,7 @@ pub mod release;
 pub mod remind;
 pub mod report;
 pub mod retention;
+pub mod session;
 pub mod standing;
 pub mod submit;
 pub mod support;

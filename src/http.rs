@@ -27,7 +27,7 @@ pub mod edge;
 pub mod limits;
 pub mod oauth;
 pub mod openapi;
-mod page;
+pub(crate) mod page;
 pub mod pairings;
 pub mod problem;
 pub mod progress;
@@ -54,4 +54,6 @@ pub struct Api {
     pub tokens: Verifier,
     /// How much a partner may ask.
     pub limits: Limits,
+    /// Scheme, host and port by which browsers know the portal; without it nobody signs in by a provider.
+    pub portal_origin: Option<String>,
 }

@@ -27,6 +27,7 @@ pub mod flow;
 pub mod cli;
 pub mod config;
 pub mod http;
+pub mod portal;
 pub mod telemetry;
 pub mod tls;
 pub mod worker;

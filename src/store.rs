@@ -45,6 +45,7 @@ pub mod pool;
 pub mod referrals;
 pub mod reports;
 pub mod rights;
+pub mod sessions;
 pub mod support_facts;
 pub mod support_families;
 pub mod tally;

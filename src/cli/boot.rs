@@ -188,7 +188,8 @@ pub async fn boot(config: Config, clock: Clock, claim: Claim) -> Result<Booted, 
     }
     let courier = Arc::new(Courier::of(&config, gateway.clock.clone()));
     courier.check()?;
-    let api = Arc::new(Api { gateway, tls, tokens, limits });
+    let portal_origin = config.portal.origin.clone();
+    let api = Arc::new(Api { gateway, tls, tokens, limits, portal_origin });
     Ok(Booted { config, api, portal_tls, courier })
 }
 

@@ -4,7 +4,10 @@
 
 use crate::cli::boot::{self, Booted, Claim, DEMO_STAMP};
 use crate::cli::issuer::DevIssuer;
-use crate::cli::partners::{self as register, PartnerFile, RegisterFile, TerritoryFile};
+use crate::cli::links;
+use crate::cli::partners::{
+    self as register, PartnerFile, PersonFile, RegisterFile, TerritoryFile,
+};
 use crate::cli::pki::{DevPki, LeafKind};
 use crate::cli::policies::{COMPILED_IN, INVARIANTS, INVARIANTS_FILE, proof};
 use crate::cli::story::{self, Scene};
@@ -90,6 +93,24 @@ const CAST: &[Cast] = &[
     ("beheer", "00000099000000014000", "operations", &[], &[]),
 ];
 
+/// Who may use the pages: partner, account, roles.
+pub const PEOPLE: &[(&str, &str, &[&str])] = &[
+    ("wijkteam-nijmegen", "wijkteam-1", &["referrer"]),
+    ("poh-j-nijmegen", "poh-1", &["referrer"]),
+    ("regieteam-nijmegen", "regisseur-1", &["referrer", "case-manager"]),
+    ("doorbraak-nijmegen", "coach-1", &["referrer"]),
+    ("buurtgezinnen", "lea", &["assigner"]),
+    ("buurtgezinnen", "anna", &["coordinator"]),
+    ("buurtgezinnen", "bert", &["coordinator"]),
+    ("buurtgezinnen", "carla", &["coordinator"]),
+    ("buurtgezinnen", "dirk", &["coordinator"]),
+    ("gemeente-nijmegen", "beleid-1", &["municipality"]),
+    ("gemeente-meppel", "beleid-1", &["municipality"]),
+    ("gemeente-hoogeveen", "beleid-1", &["municipality"]),
+    ("toezicht", "fg-1", &["privacy-officer"]),
+    ("beheer", "beheer-1", &["operator"]),
+];
+
 /// The number in the gateway's own certificate; it is no partner of itself.
 const GATEWAY: &str = "00000099000000099000";
 
@@ -164,12 +185,13 @@ pub async fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
         "Buurtpoort demo: invented people only. \
          Making a development CA, keys, database and partners …",
     )?;
-    let Raised { booted, servers, api, .. } = raise(args, clock.clone(), &metrics).await?;
+    let Raised { booted, servers, api, portal, .. } = raise(args, clock.clone(), &metrics).await?;
     let scene = Scene::new(&args.dir, api, &booted.config, clock)?;
     let told = async {
         let as_promised = story::play(&scene, &booted).await?;
         if !args.exit_after_story {
             print(&invitation(args, api)?)?;
+            print(&links::all(&booted.api.gateway, portal).await?)?;
         }
         Ok::<_, Failure>(as_promised)
     };
@@ -288,6 +310,8 @@ fn register_file(dir: &Path, issuer: &DevIssuer, clock: &Clock) -> Result<Regist
             sources: owned(sources),
             municipalities: owned(municipalities),
             endpoint: None,
+            people: people_of(name),
+            sign_in: None,
         });
     }
     // What the gateway itself shows to receivers of its messages.
@@ -302,6 +326,15 @@ fn register_file(dir: &Path, issuer: &DevIssuer, clock: &Clock) -> Result<Regist
         });
     }
     Ok(register)
+}
+
+fn people_of(partner: &str) -> Vec<PersonFile> {
+    let own = PEOPLE.iter().filter(|(of, ..)| *of == partner);
+    own.map(|(_, account, roles)| PersonFile {
+        account: (*account).to_owned(),
+        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+    })
+    .collect()
 }
 
 fn config_text(args: &DemoArgs, sockets: &Sockets) -> Result<String, Failure> {
@@ -327,7 +360,8 @@ fn config_text(args: &DemoArgs, sockets: &Sockets) -> Result<String, Failure> {
          [tokens]\naudience = \"{at}\"\nissuer = \"{at}\"\n\n\
          [ledger]\norigin = \"localhost/audit/1\"\n\n\
          [delivery]\ncertificate = \"pki/gateway/cert.pem\"\nkey = \"pki/gateway/key.pem\"\n\n\
-         [policies]\ndirectory = \"policies\"\n"
+         [portal]\norigin = \"https://localhost:{}\"\n\n[policies]\ndirectory = \"policies\"\n",
+        portal.port()
     ))
 }
 

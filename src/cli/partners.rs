@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::municipality::{District, Municipality};
 use crate::domain::partner::{
-    Endpoint, Issuer, Partner, PartnerKind, PartnerStatus, Slug, Territory,
+    Endpoint, Issuer, Partner, PartnerKind, PartnerStatus, Person, Role, SignIn, Slug, Territory,
 };
 use crate::domain::partner_number::PartnerNumber;
 use crate::domain::referral::Source;
@@ -13,6 +13,7 @@ use crate::http::token::usable_keys;
 use crate::ids::PartnerId;
 use crate::store::partners;
 use crate::tls::peer::SpkiPin;
+use crate::tls::reload::authorities;
 use crate::worker::delivery;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -56,6 +57,44 @@ pub struct PartnerFile {
     /// Where messages to it go, where it takes any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<EndpointFile>,
+    /// People who may use the pages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub people: Vec<PersonFile>,
+    /// Who says who they are.
+    #[serde(default, rename = "sign-in", skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<SignInFile>,
+}
+
+/// Somebody who may use the pages.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PersonFile {
+    /// Account name.
+    pub account: String,
+    /// Roles that people of this kind of partner may hold.
+    pub roles: Vec<String>,
+}
+
+/// The OpenID provider of a partner.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SignInFile {
+    /// The exact issuer, an https URL.
+    pub issuer: String,
+    /// As whom the gateway is known there.
+    pub client_id: String,
+    /// Which claim holds the account name.
+    #[serde(default = "preferred_username")]
+    pub claim: String,
+    /// The `acr` that is asked for and required; any where it is empty.
+    #[serde(default)]
+    pub acr: String,
+    /// Who issues the certificate of the provider, PEM.
+    pub authorities: String,
+}
+
+fn preferred_username() -> String {
+    "preferred_username".to_owned()
 }
 
 /// Where messages to a partner are delivered.
@@ -127,17 +166,49 @@ fn partner(file: &PartnerFile) -> Result<Partner, Failure> {
         }
         Ok(Issuer { iss: file.iss.clone(), jwks: file.jwks.clone() })
     };
+    let kind = PartnerKind::parse(&file.kind).map_err(|e| bad(format!("kind: {e}")))?;
+    let someone =
+        |one: &PersonFile| person(one, kind).map_err(|rule| bad(format!("people: {rule}")));
     Ok(Partner {
         id: PartnerId::new(),
         name: Slug::parse(&file.name).map_err(|e| bad(format!("name: {e}")))?,
         number: PartnerNumber::parse(&file.number).map_err(|e| bad(format!("number: {e}")))?,
-        kind: PartnerKind::parse(&file.kind).map_err(|e| bad(format!("kind: {e}")))?,
+        kind,
         status: PartnerStatus::parse(&file.status).map_err(|e| bad(format!("status: {e}")))?,
         pins: file.pins.iter().map(pin).collect::<Result<_, _>>()?,
         issuers: file.issuers.iter().map(issuer).collect::<Result<_, _>>()?,
         sources: file.sources.iter().map(source).collect::<Result<_, _>>()?,
         municipalities: file.municipalities.iter().map(place).collect::<Result<_, _>>()?,
         endpoint: file.endpoint.as_ref().map(endpoint).transpose().map_err(bad)?,
+        people: file.people.iter().map(someone).collect::<Result<_, _>>()?,
+        sign_in: file.sign_in.as_ref().map(sign_in).transpose().map_err(bad)?,
+    })
+}
+
+fn person(file: &PersonFile, kind: PartnerKind) -> Result<Person, String> {
+    let account = Slug::parse(&file.account).map_err(|rule| format!("account {rule}"))?;
+    let role = |text: &String| {
+        let role = Role::parse(text).ok().filter(|role| role.may_be_held_at(kind));
+        role.ok_or_else(|| {
+            format!("{}: a role is not one that this partner's people may hold", file.account)
+        })
+    };
+    Ok(Person { account, roles: file.roles.iter().map(role).collect::<Result<_, _>>()? })
+}
+
+fn sign_in(file: &SignInFile) -> Result<SignIn, String> {
+    let issuer = file.issuer.strip_prefix("https://").filter(|rest| !rest.is_empty());
+    issuer
+        .filter(|rest| !rest.contains(['?', '#', '@']))
+        .ok_or("sign-in: issuer must be an https URL without query or fragment")?;
+    authorities(file.authorities.as_bytes())
+        .map_err(|rule| format!("sign-in: authorities: {rule}"))?;
+    Ok(SignIn {
+        issuer: file.issuer.clone(),
+        client_id: file.client_id.clone(),
+        claim: file.claim.clone(),
+        acr: file.acr.clone(),
+        authorities: file.authorities.clone(),
     })
 }
 

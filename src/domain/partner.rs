@@ -131,6 +131,30 @@ pub struct Endpoint {
     pub allow_private: bool,
 }
 
+/// Somebody at a partner who may use the pages of the portal.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Person {
+    /// Account name.
+    pub account: Slug,
+    /// What the pages let them do.
+    pub roles: Vec<Role>,
+}
+
+/// The OpenID provider that says who somebody of a partner is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SignIn {
+    /// The exact `iss`: an https URL without query or fragment.
+    pub issuer: String,
+    /// As whom the gateway is known there.
+    pub client_id: String,
+    /// Which claim of the id token holds the account name.
+    pub claim: String,
+    /// The `acr` that is asked for and required; empty where any will do.
+    pub acr: String,
+    /// Who issues the certificate of the provider, PEM. Nobody else's is taken.
+    pub authorities: String,
+}
+
 /// An organisation in the register.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Partner {
@@ -154,6 +178,10 @@ pub struct Partner {
     pub municipalities: Vec<Municipality>,
     /// Where messages to it go, where it takes any.
     pub endpoint: Option<Endpoint>,
+    /// Its people who may use the pages.
+    pub people: Vec<Person>,
+    /// Who says who they are; without it nobody of it can sign in, but by the links of a demo.
+    pub sign_in: Option<SignIn>,
 }
 
 /// A piece of the map for which one coordinator works.

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(super) const MAX_BYTES: usize = 64 * 1024;
 
 /// Time a body may take. actix has none of its own: a byte a second would hold a connection for hours.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The bytes of a JSON body, not read yet.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl FromRequest for FormBody {
 }
 
 /// Of this media type, in UTF-8, and not compressed, however often it says so.
-fn is_plain(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
+pub(crate) fn is_plain(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let mut parts = media.unwrap_or_default().split(';').map(str::trim);
     let kind = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(wanted));
@@ -65,13 +65,13 @@ fn is_plain(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
     if kind && utf8 && plain { Ok(()) } else { Err(Problem::UnsupportedMediaType) }
 }
 
-fn fits(headers: &HeaderMap) -> Result<(), Problem> {
+pub(crate) fn fits(headers: &HeaderMap) -> Result<(), Problem> {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let length = length.and_then(|text| text.parse::<usize>().ok());
     if length.is_some_and(|length| length > MAX_BYTES) { Err(Problem::TooLarge) } else { Ok(()) }
 }
 
-async fn collect(mut payload: Payload) -> Result<Bytes, Problem> {
+pub(crate) async fn collect(mut payload: Payload) -> Result<Bytes, Problem> {
     let mut bytes = Vec::new();
     while let Some(chunk) = payload.next().await {
         let malformed = Problem::invalid("", "malformed", "the body must arrive whole");

@@ -36,7 +36,7 @@ pub struct Marks {
     pub request: RequestId,
     /// W3C trace id: the caller's, or new.
     pub trace: String,
-    span: String,
+    pub(crate) span: String,
 }
 
 /// Wraps every request of the API listener.
@@ -73,7 +73,7 @@ pub async fn around(
 }
 
 /// The method as a word of ours: what a caller makes up is not written down.
-fn known_method(method: &Method) -> &'static str {
+pub(crate) fn known_method(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "POST" => "POST",
@@ -151,7 +151,7 @@ fn subject(
         municipalities: partner.municipalities.clone(),
         // The verifier accepts no other kind; the policies ask all the same.
         bound: true,
-        certificate: peer.fingerprint().0,
+        certificate: Some(peer.fingerprint().0),
         token: bearer.token,
         register: 0,
         pseudonym: bearer.pseudonym.clone(),
@@ -161,7 +161,7 @@ fn subject(
 }
 
 /// The caller's trace id where it is a valid `traceparent`, else a new one.
-fn marks(headers: &HeaderMap) -> Marks {
+pub(crate) fn marks(headers: &HeaderMap) -> Marks {
     let request = RequestId::new();
     let sent = headers.get("traceparent").and_then(|value| value.to_str().ok());
     let fresh = hex(request.uuid().as_bytes());
@@ -224,7 +224,7 @@ fn with_headers(mut response: ServiceResponse<BoxBody>, marks: &Marks) -> Servic
 
 /// Ends the connection after an answer to a body of unknown length, which may not have been read:
 /// actix would go on reading it, a byte a second, for ever.
-fn cut_on_unread_body(response: &mut ServiceResponse<BoxBody>) {
+pub(crate) fn cut_on_unread_body(response: &mut ServiceResponse<BoxBody>) {
     let chunked = response.request().headers().contains_key(header::TRANSFER_ENCODING);
     if chunked {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
@@ -254,7 +254,7 @@ pub fn fixed_headers() -> DefaultHeaders {
 }
 
 /// Headers of every answer: version, and those of the NL API Design Rules, transport security module.
-const FIXED: [(&str, &str); 8] = [
+pub(crate) const FIXED: [(&str, &str); 8] = [
     ("api-version", API_VERSION),
     ("cache-control", "no-store"),
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),

@@ -15,11 +15,11 @@ const DEFAULT: i64 = 25;
 
 /// What a list request asks.
 #[derive(Debug)]
-pub(super) struct Page {
-    pub(super) after: After,
-    pub(super) limit: i64,
+pub(crate) struct Page {
+    pub(crate) after: After,
+    pub(crate) limit: i64,
     /// `assigned=false`.
-    pub(super) unassigned: bool,
+    pub(crate) unassigned: bool,
     context: String,
 }
 
@@ -29,7 +29,7 @@ impl Page {
     /// # Errors
     /// [`Problem::Invalid`] for unknown parameters, a limit out of range, or a cursor of another
     /// caller, route or time.
-    pub(super) fn read(
+    pub(crate) fn read(
         gateway: &Gateway,
         subject: &Subject,
         request: &HttpRequest,
@@ -42,7 +42,7 @@ impl Page {
     ///
     /// # Errors
     /// As [`Self::read`], and what `other` refuses.
-    pub(super) fn read_with(
+    pub(crate) fn read_with(
         gateway: &Gateway,
         subject: &Subject,
         request: &HttpRequest,
@@ -77,7 +77,7 @@ impl Page {
     ///
     /// # Errors
     /// [`Problem::Internal`] when it cannot be sealed.
-    pub(super) fn next(
+    pub(crate) fn next(
         &self,
         gateway: &Gateway,
         count: usize,

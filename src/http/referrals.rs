@@ -7,5 +7,5 @@ pub mod submit;
 
 pub(crate) use read::instant;
 
-pub(in crate::http) mod read;
+pub(crate) mod read;
 pub(in crate::http) mod seal;

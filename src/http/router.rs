@@ -73,6 +73,11 @@ impl Router {
         self
     }
 
+    /// Every path with its methods, so that tests can try them all.
+    pub fn paths(&self) -> impl Iterator<Item = (&'static str, Vec<&Method>)> {
+        self.paths.iter().map(|(path, routes)| (*path, routes.iter().map(|(of, _)| of).collect()))
+    }
+
     /// Registers everything.
     pub fn configure(self, config: &mut ServiceConfig) {
         for (path, routes) in self.paths {

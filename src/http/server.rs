@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::http::problem::Problem;
 use crate::http::{Api, admin, edge, openapi, router, routes};
+use crate::portal;
 use crate::tls::acceptor::Reloadable;
 use crate::tls::connection::on_connect;
 use actix_web::dev::Server;
@@ -50,7 +51,7 @@ pub fn start(
     let clock = api.gateway.clock.clone();
     Ok(Servers {
         admin: start_admin(sockets.admin, api.clone(), metrics)?,
-        portal: start_portal(sockets.portal, portal_tls, &clock)?,
+        portal: start_portal(sockets.portal, api.clone(), portal_tls, &clock)?,
         api: start_api(sockets.api, api, &clock, workers)?,
     })
 }
@@ -87,7 +88,12 @@ fn strict_paths() -> web::PathConfig {
     web::PathConfig::default().error_handler(|_, _| Problem::NotFound.into())
 }
 
-fn start_portal(socket: TcpListener, tls: &Arc<Reloadable>, clock: &Clock) -> io::Result<Server> {
+fn start_portal(
+    socket: TcpListener,
+    api: Data<Api>,
+    tls: &Arc<Reloadable>,
+    clock: &Clock,
+) -> io::Result<Server> {
     let description = web::Bytes::from(openapi::document().to_string());
     let tls = tls.server_config(clock).map_err(io::Error::other)?;
     let server = HttpServer::new(move || {
@@ -98,18 +104,24 @@ fn start_portal(socket: TcpListener, tls: &Arc<Reloadable>, clock: &Clock) -> io
                 HttpResponse::Ok()
                     .content_type("application/json")
                     .insert_header(("Access-Control-Allow-Origin", "*"))
+                    .insert_header(("Cross-Origin-Resource-Policy", "cross-origin"))
                     .body(body)
             }
         };
         App::new()
-            .wrap(edge::fixed_headers())
-            .wrap(from_fn(edge::around_public))
+            .app_data(api.clone())
+            .app_data(strict_paths())
+            .wrap(from_fn(portal::edge::around))
             .route("/v1/openapi.json", web::get().to(serve))
+            .configure(|config| portal::routes::routes().configure(config))
             .default_service(web::to(router::nowhere))
     })
     .on_connect(on_connect)
     .workers(1)
     .client_request_timeout(Duration::from_secs(5))
+    .client_disconnect_timeout(Duration::from_secs(1))
+    .keep_alive(Duration::from_secs(75))
+    .max_connections(10_000)
     .shutdown_timeout(10)
     .disable_signals()
     .listen_rustls_0_23(socket, tls)?;

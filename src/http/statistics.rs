@@ -14,9 +14,10 @@ use crate::statistics::formats::csv::Separator;
 use crate::statistics::formats::{self, About, Format};
 use crate::statistics::release::Published;
 use crate::store::figures::FiguresRow;
+use actix_web::body::MessageBody;
 use actix_web::http::header::{HeaderMap, HeaderValue};
 use actix_web::http::{StatusCode, header};
-use actix_web::web::{Data, Path};
+use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -150,8 +151,28 @@ pub(super) fn wanted(headers: &HeaderMap) -> Option<(Format, Separator)> {
     })
 }
 
+/// A release in one form, as bytes.
+///
+/// # Errors
+/// [`Problem::Internal`] when it cannot be made.
+pub(crate) fn file(
+    row: &FiguresRow,
+    format: Format,
+    separator: Separator,
+) -> Result<Bytes, Problem> {
+    let answer = shown(row, format, separator)?;
+    answer.into_body().try_into_bytes().or(Err(Problem::Internal))
+}
+
 /// A release in one form.
-fn shown(row: &FiguresRow, format: Format, separator: Separator) -> Result<HttpResponse, Problem> {
+///
+/// # Errors
+/// [`Problem::Internal`] when it cannot be made.
+pub(crate) fn shown(
+    row: &FiguresRow,
+    format: Format,
+    separator: Separator,
+) -> Result<HttpResponse, Problem> {
     if format == Format::Json {
         return reply::json(StatusCode::OK, &reply_of(row, true)?);
     }

@@ -76,6 +76,8 @@ pub(super) struct Slice {
 pub struct Engine {
     pub(super) slices: HashMap<&'static str, Slice>,
     pub(super) sights: Sights,
+    /// What each rule says of itself, by its id.
+    whys: HashMap<String, String>,
     hash: [u8; 32],
 }
 
@@ -106,7 +108,18 @@ impl Engine {
         for name in NAMES {
             slices.insert(*name, slice(name, &parsed, &policies)?);
         }
-        Ok(Self { slices, sights: Sights::default(), hash: hash(schema, files, other) })
+        let why = |policy: &Policy| {
+            let why = policy.annotation("why")?.to_owned();
+            Some((policy.annotation("id")?.to_owned(), why))
+        };
+        let whys = policies.iter().filter_map(why).collect();
+        Ok(Self { slices, sights: Sights::default(), whys, hash: hash(schema, files, other) })
+    }
+
+    /// What a rule of the set says of itself.
+    #[must_use]
+    pub fn why(&self, rule: &str) -> Option<&str> {
+        self.whys.get(rule).map(String::as_str)
     }
 
     /// SHA-256 of schema and policies: stands in every ledger entry.

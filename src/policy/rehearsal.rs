@@ -215,7 +215,7 @@ fn invented(role: Role, twists: &Twists) -> Option<Subject> {
         roles: vec![role],
         municipalities: vec![Municipality::parse("GM0268").ok()?],
         bound: !twists.contains(&Twist::TokenNotBound),
-        certificate: [0; 32],
+        certificate: Some([0; 32]),
         token: [0; 32],
         pseudonym: String::new(),
         request: RequestId::from_uuid(Uuid::nil()),

@@ -22,11 +22,12 @@ pub struct Subject {
     pub roles: Vec<Role>,
     /// Gemeenten the partner is, or works for.
     pub municipalities: Vec<Municipality>,
-    /// Whether the token is bound to this connection's certificate.
+    /// Whether what the caller shows is bound to where it is shown: a token to this connection's certificate, or a
+    /// session of the portal to a cookie that no script, no other origin and no API call can use (decision 0016).
     pub bound: bool,
-    /// SHA-256 of the certificate.
-    pub certificate: [u8; 32],
-    /// Keyed hash of the token's `jti`: finds a token in the ledger without naming it.
+    /// SHA-256 of the certificate; nothing on the portal, where none is asked for.
+    pub certificate: Option<[u8; 32]>,
+    /// Keyed hash of the token's `jti` or of the session: finds either in the ledger without naming it.
     pub token: [u8; 32],
     /// Pseudonym of the account for the ledger.
     pub pseudonym: String,

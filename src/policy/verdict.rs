@@ -180,7 +180,7 @@ pub fn entry_of(subject: &Subject, role: Role, event: Event, outcome: Outcome) -
         organisation: code(subject.number.as_str()),
         partner: Some(subject.partner.uuid()),
         role: code(role.as_str()),
-        certificate: Some(subject.certificate),
+        certificate: subject.certificate,
         subject: code(&subject.pseudonym),
         token: Some(subject.token),
     };

@@ -19,6 +19,8 @@ use sqlx::Row;
 use std::collections::HashMap;
 use uuid::Uuid;
 
+mod people;
+
 /// All partners and territories at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Register {
@@ -48,6 +50,14 @@ impl Register {
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Partner> {
         self.partners.values().find(|partner| partner.name.as_str() == name)
+    }
+
+    /// A partner by its id, while it takes part.
+    #[must_use]
+    pub fn active(&self, id: PartnerId) -> Option<&Partner> {
+        self.partners
+            .values()
+            .find(|partner| partner.id == id && partner.status == PartnerStatus::Active)
     }
 
     /// All partners, in no order.
@@ -114,6 +124,8 @@ pub async fn load(pool: &Pool) -> Result<Register, StoreError> {
                 sources: Vec::new(),
                 municipalities: Vec::new(),
                 endpoint: None,
+                people: Vec::new(),
+                sign_in: None,
             })
         })
         .collect::<Result<_, _>>()?);
@@ -151,6 +163,8 @@ async fn details(pool: &Pool, partner: &mut Partner) -> Result<(), StoreError> {
         }))
         .collect::<Result<_, _>>()?);
     partner.endpoint = endpoint(pool, partner.id).await?;
+    partner.people = people::read(pool, partner.id).await?;
+    partner.sign_in = people::read_sign_in(pool, partner.id).await?;
     for pin in pins {
         partner.pins.push(term(pin.try_into())?);
     }
@@ -316,7 +330,9 @@ async fn write_partner(conn: &mut Conn<'_>, partner: &Partner) -> Result<Uuid, S
 }
 
 async fn clear_details(conn: &mut Conn<'_>, id: Uuid) -> Result<(), StoreError> {
-    const CLEAR: [&str; 5] = [
+    const CLEAR: [&str; 7] = [
+        "DELETE FROM partner_person WHERE partner_id = $1",
+        "DELETE FROM partner_sign_in WHERE partner_id = $1",
         "DELETE FROM partner_pin WHERE partner_id = $1",
         "DELETE FROM partner_issuer WHERE partner_id = $1",
         "DELETE FROM partner_source WHERE partner_id = $1",
@@ -368,6 +384,7 @@ async fn write_details(conn: &mut Conn<'_>, id: Uuid, partner: &Partner) -> Resu
             .await?
             .rows_affected());
     }
+    people::write(conn, id, partner).await?;
     write_endpoint(conn, id, partner.endpoint.as_ref()).await
 }
 

@@ -30,11 +30,11 @@ const GATEWAY: &str = "DO $$ DECLARE who text := current_setting('buurtpoort.rol
     EXECUTE format('GRANT INSERT ON audit_entry, assignment, identity_release, figures_release, outbox, \
         referral, case_file, case_key, identity, idempotency, support_family, pairing, evaluation, support_release, \
         programme_report, programme_count, linkage_decision, access_request, identity_correction, deadline_notice, \
-        disclosure, measured, disclosure_approval, delivery_lane, delivered TO %I', who); \
+        disclosure, measured, disclosure_approval, delivery_lane, delivered, portal_session, portal_ticket TO %I', who); \
     EXECUTE format('GRANT UPDATE ON audit_head, referral, case_file, support_family, pairing, access_request, \
-        delivery_lane TO %I', who); \
+        delivery_lane, portal_session TO %I', who); \
     EXECUTE format('GRANT DELETE ON idempotency, case_key, identity, identity_correction, linkage_decision, \
-        access_request, deadline_notice TO %I', who); END $$";
+        access_request, deadline_notice, portal_session, portal_ticket TO %I', who); END $$";
 
 const AUDITOR: &str = "DO $$ BEGIN \
     EXECUTE format('GRANT SELECT ON audit_entry, audit_head, _sqlx_migrations TO %I', \

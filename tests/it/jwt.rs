@@ -90,6 +90,8 @@ fn partner(name: &str, number: &str, kind: PartnerKind, iss: &str, keys: &Keys) 
         sources: Vec::new(),
         municipalities: Vec::new(),
         endpoint: None,
+        people: Vec::new(),
+        sign_in: None,
     }
 }
 

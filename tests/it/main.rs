@@ -54,6 +54,8 @@ mod mutants;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod pairing;
 #[cfg(test)]
 mod policy;

@@ -128,7 +128,7 @@ pub(crate) fn subject(person: &str, roles: &[Role]) -> Subject {
         roles: roles.to_vec(),
         municipalities: vec![Municipality::parse("GM0268").expect("a gemeente")],
         bound: true,
-        certificate: [1; 32],
+        certificate: Some([1; 32]),
         token: [2; 32],
         register: 1,
         pseudonym: "p".repeat(20),

@@ -582,6 +582,8 @@ async fn enrol(world: &World, name: &str, number: &str, kind: &str) {
         sources: Vec::new(),
         municipalities: Vec::new(),
         endpoint: None,
+        people: Vec::new(),
+        sign_in: None,
     };
     world.amend(|register| register.partner.push(partner)).await;
 }

@@ -5,6 +5,7 @@ use crate::domain::access::Level;
 use crate::domain::identity::Secret;
 use crate::domain::partner::Role;
 use crate::domain::referral::{Composition, Source, Urgency};
+use crate::flow::Gateway;
 use crate::flow::cases::{self as flow, CaseView, ConsentDetail, ViewLevels};
 use crate::http::Api;
 use crate::http::page::Page;
@@ -18,6 +19,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// A case without names.
@@ -190,11 +192,23 @@ pub async fn list_cases(
     let page = Page::read(&api.gateway, allowed.subject(), &request, "/v1/cases")?;
     let role = if page.unassigned { Role::Assigner } else { Role::Coordinator };
     let allowed = allowed.in_role(role).ok_or(Problem::Forbidden)?;
-    let views = flow::list(&api.gateway, allowed, page.after, page.limit).await?.value;
-    let last = views.last().map(|view| (view.received_ms, view.id.uuid()));
-    let next = page.next(&api.gateway, views.len(), last)?;
-    let items = views.iter().map(reply_of).collect();
+    let (items, next) = page_of(&api.gateway, allowed, &page).await?;
     reply::json(StatusCode::OK, &CasePage { items, next })
+}
+
+/// A page of cases, and the cursor of the next.
+///
+/// # Errors
+/// 404 when the policies refuse.
+pub(crate) async fn page_of(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<ListCases>,
+    page: &Page,
+) -> Result<(Vec<CaseReply>, Option<String>), Problem> {
+    let views = flow::list(gateway, allowed, page.after, page.limit).await?.value;
+    let last = views.last().map(|view| (view.received_ms, view.id.uuid()));
+    let next = page.next(gateway, views.len(), last)?;
+    Ok((views.iter().map(reply_of).collect(), next))
 }
 
 /// Reads one case.

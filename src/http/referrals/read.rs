@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 ///
 /// # Errors
 /// All errors at once, by pointer and rule.
-pub(super) fn referral(
+pub(crate) fn referral(
     body: &[u8],
     now: Timestamp,
 ) -> Result<(NewReferral, Tree<'_>), Vec<FieldError>> {

@@ -1,0 +1,225 @@
+//! Who is signed in to the portal: for at most eight hours, or a quarter of an hour without being seen.
+//!
+//! A session is looked up on every request, with the register as it is then: who lost a role, or whose partner was
+//! suspended, is out with the next request. Beginning and ending stand in the ledger.
+//!
+//! # Not here
+//! Cookies, links and providers: they belong to the portal.
+
+use crate::audit::entry::{Code, Event, Object, Outcome};
+use crate::crypto::digest::{hex, unhex};
+use crate::domain::partner::{Partner, Role, Slug};
+use crate::flow::{FlowError, Gateway, witness};
+use crate::ids::{PartnerId, RequestId};
+use crate::policy::Subject;
+use crate::policy::verdict::entry_of;
+use crate::store::effect::{Effect, Rows};
+use crate::store::sessions::{self, Hash, SessionRow};
+use crate::store::writer::{Found, Question};
+use crate::store::{StoreError, partners::Register};
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+const MINUTE_MS: i64 = 60_000;
+/// Without being seen.
+const IDLE_MS: i64 = 15 * MINUTE_MS;
+/// In all.
+const WHOLE_MS: i64 = 8 * 60 * MINUTE_MS;
+/// How recent a sign-in must be to open names.
+const FRESH_MS: i64 = 10 * MINUTE_MS;
+/// How long a way in that works once is good for.
+pub const TICKET_MS: i64 = 15 * MINUTE_MS;
+
+/// How somebody showed who they are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Way {
+    /// By a link that works once.
+    Link,
+    /// By the OpenID provider of their partner.
+    Provider,
+    /// By a certificate of their partner.
+    Certificate,
+}
+
+impl Way {
+    const fn why(self) -> &'static str {
+        match self {
+            Self::Link => "session:link",
+            Self::Provider => "session:provider",
+            Self::Certificate => "session:certificate",
+        }
+    }
+}
+
+/// A secret: 32 random bytes as hex digits. Wiped when dropped; never written down by us.
+pub type Secret = Zeroizing<String>;
+
+/// Somebody who is signed in.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Who they are to the policies.
+    pub subject: Arc<Subject>,
+    /// Whether they signed in so recently that names may be opened.
+    pub is_fresh: bool,
+    hash: Hash,
+}
+
+fn hash_of(gateway: &Gateway, what: &str, secret: &str) -> Option<Hash> {
+    unhex::<32>(secret)?;
+    Some(gateway.keyring.token_hash(&format!("portal-{what}:{secret}")))
+}
+
+fn fresh_secret(gateway: &Gateway) -> Result<Secret, StoreError> {
+    let bytes = gateway.entropy.array::<32>().or(Err(StoreError::Unavailable("randomness")))?;
+    Ok(Zeroizing::new(hex(&bytes)))
+}
+
+/// Makes a way in that works once, for a quarter of an hour.
+///
+/// # Errors
+/// [`FlowError::NotFound`] for somebody who may not use the pages.
+pub async fn ticket(gateway: &Gateway, partner: &str, account: &Slug) -> Result<Secret, FlowError> {
+    let register = gateway.register.load();
+    let found = register.named(partner).ok_or(FlowError::NotFound)?;
+    roles_of(found, account).ok_or(FlowError::NotFound)?;
+    let secret = fresh_secret(gateway)?;
+    let hash = hash_of(gateway, "ticket", &secret).ok_or(FlowError::NotFound)?;
+    let now_ms = gateway.clock.now().as_millisecond();
+    let until = (now_ms, now_ms + TICKET_MS);
+    sessions::put_ticket(&gateway.store.pool, &hash, (found.id, account), until).await?;
+    Ok(secret)
+}
+
+/// Takes a way in, and begins a session.
+///
+/// # Errors
+/// [`FlowError::NotFound`] where it was used, is over, or its person may not use the pages any more.
+pub async fn enter(gateway: &Gateway, secret: &str) -> Result<Secret, FlowError> {
+    let hash = hash_of(gateway, "ticket", secret).ok_or(FlowError::NotFound)?;
+    let now_ms = gateway.clock.now().as_millisecond();
+    let taken = sessions::take_ticket(&gateway.store.pool, &hash, now_ms).await?;
+    let (partner, account) = taken.ok_or(FlowError::NotFound)?;
+    begin(gateway, partner, &account, Way::Link).await
+}
+
+/// Begins a session for somebody who showed who they are.
+///
+/// # Errors
+/// [`FlowError::NotFound`] for somebody who may not use the pages; [`FlowError::Store`] when the ledger cannot say so.
+pub async fn begin(
+    gateway: &Gateway,
+    partner: PartnerId,
+    account: &Slug,
+    way: Way,
+) -> Result<Secret, FlowError> {
+    let secret = fresh_secret(gateway)?;
+    let hash = hash_of(gateway, "session", &secret).ok_or(FlowError::NotFound)?;
+    let now_ms = gateway.clock.now().as_millisecond();
+    let row =
+        SessionRow { hash, partner, account: account.clone(), begun_ms: now_ms, seen_ms: now_ms };
+    let register = gateway.register.load_full();
+    let made = (RequestId::new(), "");
+    let subject = subject_of(gateway, &register, &row, made)?.ok_or(FlowError::NotFound)?;
+    record(gateway, &subject, way.why()).await?;
+    sessions::begin(&gateway.store.pool, &row, now_ms - WHOLE_MS).await?;
+    Ok(secret)
+}
+
+/// Who a secret belongs to at this instant; nobody where the session is over, or the person may not use the pages.
+///
+/// # Errors
+/// [`FlowError::Store`] when it cannot be looked up.
+pub async fn look(
+    gateway: &Gateway,
+    secret: &str,
+    request: RequestId,
+    trace: &str,
+) -> Result<Option<Session>, FlowError> {
+    let Some(hash) = hash_of(gateway, "session", secret) else {
+        return Ok(None);
+    };
+    let pool = &gateway.store.pool;
+    let Some(row) = sessions::find(pool, &hash).await? else {
+        return Ok(None);
+    };
+    let now_ms = gateway.clock.now().as_millisecond();
+    let over = now_ms - row.seen_ms > IDLE_MS || now_ms - row.begun_ms > WHOLE_MS;
+    let register = gateway.register.load_full();
+    let subject = if over { None } else { subject_of(gateway, &register, &row, (request, trace))? };
+    let Some(subject) = subject else {
+        sessions::end(pool, &hash).await?;
+        return Ok(None);
+    };
+    if now_ms - row.seen_ms > MINUTE_MS {
+        sessions::seen(pool, &hash, now_ms).await?;
+    }
+    let is_fresh = now_ms - row.begun_ms <= FRESH_MS;
+    Ok(Some(Session { subject: Arc::new(subject), is_fresh, hash }))
+}
+
+/// Ends one session, or all of the same person.
+///
+/// # Errors
+/// [`FlowError::Store`] when it cannot be written.
+pub async fn end(gateway: &Gateway, session: &Session, everywhere: bool) -> Result<(), FlowError> {
+    let (pool, subject) = (&gateway.store.pool, &session.subject);
+    if everywhere {
+        sessions::end_all(pool, subject.partner, &subject.person).await?;
+    } else {
+        sessions::end(pool, &session.hash).await?;
+    }
+    let why = if everywhere { "session:ended-everywhere" } else { "session:ended" };
+    record(gateway, subject, why).await
+}
+
+/// Roles that somebody holds at a partner that takes part; nothing for a stranger.
+fn roles_of(partner: &Partner, account: &Slug) -> Option<Vec<Role>> {
+    let person = partner.people.iter().find(|person| person.account == *account)?;
+    let may = |role: &Role| role.may_be_held_at(partner.kind);
+    let roles: Vec<Role> = person.roles.iter().copied().filter(may).collect();
+    (!roles.is_empty()).then_some(roles)
+}
+
+fn subject_of(
+    gateway: &Gateway,
+    register: &Register,
+    row: &SessionRow,
+    (request, trace): (RequestId, &str),
+) -> Result<Option<Subject>, StoreError> {
+    let found = register.active(row.partner);
+    let Some((partner, roles)) = found.and_then(|p| Some((p, roles_of(p, &row.account)?))) else {
+        return Ok(None);
+    };
+    Ok(Some(Subject {
+        partner: partner.id,
+        number: partner.number,
+        partner_name: partner.name.clone(),
+        kind: partner.kind,
+        person: row.account.clone(),
+        roles,
+        municipalities: partner.municipalities.clone(),
+        bound: true,
+        certificate: None,
+        // Not the hash by which it is found: the ledger is read by more people than the database.
+        token: gateway.keyring.token_hash(&format!("portal-entry:{}", hex(&row.hash))),
+        pseudonym: witness::ledger_name(&gateway.keyring, partner.id, &row.account)?,
+        register: register.version,
+        request,
+        trace: trace.to_owned(),
+    }))
+}
+
+/// Has the ledger say that a session began or ended.
+async fn record(gateway: &Gateway, subject: &Subject, why: &str) -> Result<(), FlowError> {
+    let role = subject.roles.first().copied().ok_or(FlowError::NotFound)?;
+    let mut entry = entry_of(subject, role, Event::TokenIssued, Outcome::Allow);
+    entry.why = Code::parse(why).unwrap_or_default();
+    entry.purpose = Code::parse("operations").unwrap_or_default();
+    entry.policy.hash = Some(gateway.engine.load().hash());
+    entry.object = Object { kind: Code::parse("session").unwrap_or_default(), reference: None };
+    let request = subject.request;
+    let decide = move |_: &Found| (Effect::new(request, entry.clone(), Rows::default()), ());
+    let now = gateway.clock.now();
+    gateway.store.writer.write(Question::default(), now, decide).await?;
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! `/beheer`: how the gateway is, for who runs it. Nothing of a person, a case or a figure.
+
+use crate::crypto::keyring::KeyState;
+use crate::http::Api;
+use crate::http::deliveries;
+use crate::http::problem::Problem;
+use crate::policy::Allowed;
+use crate::policy::action::{ListDeliveries, RetryDelivery};
+use crate::portal::edge::see_other;
+use crate::portal::form::{Form, Kind};
+use crate::portal::page::{Row, Sheet, short};
+use crate::portal::twin::Told;
+use crate::portal::visit::Visit;
+use crate::portal::words::term;
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Path};
+
+/// `GET /beheer`: state, keys, partners.
+///
+/// # Errors
+/// 403 for any other role.
+pub async fn show(
+    allowed: Allowed<ListDeliveries>,
+    visit: Visit,
+    request: HttpRequest,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let gateway = &api.gateway;
+    let waiting =
+        Told::of(deliveries::list_deliveries(allowed, request, api.clone()).await?)?.list("/items");
+    let open = waiting.iter().filter(|one| one.text("/state") != "delivered").count();
+    let state = gateway.store.writer.health().state();
+    let head = gateway.store.writer.latest();
+    let mut sheet = Sheet::of(&visit, ("Stand", "State"))
+        .fact(("Logboek", "Ledger"), term(visit.lang, "health", state.as_str()))
+        .fact(("Regels in het logboek", "Entries in the ledger"), head.size.to_string())
+        .fact(("Database", "Database"), gateway.store.pool.name())
+        .fact(("Versie", "Version"), env!("CARGO_PKG_VERSION"))
+        .fact(("Leveringen onderweg", "Deliveries under way"), open.to_string())
+        .heads(&[
+            ("Partner", "Partner"),
+            ("Soort", "Kind"),
+            ("Stand", "State"),
+            ("Sleutels", "Keys"),
+            ("Inloggen", "Signing in"),
+            ("Mensen", "People"),
+        ]);
+    let mut keys: Vec<String> = gateway
+        .keyring
+        .states()
+        .iter()
+        .filter(|(_, _, state)| *state != KeyState::Destroyed)
+        .map(|(purpose, version, state)| {
+            format!("{} {version} ({})", purpose.as_str(), term(visit.lang, "key", state.as_str()))
+        })
+        .collect();
+    keys.sort();
+    sheet = sheet.fact(("Sleutels", "Keys"), keys.join(", "));
+    let register = gateway.register.load();
+    let mut partners: Vec<_> = register.partners().collect();
+    partners.sort_by(|one, other| one.name.cmp(&other.name));
+    sheet.rows = partners
+        .iter()
+        .map(|partner| Row {
+            path: String::new(),
+            cells: vec![
+                partner.name.as_str().to_owned(),
+                term(visit.lang, "partner-kind", partner.kind.as_str()),
+                term(visit.lang, "partner-status", partner.status.as_str()),
+                partner.pins.len().to_string(),
+                visit
+                    .say(
+                        if partner.sign_in.is_some() { "eigen account" } else { "link" },
+                        if partner.sign_in.is_some() { "own account" } else { "link" },
+                    )
+                    .to_owned(),
+                partner.people.len().to_string(),
+            ],
+        })
+        .collect();
+    sheet.show()
+}
+
+/// `GET /beheer/leveringen`: messages to partners, and where they stand.
+///
+/// # Errors
+/// As `GET /v1/deliveries`.
+pub async fn list(
+    allowed: Allowed<ListDeliveries>,
+    visit: Visit,
+    request: HttpRequest,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let told = Told::of(deliveries::list_deliveries(allowed, request, api).await?)?;
+    let mut sheet = Sheet::of(&visit, ("Leveringen", "Deliveries"))
+        .tell(
+            "Berichten aan partners en waar ze staan. Wat erin staat, ziet u niet.",
+            "Messages to partners and where they stand. You do not see what is in them.",
+        )
+        .heads(&[
+            ("Bericht", "Message"),
+            ("Partner", "Partner"),
+            ("Stand", "State"),
+            ("Pogingen", "Attempts"),
+            ("Laatste uitkomst", "Last outcome"),
+            ("Gemaakt", "Made"),
+            ("Afgeleverd", "Delivered"),
+        ]);
+    let items = told.list("/items");
+    let row = |one: &Told| Row {
+        path: String::new(),
+        cells: vec![
+            short(&one.text("/id")),
+            one.text("/partner"),
+            term(visit.lang, "delivery", &one.text("/state")),
+            one.text("/attempts"),
+            one.text("/outcome"),
+            one.moment(visit.lang, "/createdAt"),
+            one.moment(visit.lang, "/deliveredAt"),
+        ],
+    };
+    sheet.rows = items.iter().map(row).collect();
+    visit
+        .say("Er zijn nog geen berichten.", "There are no messages yet.")
+        .clone_into(&mut sheet.empty);
+    let stuck: Vec<(String, String)> = items
+        .iter()
+        .filter(|one| matches!(one.text("/state").as_str(), "parked" | "retrying"))
+        .map(|one| {
+            (one.text("/id"), format!("{} ({})", one.text("/partner"), short(&one.text("/id"))))
+        })
+        .collect();
+    if !stuck.is_empty() {
+        sheet.forms.push(
+            Form::to(&visit, "/beheer/leveringen", ("Opnieuw proberen", "Try again"))
+                .ask(Kind::Radio, "bericht", ("Welk bericht?", "Which message?"))
+                .options(stuck),
+        );
+    }
+    if told.has("/next") {
+        let next = format!("/beheer/leveringen?cursor={}", told.text("/next"));
+        sheet.links.push((next, visit.say("Volgende", "Next").to_owned()));
+    }
+    sheet.show()
+}
+
+/// `POST /beheer/leveringen`: has a message tried again.
+///
+/// # Errors
+/// As `POST /v1/deliveries/{id}/retries`.
+pub async fn retry(
+    allowed: Allowed<RetryDelivery>,
+    visit: Visit,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let id = Path::from(visit.sent.value("bericht").to_owned());
+    deliveries::retry_delivery(allowed, id, api).await?;
+    Ok(see_other("/beheer/leveringen"))
+}

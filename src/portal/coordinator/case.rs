@@ -1,0 +1,362 @@
+//! `/coordinator/zaak/{id}`: one case without names, and what can be done with it.
+
+use crate::domain::case::{CaseState, ReleasePurpose};
+use crate::domain::consent::SignatureDecision;
+use crate::http::Api;
+use crate::http::cases::{read, release, transition};
+use crate::http::consent;
+use crate::http::pairings::introduce;
+use crate::http::problem::Problem;
+use crate::policy::Allowed;
+use crate::policy::action::{
+    DecideCaseConsent, ListPairings, ListReleases, ReadCase, TransitionCase,
+};
+use crate::portal::coordinator::pairing;
+use crate::portal::edge::see_other;
+use crate::portal::form::{Form, Kind, Sent};
+use crate::portal::page::{self, Frame, Row, Sheet, is_shown, short};
+use crate::portal::sign_in::is_fresh;
+use crate::portal::twin::{Told, body};
+use crate::portal::visit::Visit;
+use crate::portal::words::{reason, term, terms_of};
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path};
+use askama::Template;
+
+/// A step of the way a case goes.
+struct Step {
+    class: &'static str,
+    words: String,
+    note: String,
+}
+
+#[derive(Template)]
+#[template(path = "case.html")]
+struct CasePage {
+    frame: Frame,
+    id: String,
+    case: Told,
+    steps: Vec<Step>,
+    facts: Vec<(String, String)>,
+    reasons: Vec<String>,
+    names: Form,
+    fresh: bool,
+    pairings: Vec<Told>,
+    looking: bool,
+    forms: Vec<Form>,
+}
+
+/// Proof that somebody may see the page: the case, and its pairings.
+#[derive(Clone)]
+pub(super) struct Seeing {
+    pub(super) case: Allowed<ReadCase>,
+    pub(super) pairings: Allowed<ListPairings>,
+}
+
+/// What went wrong, and with which form: the end of its path.
+pub(super) type Wrong<'a> = Option<(&'static str, &'a Problem)>;
+
+/// The page of a case.
+///
+/// # Errors
+/// As `GET /v1/cases/{id}`.
+pub(super) async fn draw(
+    seeing: Seeing,
+    visit: &Visit,
+    id: &str,
+    api: &Data<Api>,
+    wrong: Wrong<'_>,
+) -> Result<HttpResponse, Problem> {
+    let named = || Path::from(id.to_owned());
+    let case = Told::of(read::read_case(seeing.case, named(), api.clone()).await?)?;
+    let pairings = introduce::list_pairings(seeing.pairings, named(), api.clone()).await?;
+    let pairings = Told::of(pairings)?.list("/items");
+    let state = CaseState::parse(&case.text("/state")).or(Err(Problem::Internal))?;
+    let short = short(id);
+    let mut frame = Frame::of(visit, (&format!("Zaak {short}"), &format!("Case {short}")));
+    let mut names = names(visit, id, &case);
+    let mut forms = pairing::forms(visit, id, &pairings);
+    forms.extend(moving(visit, id, &case, state, &pairings));
+    forms.push(deciding(visit, id, &case));
+    if let Some((of, problem)) = wrong {
+        frame = frame.wrong();
+        let whole = forms.iter_mut().chain([&mut names]);
+        for form in whole.filter(|form| form.action.ends_with(of)) {
+            *form = form.clone().sent(&visit.sent).wrong_at(problem);
+        }
+    }
+    let page = CasePage {
+        steps: steps(visit, state, &pairings),
+        facts: facts(visit, &case),
+        reasons: case
+            .words("/consent/reasons")
+            .iter()
+            .map(|code| reason(visit.lang, code))
+            .collect(),
+        fresh: is_fresh(visit),
+        looking: state.takes_a_pairing() && case.text("/consent/stage") == "full",
+        frame,
+        id: id.to_owned(),
+        case,
+        names,
+        pairings,
+        forms,
+    };
+    let status = match wrong {
+        None => StatusCode::OK,
+        Some((_, Problem::ConsentRefused { .. })) => StatusCode::FORBIDDEN,
+        Some((_, Problem::StateConflict { .. })) => StatusCode::CONFLICT,
+        Some((_, Problem::Stale)) => StatusCode::PRECONDITION_FAILED,
+        Some(_) => StatusCode::BAD_REQUEST,
+    };
+    page::show(status, &page)
+}
+
+/// Leads back to the case when it was done, or shows what is wrong.
+pub(super) async fn after(
+    done: Result<HttpResponse, Problem>,
+    seeing: Seeing,
+    visit: &Visit,
+    id: &str,
+    api: &Data<Api>,
+    of: &'static str,
+) -> Result<HttpResponse, Problem> {
+    match done {
+        Ok(_) => Ok(see_other(&format!("/coordinator/zaak/{id}"))),
+        Err(problem) if is_shown(&problem) => {
+            draw(seeing, visit, id, api, Some((of, &problem))).await
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// The form that opens names.
+fn names(visit: &Visit, id: &str, case: &Told) -> Form {
+    let purposes = ReleasePurpose::ALL.iter().map(|one| one.as_str());
+    Form::to(visit, format!("/coordinator/zaak/{id}/namen"), ("Namen tonen", "Show names"))
+        .ask(Kind::Radio, "/purpose", ("Waarvoor?", "For what?"))
+        .terms("purpose", purposes)
+        .ask(Kind::Text, "/reason", ("Waarom?", "Why?"))
+        .hint(
+            "In een zin, zonder namen. Het gezin kan dit opvragen.",
+            "In a sentence, without names. The family can ask for this.",
+        )
+        .of_version(case.text("/version"))
+}
+
+fn moving(
+    visit: &Visit,
+    id: &str,
+    case: &Told,
+    state: CaseState,
+    pairings: &[Told],
+) -> Option<Form> {
+    let living = pairings.iter().map(|one| one.text("/state")).find(|state| state != "ended");
+    let next = state.next(living.and_then(|state| CaseState::parse(&state).ok()));
+    let form = Form::to(
+        visit,
+        format!("/coordinator/zaak/{id}/stap"),
+        ("Zaak verder brengen", "Move the case along"),
+    )
+    .ask(Kind::Radio, "/to", ("Waarheen?", "Where to?"))
+    .terms("state", next.iter().map(|state| state.as_str()))
+    .ask(Kind::Text, "/reason", ("Waarom?", "Why?"))
+    .optional()
+    .of_version(case.text("/version"));
+    (!next.is_empty()).then_some(form)
+}
+
+/// The form for a decision about consent that the coordinator heard.
+fn deciding(visit: &Visit, id: &str, case: &Told) -> Form {
+    let mut labels = case.words("/consent/missing");
+    for label in ["parent1", "parent2", "child1", "child2", "child3", "child4"] {
+        if !labels.iter().any(|known| known == label) {
+            labels.push(label.to_owned());
+        }
+    }
+    let options = labels.into_iter().map(|label| (label.clone(), label)).collect();
+    let decisions = SignatureDecision::ALL.iter().map(|one| one.as_str());
+    Form::to(
+        visit,
+        format!("/coordinator/zaak/{id}/toestemming"),
+        ("Toestemming vastleggen", "Record consent"),
+    )
+    .ask(Kind::Select, "/signer", ("Wie besliste?", "Who decided?"))
+    .options(options)
+    .ask(Kind::Radio, "/decision", ("Wat was het antwoord?", "What was the answer?"))
+    .terms("decision", decisions)
+    .ask(Kind::Date, "dag", ("Op welke dag?", "On which day?"))
+    .ask(Kind::Text, "/method", ("Hoe?", "How?"))
+    .hint(
+        "Zoals: getekend op papier. Alleen nodig bij ja.",
+        "Such as: signed on paper. Needed for a yes only.",
+    )
+    .optional()
+    .ask(Kind::Text, "/evidence", ("Waar ligt het bewijs?", "Where is the proof?"))
+    .hint("Alleen nodig bij ja.", "Needed for a yes only.")
+    .optional()
+}
+
+/// What is known of the case, in words.
+fn facts(visit: &Visit, case: &Told) -> Vec<(String, String)> {
+    let word = |list: &str, place: &str| term(visit.lang, list, &case.text(place));
+    let words = |list: &str, place: &str| terms_of(visit.lang, list, &case.words(place));
+    let mut facts: Vec<(String, String)> = Vec::new();
+    let mut put = |dutch: &str, english: &str, text: String| {
+        if !text.is_empty() {
+            facts.push((visit.say(dutch, english).to_owned(), text));
+        }
+    };
+    if case.is("/request/safetySignal") {
+        let call = visit.say("Bel eerst de verwijzer", "Call the referrer first");
+        put("Let op", "Mind", call.to_owned());
+    }
+    put("Stand", "State", word("state", "/state"));
+    put("Ontvangen", "Received", case.day(visit.lang, "/receivedAt"));
+    put("Verwijzer", "Referrer", word("source", "/source"));
+    put("Voorrang", "Urgency", word("urgency", "/urgency"));
+    put("Gemeente", "Gemeente", word("gemeente", "/municipality"));
+    put("Wijk", "District", case.text("/district"));
+    put("Huishouden", "Household", word("household", "/household"));
+    put("Kinderen", "Children", words("age", "/ageBands"));
+    put("Gevraagd", "Asked for", words("support", "/request/support/codes"));
+    put("Wanneer", "When", words("daypart", "/request/support/dayparts"));
+    put("Hoe vaak", "How often", word("frequency", "/request/support/frequency"));
+    put("Taal", "Language", case.text("/request/preferredLanguage"));
+    facts
+}
+
+/// The way of a case: what is behind it, where it stands, what comes.
+fn steps(visit: &Visit, state: CaseState, pairings: &[Told]) -> Vec<Step> {
+    const WAY: [(CaseState, &str, &str); 7] = [
+        (CaseState::Intake, "Gesprek", "First talk"),
+        (CaseState::Searching, "Steungezin zoeken", "Looking for a support family"),
+        (CaseState::Introduction, "Kennismaking", "Introduction"),
+        (CaseState::Trial, "Proefperiode", "Trial"),
+        (CaseState::Paired, "Afspraken", "Agreements"),
+        (CaseState::Evaluating, "Evaluatie elk half jaar", "Evaluation each half year"),
+        (CaseState::Closed, "Afgerond", "Closed"),
+    ];
+    let at = WAY.iter().position(|(of, ..)| *of == state);
+    let until = pairings.iter().find(|one| one.text("/state") == "trial");
+    let step = |(index, (of, dutch, english)): (usize, &(CaseState, &str, &str))| {
+        let class = match at {
+            Some(now) if index < now => "is-klaar",
+            Some(now) if index == now => "is-nu",
+            _ => "is-straks",
+        };
+        let note = match class {
+            "is-klaar" => visit.say("gedaan", "done"),
+            "is-nu" => visit.say("nu", "now"),
+            _ => visit.say("straks", "later"),
+        };
+        let trial =
+            until.filter(|_| *of == CaseState::Trial).map(|one| one.day(visit.lang, "/trialUntil"));
+        let words = match trial {
+            Some(day) if !day.is_empty() => {
+                format!("{} ({} {day})", visit.say(dutch, english), visit.say("t/m", "until"))
+            }
+            _ => visit.say(dutch, english).to_owned(),
+        };
+        Step { class, words, note: note.to_owned() }
+    };
+    WAY.iter().enumerate().map(step).collect()
+}
+
+/// `GET /coordinator/zaak/{id}`.
+///
+/// # Errors
+/// As `GET /v1/cases/{id}`.
+pub async fn show(
+    case: Allowed<ReadCase>,
+    pairings: Allowed<ListPairings>,
+    visit: Visit,
+    id: Path<String>,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    draw(Seeing { case, pairings }, &visit, &id, &api, None).await
+}
+
+/// `POST /coordinator/zaak/{id}/stap`.
+///
+/// # Errors
+/// As `POST /v1/cases/{id}/transitions`.
+pub async fn step(
+    allowed: Allowed<TransitionCase>,
+    (case, pairings): (Allowed<ReadCase>, Allowed<ListPairings>),
+    visit: Visit,
+    id: Path<String>,
+    request: HttpRequest,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let named = Path::from(id.clone());
+    let done =
+        transition::transition_case(allowed, named, body(&visit.sent), request, api.clone()).await;
+    after(done, Seeing { case, pairings }, &visit, &id, &api, "/stap").await
+}
+
+/// `POST /coordinator/zaak/{id}/toestemming`.
+///
+/// # Errors
+/// As `POST /v1/cases/{id}/consent-decisions`.
+pub async fn decide(
+    allowed: Allowed<DecideCaseConsent>,
+    (case, pairings): (Allowed<ReadCase>, Allowed<ListPairings>),
+    visit: Visit,
+    id: Path<String>,
+    request: HttpRequest,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let named = Path::from(id.clone());
+    let body = crate::portal::twin::body_of(&decision(&visit.sent, &api));
+    let done = consent::decide_case_consent(allowed, named, body, request, api.clone()).await;
+    after(done, Seeing { case, pairings }, &visit, &id, &api, "/toestemming").await
+}
+
+/// A decision as the API takes it. A person knows the day; the API wants an instant: now for today, else noon.
+fn decision(sent: &Sent, api: &Api) -> serde_json::Value {
+    let mut value = sent.json();
+    if let Some(at) = crate::portal::form::instant_of(sent.value("dag"), api.gateway.clock.now()) {
+        value["at"] = serde_json::Value::from(at);
+    }
+    value
+}
+
+/// `GET /coordinator/zaak/{id}/gezien`: who opened the names, when and why.
+///
+/// # Errors
+/// As `GET /v1/cases/{id}/identity-releases`.
+pub async fn seen(
+    allowed: Allowed<ListReleases>,
+    visit: Visit,
+    id: Path<String>,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let case = id.clone();
+    let told = Told::of(release::list_releases(allowed, id, api).await?)?;
+    let mut sheet = Sheet::of(&visit, ("Wie heeft dit gezien?", "Who has seen this?")).heads(&[
+        ("Wanneer", "When"),
+        ("Wie", "Who"),
+        ("Waarvoor", "For what"),
+        ("Wat", "What"),
+        ("Waarom", "Why"),
+    ]);
+    sheet.back = format!("/coordinator/zaak/{case}");
+    let row = |one: &Told| Row {
+        path: String::new(),
+        cells: vec![
+            one.moment(visit.lang, "/releasedAt"),
+            one.text("/person"),
+            term(visit.lang, "purpose", &one.text("/purpose")),
+            terms_of(visit.lang, "field-group", &one.words("/fields")),
+            one.text("/reason"),
+        ],
+    };
+    sheet.rows = told.list("/items").iter().map(row).collect();
+    visit
+        .say("Nog niemand opende de namen.", "Nobody has opened the names.")
+        .clone_into(&mut sheet.empty);
+    sheet.show()
+}

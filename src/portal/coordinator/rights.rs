@@ -1,0 +1,215 @@
+//! `/coordinator/zaak/{id}/rechten`: what a family may ask of what is kept of it.
+
+use crate::flow::erase::EraseReason;
+use crate::http::Api;
+use crate::http::cases::{access, rights};
+use crate::http::problem::Problem;
+use crate::policy::Allowed;
+use crate::policy::action::{EraseCase, ObjectToStatistics, SeeToAccess};
+use crate::portal::edge::see_other;
+use crate::portal::form::{Form, Kind};
+use crate::portal::page::{Row, Sheet, is_shown};
+use crate::portal::sign_in::is_fresh;
+use crate::portal::twin::{Told, body};
+use crate::portal::visit::Visit;
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Path};
+
+async fn draw(
+    allowed: Allowed<SeeToAccess>,
+    visit: &Visit,
+    id: &str,
+    api: &Data<Api>,
+    wrong: Option<(&str, &Problem)>,
+) -> Result<HttpResponse, Problem> {
+    let listed =
+        access::list_access_requests(allowed, Path::from(id.to_owned()), api.clone()).await?;
+    let items = Told::of(listed)?.list("/items");
+    let mut sheet = Sheet::of(visit, ("Rechten van het gezin", "Rights of the family"))
+        .tell(
+            "Een gezin mag zien wat er van hen is bewaard, dat laten verbeteren of wissen, en vragen niet mee te tellen in cijfers.",
+            "A family may see what is kept of it, have it corrected or erased, and ask not to be counted in figures.",
+        )
+        .heads(&[("Wie vroeg inzage", "Who asked to see"), ("Gevraagd op", "Asked on"), ("Antwoord vóór", "Answer before"), ("Beantwoord", "Answered")]);
+    sheet.back = format!("/coordinator/zaak/{id}");
+    sheet.folded = true;
+    sheet.rows = items
+        .iter()
+        .map(|one| Row {
+            path: String::new(),
+            cells: vec![
+                one.text("/subject"),
+                one.day(visit.lang, "/receivedOn"),
+                one.day(visit.lang, "/dueOn"),
+                one.moment(visit.lang, "/answeredAt"),
+            ],
+        })
+        .collect();
+    visit
+        .say("Er zijn geen verzoeken om inzage.", "There are no requests to see.")
+        .clone_into(&mut sheet.empty);
+    sheet.forms = forms(visit, id, &items);
+    if let Some((of, problem)) = wrong {
+        for form in sheet.forms.iter_mut().filter(|form| form.action.ends_with(of)) {
+            *form = form.clone().sent(&visit.sent).wrong_at(problem);
+        }
+    }
+    sheet.show()
+}
+
+fn forms(visit: &Visit, id: &str, items: &[Told]) -> Vec<Form> {
+    let at = |end: &str| format!("/coordinator/zaak/{id}/rechten/{end}");
+    let mut forms = vec![
+        Form::to(visit, at("inzage"), ("Verzoek om inzage vastleggen", "Record a request to see"))
+            .ask(Kind::Text, "/subject", ("Wie vraagt?", "Who asks?"))
+            .hint(
+                "De aanduiding uit de aanmelding, zoals parent1.",
+                "The label of the referral, such as parent1.",
+            )
+            .ask(Kind::Date, "/receivedOn", ("Op welke dag?", "On which day?"))
+            .optional(),
+    ];
+    let open: Vec<(String, String)> = items
+        .iter()
+        .filter(|one| !one.has("/answeredAt"))
+        .map(|one| {
+            (
+                one.text("/id"),
+                format!("{}, {}", one.text("/subject"), one.day(visit.lang, "/receivedOn")),
+            )
+        })
+        .collect();
+    if !open.is_empty() && is_fresh(visit) {
+        forms.push(
+            Form::to(visit, at("antwoord"), ("Inzage geven (om te printen)", "Answer (to print)"))
+                .ask(Kind::Radio, "/request", ("Welk verzoek?", "Which request?"))
+                .options(open)
+                .ask(
+                    Kind::Flag,
+                    "/identityVerified:b",
+                    ("Ik heb gecontroleerd wie het vraagt", "I checked who asks"),
+                )
+                .ask(
+                    Kind::Flag,
+                    "/rightsOfOthersChecked:b",
+                    (
+                        "Ik heb gekeken of anderen er last van hebben",
+                        "I looked at whether others are harmed",
+                    ),
+                )
+                .with("/form", "page"),
+        );
+    }
+    forms.push(
+        Form::to(
+            visit,
+            at("bezwaar"),
+            ("Niet meetellen in cijfers", "Not to be counted in figures"),
+        )
+        .with("/to", "statistics"),
+    );
+    let reasons = EraseReason::ALL.iter().map(|one| one.as_str());
+    forms.push(
+        Form::to(visit, at("wissen"), ("Alles wissen", "Erase everything"))
+            .ask(Kind::Radio, "/reason", ("Waarom?", "Why?"))
+            .hint("Dit kan niet ongedaan worden gemaakt.", "This cannot be undone.")
+            .terms("erase", reasons)
+            .grave(),
+    );
+    forms
+}
+
+/// `GET /coordinator/zaak/{id}/rechten`.
+///
+/// # Errors
+/// As `GET /v1/cases/{id}/access-requests`.
+pub async fn show(
+    allowed: Allowed<SeeToAccess>,
+    visit: Visit,
+    id: Path<String>,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    draw(allowed, &visit, &id, &api, None).await
+}
+
+/// `POST /coordinator/zaak/{id}/rechten/inzage`.
+///
+/// # Errors
+/// As `POST /v1/cases/{id}/access-requests`.
+pub async fn request(
+    allowed: Allowed<SeeToAccess>,
+    visit: Visit,
+    id: Path<String>,
+    request: HttpRequest,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let (seeing, named) = (allowed.clone(), Path::from(id.clone()));
+    match access::request_access(allowed, named, body(&visit.sent), request, api.clone()).await {
+        Ok(_) => Ok(see_other(&format!("/coordinator/zaak/{id}/rechten"))),
+        Err(problem) if is_shown(&problem) => {
+            draw(seeing, &visit, &id, &api, Some(("/inzage", &problem))).await
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// `POST /coordinator/zaak/{id}/rechten/antwoord`: what is kept of somebody, as a page to print.
+///
+/// # Errors
+/// As `POST /v1/cases/{id}/access-exports`.
+pub async fn answer(
+    allowed: Allowed<SeeToAccess>,
+    visit: Visit,
+    id: Path<String>,
+    request: HttpRequest,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let (seeing, named) = (allowed.clone(), Path::from(id.clone()));
+    if !is_fresh(&visit) {
+        return draw(seeing, &visit, &id, &api, None).await;
+    }
+    match access::export_for_access(allowed, named, body(&visit.sent), request, api.clone()).await {
+        Ok(page) => Ok(page),
+        Err(problem) if is_shown(&problem) => {
+            draw(seeing, &visit, &id, &api, Some(("/antwoord", &problem))).await
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// `POST /coordinator/zaak/{id}/rechten/bezwaar`.
+///
+/// # Errors
+/// As `POST /v1/cases/{id}/objections`.
+pub async fn object(
+    allowed: Allowed<ObjectToStatistics>,
+    visit: Visit,
+    id: Path<String>,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let back = see_other(&format!("/coordinator/zaak/{id}"));
+    rights::object_to_statistics(allowed, id, body(&visit.sent), api).await?;
+    Ok(back)
+}
+
+/// `POST /coordinator/zaak/{id}/rechten/wissen`.
+///
+/// # Errors
+/// As `POST /v1/cases/{id}/erasures`.
+pub async fn erase(
+    allowed: Allowed<EraseCase>,
+    seeing: Allowed<SeeToAccess>,
+    visit: Visit,
+    id: Path<String>,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let named = Path::from(id.clone());
+    match rights::erase_case(allowed, named, body(&visit.sent), api.clone()).await {
+        Ok(_) => Ok(see_other("/coordinator")),
+        Err(problem) if is_shown(&problem) => {
+            draw(seeing, &visit, &id, &api, Some(("/wissen", &problem))).await
+        }
+        Err(problem) => Err(problem),
+    }
+}

@@ -1,0 +1,298 @@
+//! What happens around every request to the portal: language, session, forms, headers, pages of problems.
+//!
+//! In this order: language, session (looked up with the register as it is now), rate; of a form its origin, then its
+//! body, then what only our own forms hold. What a form carries for the API (`Idempotency-Key`, `If-Match`) is put where
+//! the API's handlers look for it.
+
+use crate::audit::checkpoint::to_header;
+use crate::crypto::digest::hex;
+use crate::flow::session;
+use crate::http::Api;
+use crate::http::body::{DEADLINE, collect, fits, is_plain};
+use crate::http::edge::{self, FIXED, Marks};
+use crate::http::problem::Problem;
+use crate::ids::RequestId;
+use crate::portal::form::Sent;
+use crate::portal::page;
+use crate::portal::visit::Visit;
+use crate::portal::words::Lang;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, Uri};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
+use std::sync::Arc;
+use std::time::Instant;
+use subtle::ConstantTimeEq;
+
+/// The cookie of a session: for this host alone, over TLS alone, for no script, from no other site.
+pub const SESSION: &str = "__Host-sessie";
+/// The cookie of a chosen language.
+const LANGUAGE: &str = "__Host-taal";
+
+/// What pages may load: what this host serves, and no script or style within a page.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+    connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// Wraps every request of the portal listener.
+///
+/// # Errors
+/// Those of the wrapped service; problems are pages, not errors.
+pub async fn around(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let marks = edge::marks(request.headers());
+    let method = edge::known_method(request.method());
+    let (lang, chosen) = language(&mut request);
+    let admitted = admit(&mut request, &marks, lang).await;
+    let visit = match &admitted {
+        Ok(visit) => visit.clone(),
+        Err((visit, _)) => visit.clone(),
+    };
+    request.extensions_mut().insert(visit.clone());
+    let response = match admitted {
+        Ok(_) => next.call(request).await?.map_into_boxed_body(),
+        Err((_, problem)) => {
+            let answer = page::problem(&visit, &problem);
+            request.into_response(answer)
+        }
+    };
+    let mut response = as_page(response, &visit);
+    let status = response.status().as_u16();
+    let route = response.request().match_pattern().unwrap_or_else(|| "/".to_owned());
+    metrics::counter!("portal_requests_total", "route" => route.clone(), "method" => method, "status" => status.to_string()).increment(1);
+    metrics::histogram!("portal_request_seconds", "route" => route.clone())
+        .record(started.elapsed().as_secs_f64());
+    tracing::info!(
+        request_id = %marks.request, trace_id = %marks.trace, method, route, status,
+        duration_ms = started.elapsed().as_millis(), "page"
+    );
+    edge::cut_on_unread_body(&mut response);
+    put_headers(&mut response, &marks, chosen);
+    Ok(response)
+}
+
+/// The language: chosen now by `?taal=`, which is taken away, or before, or what the browser asks for.
+fn language(request: &mut ServiceRequest) -> (Lang, Option<Lang>) {
+    let query = request.query_string().to_owned();
+    let chosen = query.split('&').find_map(|pair| Lang::parse(pair.strip_prefix("taal=")?));
+    if chosen.is_some() {
+        let rest: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("taal=")).collect();
+        let path = request.path().to_owned();
+        let whole = if rest.is_empty() { path } else { format!("{path}?{}", rest.join("&")) };
+        if let Ok(uri) = whole.parse::<Uri>() {
+            request.match_info_mut().get_mut().update(&uri);
+            request.head_mut().uri = uri;
+        }
+    }
+    let asked =
+        request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let lang = chosen
+        .or_else(|| cookie(request.headers(), LANGUAGE).and_then(|code| Lang::parse(&code)))
+        .unwrap_or_else(|| Lang::accepted(asked.unwrap_or_default()));
+    (lang, chosen)
+}
+
+/// The value of a cookie that was sent once.
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let all = headers.get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
+    let mut own = all
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(known, _)| *known == name)
+        .map(|(_, value)| value.to_owned());
+    let first = own.next()?;
+    own.next().is_none().then_some(first)
+}
+
+/// Finds who asks and what was sent.
+async fn admit(
+    request: &mut ServiceRequest,
+    marks: &Marks,
+    lang: Lang,
+) -> Result<Visit, (Visit, Problem)> {
+    let mut visit = Visit {
+        lang,
+        session: None,
+        csrf: String::new(),
+        once: RequestId::new().uuid().simple().to_string(),
+        sent: Arc::default(),
+        path: request.path().to_owned(),
+    };
+    match fill(request, marks, &mut visit).await {
+        Ok(()) => Ok(visit),
+        Err(problem) => Err((visit, problem)),
+    }
+}
+
+async fn fill(
+    request: &mut ServiceRequest,
+    marks: &Marks,
+    visit: &mut Visit,
+) -> Result<(), Problem> {
+    let api = request.app_data::<Data<Api>>().ok_or(Problem::Internal)?.clone();
+    let gateway = &api.gateway;
+    if let Some(secret) = cookie(request.headers(), SESSION) {
+        // What stands in the ledger for ever is a keyed hash of the trace id.
+        let trace: String =
+            hex(&gateway.keyring.token_hash(&marks.trace)).chars().take(32).collect();
+        let found = session::look(gateway, &secret, marks.request, &trace).await?;
+        if let Some(session) = &found {
+            api.limits.take(session.subject.partner).map_err(Problem::TooManyRequests)?;
+            request.extensions_mut().insert(Arc::clone(&session.subject));
+            visit.csrf = hex(&gateway.keyring.token_hash(&format!("portal-form:{secret}")));
+        }
+        visit.session = found;
+    }
+    // The description of the API is no page, and takes no form.
+    if *request.method() == Method::POST && !request.path().starts_with("/v1/") {
+        form(request, visit).await?;
+    }
+    Ok(())
+}
+
+/// Reads a form, when it came from a page of ours.
+async fn form(request: &mut ServiceRequest, visit: &mut Visit) -> Result<(), Problem> {
+    is_from_here(request.headers())?;
+    is_plain(request.headers(), "application/x-www-form-urlencoded")?;
+    fits(request.headers())?;
+    let payload = request.take_payload();
+    let bytes = tokio::time::timeout(DEADLINE, collect(payload)).await;
+    let sent = Sent::read(&bytes.unwrap_or(Err(Problem::BodyTimeout))?);
+    if visit.session.is_some() {
+        let same: bool = sent.value("csrf").as_bytes().ct_eq(visit.csrf.as_bytes()).into();
+        same.then_some(()).ok_or(Problem::Forbidden)?;
+    }
+    let headers = request.headers_mut();
+    // Nobody but this floor says so.
+    headers.remove("idempotency-key");
+    headers.remove(header::IF_MATCH);
+    let once = Some(sent.value("eenmalig")).filter(|once| !once.is_empty()).unwrap_or(&visit.once);
+    if let Ok(value) = HeaderValue::from_str(once) {
+        headers.insert(HeaderName::from_static("idempotency-key"), value);
+    }
+    let version = sent.value("versie");
+    if let (false, Ok(value)) =
+        (version.is_empty(), HeaderValue::from_str(&format!("\"{version}\"")))
+    {
+        headers.insert(header::IF_MATCH, value);
+    }
+    visit.sent = Arc::new(sent);
+    Ok(())
+}
+
+/// Whether a browser says that a form came from a page of this host.
+fn is_from_here(headers: &HeaderMap) -> Result<(), Problem> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let origin = text(header::ORIGIN).and_then(|origin| origin.strip_prefix("https://"));
+    match (origin, text(header::HOST)) {
+        (Some(origin), Some(host)) if origin == host => Ok(()),
+        _ => Err(Problem::Forbidden),
+    }
+}
+
+/// Makes a page of a problem. Who is not signed in is led to where that is done.
+fn as_page(response: ServiceResponse<BoxBody>, visit: &Visit) -> ServiceResponse<BoxBody> {
+    let Some(problem) = response.response().error().and_then(|error| error.as_error::<Problem>())
+    else {
+        return response;
+    };
+    metrics::counter!("problems_total", "kind" => problem.kind()).increment(1);
+    let answer = match problem {
+        Problem::Unauthenticated { .. } => see_other("/inloggen"),
+        problem => page::problem(visit, problem),
+    };
+    response.into_response(answer)
+}
+
+/// Leads to another page.
+#[must_use]
+pub fn see_other(path: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, path)).finish()
+}
+
+fn put_headers(response: &mut ServiceResponse<BoxBody>, marks: &Marks, chosen: Option<Lang>) {
+    let head =
+        response.request().app_data::<Data<Api>>().map(|api| api.gateway.store.writer.latest());
+    let headers = response.headers_mut();
+    for (name, value) in FIXED {
+        let name = HeaderName::from_static(name);
+        match name.as_str() {
+            "content-security-policy" => headers.insert(name, HeaderValue::from_static(POLICY)),
+            // With `no-referrer` a browser does not say from where a form comes, not even to ourselves.
+            "referrer-policy" => headers.insert(name, HeaderValue::from_static("same-origin")),
+            // Files whose name changes with their content may be kept; pages never.
+            "cache-control" if headers.contains_key(&name) => continue,
+            _ => headers.insert(name, HeaderValue::from_static(value)),
+        };
+    }
+    let policy = HeaderName::from_static("cross-origin-resource-policy");
+    if !headers.contains_key(&policy) {
+        headers.insert(policy, HeaderValue::from_static("same-origin"));
+    }
+    let mut put = |name: &'static str, value: String| {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    put("request-id", marks.request.to_string());
+    put("traceparent", format!("00-{}-{}-01", marks.trace, marks.span));
+    put("cross-origin-opener-policy", "same-origin".to_owned());
+    if let Some(head) = head {
+        put("audit-checkpoint", to_header(&head.note));
+    }
+    if let Some(lang) = chosen {
+        let cookie = format!(
+            "{LANGUAGE}={}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=31536000",
+            lang.code()
+        );
+        if let Ok(value) = HeaderValue::from_str(&cookie) {
+            headers.append(header::SET_COOKIE, value);
+        }
+    }
+}
+
+/// The status of a problem, for a page of it.
+pub(super) fn status(problem: &Problem) -> actix_web::http::StatusCode {
+    problem.status_code()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_comes_from_this_host_or_is_refused() {
+        let headers = |origin: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static("localhost:8444"));
+            if let Some(origin) = origin {
+                headers.insert(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
+            }
+            headers
+        };
+        assert!(is_from_here(&headers(Some("https://localhost:8444"))).is_ok());
+        for other in [
+            None,
+            Some("null"),
+            Some("http://localhost:8444"),
+            Some("https://localhost"),
+            Some("https://localhost:8444.example"),
+        ] {
+            assert!(is_from_here(&headers(other)).is_err(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_that_comes_twice_is_none() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, HeaderValue::from_static("a=1; __Host-sessie=x; b=2"));
+        assert_eq!(cookie(&headers, SESSION).as_deref(), Some("x"));
+        headers.append(header::COOKIE, HeaderValue::from_static("__Host-sessie=y"));
+        assert_eq!(cookie(&headers, SESSION), None);
+    }
+}

@@ -1,0 +1,310 @@
+//! What all pages have in common: their frame, and how they are written.
+
+use crate::domain::partner::Role;
+use crate::http::problem::Problem;
+use crate::portal::assets;
+use crate::portal::edge;
+use crate::portal::form::{Form, Kind};
+use crate::portal::visit::Visit;
+use crate::portal::words::{self, Lang};
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use askama::Template;
+
+/// One link of the menu.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Where it leads.
+    pub path: &'static str,
+    /// Its words.
+    pub words: &'static str,
+    /// Whether it is the page that is shown.
+    pub here: bool,
+}
+
+/// The frame of a page.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// Language.
+    pub lang: Lang,
+    /// Title; never of a person.
+    pub title: String,
+    /// Short name of the partner of who is signed in; empty where nobody is.
+    pub partner: String,
+    /// Roles of who is signed in.
+    pub roles: String,
+    /// Account of who is signed in.
+    pub account: String,
+    /// Menu.
+    pub menu: Vec<Link>,
+    /// For forms of the frame and of the page.
+    pub csrf: String,
+    /// Makes a form of this page repeatable.
+    pub once: String,
+    /// Path of the page.
+    pub path: String,
+    /// The style sheet.
+    pub style: String,
+}
+
+impl Frame {
+    /// The frame of a page with a title.
+    #[must_use]
+    pub fn of(visit: &Visit, title: (&str, &str)) -> Self {
+        let subject = visit.subject();
+        let roles: Vec<Role> = subject.map(|subject| subject.roles.clone()).unwrap_or_default();
+        let role = |role: &Role| words::term(visit.lang, "role", role.as_str());
+        Self {
+            lang: visit.lang,
+            title: visit.say(title.0, title.1).to_owned(),
+            partner: subject
+                .map(|subject| subject.partner_name.as_str().to_owned())
+                .unwrap_or_default(),
+            roles: roles.iter().map(role).collect::<Vec<_>>().join(", "),
+            account: subject.map(|subject| subject.person.as_str().to_owned()).unwrap_or_default(),
+            menu: menu(visit, &roles),
+            csrf: visit.csrf.clone(),
+            once: visit.once.clone(),
+            path: visit.path.clone(),
+            style: assets::path("portal.css"),
+        }
+    }
+
+    /// The same frame, saying in its title that something is wrong.
+    #[must_use]
+    pub fn wrong(mut self) -> Self {
+        self.title = format!("{} {}", self.lang.say("Fout:", "Error:"), self.title);
+        self
+    }
+
+    /// Language, as a template passes it on.
+    #[must_use]
+    pub const fn language(&self) -> Lang {
+        self.lang
+    }
+
+    /// Dutch or English.
+    #[must_use]
+    pub fn say<'a>(&self, dutch: &'a str, english: &'a str) -> &'a str {
+        self.lang.say(dutch, english)
+    }
+
+    /// The words of a term of a list.
+    #[must_use]
+    pub fn term(&self, list: &str, code: &str) -> String {
+        words::term(self.lang, list, code)
+    }
+}
+
+/// Where a role begins.
+#[must_use]
+pub fn home(role: Role) -> &'static str {
+    match role {
+        Role::Referrer | Role::CaseManager => "/verwijzer",
+        Role::Coordinator => "/coordinator",
+        Role::Assigner => "/coordinator/toewijzen",
+        Role::Municipality => "/gemeente",
+        Role::PrivacyOfficer => "/toezicht",
+        Role::Operator => "/beheer",
+        Role::DataSubject => "/",
+    }
+}
+
+/// Path, Dutch, English.
+type Entry = (&'static str, &'static str, &'static str);
+
+const fn entries(role: Role) -> &'static [Entry] {
+    match role {
+        Role::Referrer => &[
+            ("/verwijzer", "Mijn aanmeldingen", "My referrals"),
+            ("/verwijzer/aanmelden", "Gezin aanmelden", "Refer a family"),
+        ],
+        Role::Coordinator => &[
+            ("/coordinator", "Postvak", "Inbox"),
+            ("/coordinator/steungezinnen", "Steungezinnen", "Support families"),
+        ],
+        Role::Assigner => &[("/coordinator/toewijzen", "Toewijzen", "Assign")],
+        Role::Municipality => &[
+            ("/gemeente", "Cijfers", "Figures"),
+            ("/gemeente/uitleg", "Wat telt mee?", "What is counted?"),
+        ],
+        Role::PrivacyOfficer => &[
+            ("/toezicht", "Logboek", "Ledger"),
+            ("/toezicht/controle", "Controle", "Checks"),
+            ("/toezicht/regels", "Regels", "Rules"),
+        ],
+        Role::Operator => {
+            &[("/beheer", "Stand", "State"), ("/beheer/leveringen", "Leveringen", "Deliveries")]
+        }
+        Role::CaseManager | Role::DataSubject => &[],
+    }
+}
+
+fn menu(visit: &Visit, roles: &[Role]) -> Vec<Link> {
+    let all = roles.iter().flat_map(|role| entries(*role));
+    let best = all
+        .clone()
+        .map(|(path, ..)| *path)
+        .filter(|path| visit.path.starts_with(path))
+        .max_by_key(|path| path.len());
+    all.map(|(path, dutch, english)| Link {
+        path,
+        words: visit.lang.say(dutch, english),
+        here: best == Some(*path),
+    })
+    .collect()
+}
+
+/// A row of a table: what it leads to, and its cells.
+#[derive(Clone, Debug, Default)]
+pub struct Row {
+    /// Where its first cell leads; empty where nowhere.
+    pub path: String,
+    /// Its cells, in words.
+    pub cells: Vec<String>,
+}
+
+/// A page of the common kind: words, facts, a table, forms. What is empty is not shown.
+#[derive(Clone, Debug, Template)]
+#[template(path = "sheet.html")]
+pub struct Sheet {
+    /// Frame.
+    pub frame: Frame,
+    /// The page above.
+    pub back: String,
+    /// What was done just now.
+    pub done: String,
+    /// Sentences.
+    pub told: Vec<String>,
+    /// Names and values.
+    pub facts: Vec<(String, String)>,
+    /// Ways to narrow the table: path, words, whether it is so now.
+    pub filters: Vec<(String, String, bool)>,
+    /// Heads of the columns.
+    pub heads: Vec<String>,
+    /// Rows.
+    pub rows: Vec<Row>,
+    /// What is said where there are no rows.
+    pub empty: String,
+    /// Path and words.
+    pub links: Vec<(String, String)>,
+    /// Forms.
+    pub forms: Vec<Form>,
+    /// Whether each form unfolds from its words.
+    pub folded: bool,
+}
+
+impl Sheet {
+    /// An empty page with a title.
+    #[must_use]
+    pub fn of(visit: &Visit, title: (&str, &str)) -> Self {
+        Self {
+            frame: Frame::of(visit, title),
+            back: String::new(),
+            done: String::new(),
+            told: Vec::new(),
+            facts: Vec::new(),
+            filters: Vec::new(),
+            heads: Vec::new(),
+            rows: Vec::new(),
+            empty: String::new(),
+            links: Vec::new(),
+            forms: Vec::new(),
+            folded: false,
+        }
+    }
+
+    /// Adds a sentence.
+    #[must_use]
+    pub fn tell(mut self, dutch: &str, english: &str) -> Self {
+        self.told.push(self.frame.say(dutch, english).to_owned());
+        self
+    }
+
+    /// Adds a fact, where there is one.
+    #[must_use]
+    pub fn fact(mut self, name: (&str, &str), value: impl Into<String>) -> Self {
+        let value = value.into();
+        if !value.is_empty() {
+            self.facts.push((self.frame.say(name.0, name.1).to_owned(), value));
+        }
+        self
+    }
+
+    /// Names the columns.
+    #[must_use]
+    pub fn heads(mut self, heads: &[(&str, &str)]) -> Self {
+        self.heads = heads.iter().map(|head| self.frame.say(head.0, head.1).to_owned()).collect();
+        self
+    }
+
+    /// Writes the page: 200, or 400 where a form of it is wrong.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] when it cannot be written.
+    pub fn show(mut self) -> Result<HttpResponse, Problem> {
+        let wrong = self.forms.iter().any(|form| !form.errors.is_empty());
+        if wrong {
+            self.frame = self.frame.wrong();
+        }
+        show(if wrong { StatusCode::BAD_REQUEST } else { StatusCode::OK }, &self)
+    }
+}
+
+/// Whether a problem is shown beside the form that met it; any other has a page of its own.
+#[must_use]
+pub const fn is_shown(problem: &Problem) -> bool {
+    matches!(
+        problem,
+        Problem::Invalid(_)
+            | Problem::ConsentRefused { .. }
+            | Problem::StateConflict { .. }
+            | Problem::Stale
+            | Problem::KeyReused
+    )
+}
+
+/// The first part of an id: enough to tell one from another on a page.
+#[must_use]
+pub fn short(id: &str) -> String {
+    id.split('-').next().unwrap_or_default().to_owned()
+}
+
+/// Writes a page.
+///
+/// # Errors
+/// [`Problem::Internal`] when it cannot be written.
+pub fn show(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Problem> {
+    let text = page.render().or(Err(Problem::Internal))?;
+    Ok(HttpResponse::build(status).content_type("text/html; charset=utf-8").body(text))
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage {
+    frame: Frame,
+    told: Vec<String>,
+    back: &'static str,
+}
+
+/// The page of a problem.
+#[must_use]
+pub fn problem(visit: &Visit, problem: &Problem) -> HttpResponse {
+    let (title, told) = words::problem(visit.lang, problem);
+    let role = visit.subject().and_then(|subject| subject.roles.first().copied());
+    let page = ProblemPage {
+        frame: Frame::of(visit, (&title, &title)),
+        told,
+        back: role.map_or("/", home),
+    };
+    let answer = problem.response("/");
+    let mut shown = show(edge::status(problem), &page)
+        .unwrap_or_else(|_| HttpResponse::InternalServerError().finish());
+    for name in ["retry-after", "allow"] {
+        for value in answer.headers().get_all(name) {
+            let name = actix_web::http::header::HeaderName::from_static(name);
+            shown.headers_mut().insert(name, value.clone());
+        }
+    }
+    shown
+}

@@ -1,0 +1,336 @@
+//! `/toezicht`: the ledger for a privacy officer: what happened, by which rule, and whether it all still holds together.
+
+use crate::audit::entry::{Entry, Event, Outcome, decode};
+use crate::audit::verify::StoredLeaf;
+use crate::cli::audit::check;
+use crate::cli::policies::matrix;
+use crate::crypto::digest::hex;
+use crate::flow::witness;
+use crate::http::Api;
+use crate::http::problem::Problem;
+use crate::policy::Allowed;
+use crate::policy::action::{ListAuditEntries, ReadAuditConsistency, ReadAuditProof};
+use crate::portal::form::{Form, Kind};
+use crate::portal::page::{self, Frame, Row, Sheet};
+use crate::portal::visit::Visit;
+use crate::portal::words::{moment_of, term};
+use crate::store::ledger;
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path};
+use askama::Template;
+use jiff::Timestamp;
+
+/// Entries of one page.
+const PAGE: usize = 50;
+/// Entries that are looked through for one page: a filter that fits nothing ends there, and says where to go on.
+const LOOKED: u64 = 5_000;
+
+/// What is asked of the ledger: an event, an outcome, and from which entry backwards.
+struct Asked {
+    event: Option<Event>,
+    outcome: Option<Outcome>,
+    before: Option<u64>,
+}
+
+impl Asked {
+    fn read(query: &str) -> Result<Self, Problem> {
+        let mut asked = Self { event: None, outcome: None, before: None };
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=') {
+                Some((_, "")) => {}
+                Some(("gebeurtenis", code)) => {
+                    asked.event = Some(Event::parse(code).ok_or(Problem::NotFound)?)
+                }
+                Some(("uitkomst", code)) => {
+                    asked.outcome = Some(Outcome::parse(code).ok_or(Problem::NotFound)?)
+                }
+                Some(("voor", text)) => {
+                    asked.before = Some(text.parse().or(Err(Problem::NotFound))?)
+                }
+                _ => return Err(Problem::NotFound),
+            }
+        }
+        Ok(asked)
+    }
+
+    fn fits(&self, entry: &Entry) -> bool {
+        self.event.is_none_or(|event| entry.event == event)
+            && self.outcome.is_none_or(|outcome| entry.outcome == outcome)
+    }
+
+    /// The same question, further back.
+    fn further(&self, before: u64) -> String {
+        let event = self.event.map_or("", Event::as_str);
+        format!(
+            "/toezicht?gebeurtenis={event}&uitkomst={}&voor={before}",
+            self.outcome.map_or("", Outcome::as_str)
+        )
+    }
+}
+
+/// The entries that were asked for, newest first, and where to go on looking.
+async fn found(
+    api: &Api,
+    asked: &Asked,
+    size: u64,
+) -> Result<(Vec<StoredLeaf>, Option<u64>), Problem> {
+    let mut end = asked.before.unwrap_or(size).min(size);
+    let (stop, mut all) = (end.saturating_sub(LOOKED), Vec::new());
+    while end > stop && all.len() < PAGE {
+        let from = end.saturating_sub(100).max(stop);
+        let count = u32::try_from(end - from).or(Err(Problem::Internal))?;
+        let page = ledger::page(&api.gateway.store.pool, from, count).await?;
+        for row in page.into_iter().rev() {
+            let (_, entry) = decode(&row.leaf).or(Err(Problem::Internal))?;
+            end = row.seq;
+            if asked.fits(&entry) {
+                all.push(row);
+            }
+            if all.len() == PAGE {
+                break;
+            }
+        }
+        if from == 0 && all.len() < PAGE {
+            end = 0;
+        }
+    }
+    Ok((all, (end > 0).then_some(end)))
+}
+
+/// `GET /toezicht`: the ledger, newest entry first.
+///
+/// # Errors
+/// As `GET /v1/audit/entries`.
+pub async fn list(
+    allowed: Allowed<ListAuditEntries>,
+    visit: Visit,
+    request: HttpRequest,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let asked = Asked::read(request.query_string())?;
+    // One entry says that the ledger was read, as of its twin.
+    let committed = witness::entries(&api.gateway, allowed, 0, 1).await?.committed;
+    let size = committed.head().size;
+    let (rows, further) = found(&api, &asked, size).await?;
+    let mut sheet = Sheet::of(&visit, ("Logboek", "Ledger"))
+        .tell(
+            "Wie wat deed, wanneer en door welke regel. Er staan geen namen in: een gezin en een medewerker staan er onder een schuilnaam.",
+            "Who did what, when and by which rule. It holds no names: families and staff stand in it under pseudonyms.",
+        )
+        .heads(&[("Nr", "No"), ("Wanneer", "When"), ("Gebeurtenis", "Event"), ("Uitkomst", "Outcome"), ("Rol", "Role"), ("Waarvoor", "For what"), ("Regel", "Rule")]);
+    sheet.rows = rows.iter().map(|row| line(&visit, row)).collect::<Result<_, _>>()?;
+    visit.say("Niets gevonden.", "Nothing found.").clone_into(&mut sheet.empty);
+    for event in [
+        None,
+        Some(Event::ReleaseIntent),
+        Some(Event::AccessDenied),
+        Some(Event::ConsentWithdrawn),
+        Some(Event::AccessRequested),
+        Some(Event::StatsPublished),
+        Some(Event::PartnerChanged),
+    ] {
+        let code = event.map_or("", Event::as_str);
+        let words = event.map_or_else(
+            || visit.say("Alles", "All").to_owned(),
+            |event| term(visit.lang, "event", event.as_str()),
+        );
+        sheet.filters.push((format!("/toezicht?gebeurtenis={code}"), words, asked.event == event));
+    }
+    if let Some(before) = further {
+        sheet.links.push((asked.further(before), visit.say("Ouder", "Older").to_owned()));
+    }
+    sheet.show()
+}
+
+fn line(visit: &Visit, row: &StoredLeaf) -> Result<Row, Problem> {
+    let (_, entry) = decode(&row.leaf).or(Err(Problem::Internal))?;
+    let rules: Vec<&str> = entry.policy.rules.iter().map(|rule| rule.as_str()).collect();
+    Ok(Row {
+        path: format!("/toezicht/regel/{}", row.seq),
+        cells: vec![
+            row.seq.to_string(),
+            when(visit, &row.leaf)?,
+            term(visit.lang, "event", entry.event.as_str()),
+            term(visit.lang, "outcome", entry.outcome.as_str()),
+            term(visit.lang, "role", entry.actor.role.as_str()),
+            term(visit.lang, "use", entry.purpose.as_str()),
+            rules.join(", "),
+        ],
+    })
+}
+
+fn when(visit: &Visit, leaf: &[u8]) -> Result<String, Problem> {
+    let (stamp, _) = decode(leaf).or(Err(Problem::Internal))?;
+    let at = Timestamp::from_microsecond(stamp.ts_us).or(Err(Problem::Internal))?;
+    Ok(moment_of(visit.lang, at))
+}
+
+/// `GET /toezicht/regel/{index}`: one entry, the rule that allowed or refused it, and the proof that it is there.
+///
+/// # Errors
+/// As `GET /v1/audit/proofs/{index}`.
+pub async fn show(
+    allowed: Allowed<ReadAuditProof>,
+    visit: Visit,
+    index: Path<String>,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let index = index.parse().unwrap_or(u64::MAX);
+    let engine = api.gateway.engine.load_full();
+    let proof = witness::proof(&api.gateway, allowed, index).await?.value;
+    let (_, entry) = decode(&proof.leaf).or(Err(Problem::Internal))?;
+    let title = (format!("Logboek, regel {index}"), format!("Ledger, entry {index}"));
+    let mut sheet = Sheet::of(&visit, (&title.0, &title.1));
+    "/toezicht".clone_into(&mut sheet.back);
+    let (actor, text) = (&entry.actor, |bytes: &Option<[u8; 32]>| {
+        bytes.as_ref().map(|b| hex(b)).unwrap_or_default()
+    });
+    let fields: Vec<&str> = entry.fields.iter().map(|field| field.as_str()).collect();
+    sheet = sheet
+        .fact(("Wanneer", "When"), when(&visit, &proof.leaf)?)
+        .fact(
+            ("Gebeurtenis", "Event"),
+            format!(
+                "{} ({})",
+                term(visit.lang, "event", entry.event.as_str()),
+                entry.event.as_str()
+            ),
+        )
+        .fact(("Uitkomst", "Outcome"), term(visit.lang, "outcome", entry.outcome.as_str()))
+        .fact(("Reden", "Reason"), entry.why.as_str())
+        .fact(("Organisatie", "Organisation"), actor.organisation.as_str())
+        .fact(("Rol", "Role"), term(visit.lang, "role", actor.role.as_str()))
+        .fact(("Wie (schuilnaam)", "Who (pseudonym)"), actor.subject.as_str())
+        .fact(("Certificaat", "Certificate"), text(&actor.certificate))
+        .fact(("Waarvoor", "For what"), term(visit.lang, "use", entry.purpose.as_str()))
+        .fact(("Toestemming", "Consent"), entry.basis.as_str())
+        .fact(("Wat", "What"), fields.join(", "))
+        .fact(("Verzoek", "Request"), entry.request.id.as_str())
+        .fact(("Regels van kracht (SHA-256)", "Rules in force (SHA-256)"), text(&entry.policy.hash))
+        .heads(&[("Regel", "Rule"), ("Wat die zegt", "What it says")]);
+    for rule in &entry.policy.rules {
+        let why = engine.why(rule.as_str()).unwrap_or_default().to_owned();
+        sheet.rows.push(Row { path: String::new(), cells: vec![rule.as_str().to_owned(), why] });
+    }
+    sheet.links.push((
+        format!("/toezicht/bewijs/{index}"),
+        visit
+            .say(
+                "Bewijs dat deze regel erin staat (bestand)",
+                "Proof that this entry is in it (file)",
+            )
+            .to_owned(),
+    ));
+    sheet.show()
+}
+
+/// `GET /toezicht/bewijs/{index}`: the proof as a file, for `buurtpoort audit verify-proof`.
+///
+/// # Errors
+/// As `GET /v1/audit/proofs/{index}`.
+pub async fn proof(
+    allowed: Allowed<ReadAuditProof>,
+    index: Path<String>,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let index = index.parse().unwrap_or(u64::MAX);
+    let proof = witness::proof(&api.gateway, allowed, index).await?.value;
+    let name = format!("attachment; filename=\"bewijs-{index}.tlog-proof\"");
+    let mut response = HttpResponse::Ok();
+    response.insert_header((actix_web::http::header::CONTENT_DISPOSITION, name));
+    Ok(response.content_type("text/plain; charset=utf-8").body(proof.to_text()))
+}
+
+fn checking(visit: &Visit) -> Sheet {
+    let mut sheet = Sheet::of(visit, ("Controle", "Checks")).tell(
+        "Hier rekent Buurtpoort het hele logboek na: elke regel, elke hash, elke handtekening. Dat het klopt, kunt u ook zelf nagaan met het programma scripts/verify_ledger.py en een bewaard hoofd.",
+        "Here Buurtpoort calculates the whole ledger again: every entry, hash and signature. You can check it yourself as well, with scripts/verify_ledger.py and a head that you kept.",
+    );
+    sheet.forms.push(Form::to(visit, "/toezicht/controle", ("Nu controleren", "Check now")).ask(
+        Kind::Heading,
+        "",
+        ("Hele logboek", "Whole ledger"),
+    ));
+    sheet
+}
+
+/// `GET /toezicht/controle`.
+///
+/// # Errors
+/// 403 for any other role.
+pub async fn show_check(
+    _: Allowed<ReadAuditConsistency>,
+    visit: Visit,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let head = api.gateway.store.writer.latest();
+    checking(&visit)
+        .fact(("Regels in het logboek", "Entries in the ledger"), head.size.to_string())
+        .fact(("Hoofd (SHA-256)", "Head (SHA-256)"), hex(&head.root))
+        .show()
+}
+
+/// `POST /toezicht/controle`: checks the whole ledger now.
+///
+/// # Errors
+/// As `GET /v1/audit/consistency`; what does not hold is a page.
+pub async fn run_check(
+    allowed: Allowed<ReadAuditConsistency>,
+    visit: Visit,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let gateway = &api.gateway;
+    // One entry says that the ledger was read, as of its twin.
+    let committed = witness::consistency(gateway, allowed, 1, None).await?.committed;
+    let origin = committed.head().note.lines().next().unwrap_or_default().to_owned();
+    let checked =
+        check(&gateway.store.pool, &gateway.keyring, &origin).await.or(Err(Problem::Internal))?;
+    let (dutch, english) = match &checked {
+        Ok(_) => (
+            "Het logboek klopt, van de eerste regel tot en met deze controle.",
+            "The ledger holds, from its first entry up to this check.",
+        ),
+        Err(_) => (
+            "Het logboek klopt niet. Bel de beheerder, en verander niets aan de database.",
+            "The ledger does not hold. Call the operator, and change nothing in the database.",
+        ),
+    };
+    let mut sheet = checking(&visit).fact(("Regels", "Entries"), committed.head().size.to_string());
+    match checked {
+        Ok(_) => visit.say(dutch, english).clone_into(&mut sheet.done),
+        Err(tampered) => {
+            sheet = sheet
+                .tell(dutch, english)
+                .fact(("Waar het misgaat", "Where it fails"), tampered.to_string())
+        }
+    }
+    sheet.show()
+}
+
+#[derive(Template)]
+#[template(path = "rules.html")]
+struct RulesPage {
+    frame: Frame,
+    hash: String,
+    matrix: String,
+}
+
+/// `GET /toezicht/regels`: who may see what, as the rules in force decide it.
+///
+/// # Errors
+/// 403 for any other role.
+pub async fn rules(
+    _: Allowed<ListAuditEntries>,
+    visit: Visit,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let engine = api.gateway.engine.load_full();
+    let page = RulesPage {
+        frame: Frame::of(&visit, ("Regels", "Rules")),
+        hash: hex(&engine.hash()),
+        matrix: matrix::render(&engine),
+    };
+    page::show(StatusCode::OK, &page)
+}

@@ -1,0 +1,86 @@
+//! People of a partner who may use the pages, and who says who they are.
+
+use super::term;
+use crate::domain::partner::{Partner, Person, Role, SignIn, Slug};
+use crate::ids::PartnerId;
+use crate::store::pool::{Conn, on_conn, on_db};
+use crate::store::{Pool, StoreError};
+use sqlx::Row;
+use uuid::Uuid;
+
+pub(super) async fn read(pool: &Pool, partner: PartnerId) -> Result<Vec<Person>, StoreError> {
+    const SQL: &str =
+        "SELECT account, role FROM partner_person WHERE partner_id = $1 ORDER BY account, role";
+    let rows: Vec<(String, String)> = on_db!(pool, |db| sqlx::query(SQL)
+        .bind(partner.uuid())
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(|row| Ok((row.try_get("account")?, row.try_get("role")?)))
+        .collect::<Result<_, StoreError>>()?);
+    let mut people: Vec<Person> = Vec::new();
+    for (account, role) in rows {
+        let (account, role) = (term(Slug::parse(&account))?, term(Role::parse(&role))?);
+        match people.last_mut() {
+            Some(last) if last.account == account => last.roles.push(role),
+            _ => people.push(Person { account, roles: vec![role] }),
+        }
+    }
+    Ok(people)
+}
+
+pub(super) async fn read_sign_in(
+    pool: &Pool,
+    partner: PartnerId,
+) -> Result<Option<SignIn>, StoreError> {
+    const SQL: &str = "SELECT issuer, client_id, claim, acr, authorities FROM partner_sign_in \
+        WHERE partner_id = $1";
+    on_db!(pool, |db| {
+        let row = sqlx::query(SQL).bind(partner.uuid()).fetch_optional(db).await?;
+        row.map(|row| {
+            Ok(SignIn {
+                issuer: row.try_get("issuer")?,
+                client_id: row.try_get("client_id")?,
+                claim: row.try_get("claim")?,
+                acr: row.try_get("acr")?,
+                authorities: row.try_get("authorities")?,
+            })
+        })
+        .transpose()
+    })
+}
+
+pub(super) async fn write(
+    conn: &mut Conn<'_>,
+    id: Uuid,
+    partner: &Partner,
+) -> Result<(), StoreError> {
+    const PERSON: &str =
+        "INSERT INTO partner_person (partner_id, account, role) VALUES ($1, $2, $3)";
+    const SIGN_IN: &str = "INSERT INTO partner_sign_in (partner_id, issuer, client_id, claim, acr, \
+        authorities) VALUES ($1, $2, $3, $4, $5, $6)";
+    for person in &partner.people {
+        for role in &person.roles {
+            on_conn!(conn, |db| sqlx::query(PERSON)
+                .bind(id)
+                .bind(person.account.as_str())
+                .bind(role.as_str())
+                .execute(&mut **db)
+                .await?
+                .rows_affected());
+        }
+    }
+    if let Some(sign_in) = &partner.sign_in {
+        on_conn!(conn, |db| sqlx::query(SIGN_IN)
+            .bind(id)
+            .bind(sign_in.issuer.as_str())
+            .bind(sign_in.client_id.as_str())
+            .bind(sign_in.claim.as_str())
+            .bind(sign_in.acr.as_str())
+            .bind(sign_in.authorities.as_str())
+            .execute(&mut **db)
+            .await?
+            .rows_affected());
+    }
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! Who is signed in to the portal, and ways in that work once. Secrets are kept as keyed hashes only.
+
+use crate::domain::partner::Slug;
+use crate::ids::PartnerId;
+use crate::store::pool::{on_conn, on_db};
+use crate::store::{Pool, StoreError};
+use sqlx::Row;
+
+/// Keyed hash of what a cookie or a link holds.
+pub type Hash = [u8; 32];
+
+/// Somebody who is signed in.
+#[derive(Clone, Debug)]
+pub struct SessionRow {
+    /// Keyed hash of the secret.
+    pub hash: Hash,
+    /// Partner.
+    pub partner: PartnerId,
+    /// Account.
+    pub account: Slug,
+    /// When they signed in, milliseconds since the epoch.
+    pub begun_ms: i64,
+    /// When they were last seen, to within a minute.
+    pub seen_ms: i64,
+}
+
+/// Begins a session, and forgets those that began before an instant.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be written.
+pub async fn begin(pool: &Pool, row: &SessionRow, forget_ms: i64) -> Result<(), StoreError> {
+    const FORGET: &str = "DELETE FROM portal_session WHERE begun_ms < $1";
+    const SQL: &str = "INSERT INTO portal_session (hash, partner_id, account, begun_ms, seen_ms) \
+        VALUES ($1, $2, $3, $4, $5)";
+    let mut held = pool.writing().await?;
+    let mut conn = held.conn();
+    on_conn!(&mut conn, |db| {
+        sqlx::query(FORGET).bind(forget_ms).execute(&mut **db).await?;
+        let query = sqlx::query(SQL).bind(row.hash.as_slice()).bind(row.partner.uuid());
+        let query = query.bind(row.account.as_str()).bind(row.begun_ms).bind(row.seen_ms);
+        query.execute(&mut **db).await?;
+    });
+    Ok(())
+}
+
+/// The session of a secret.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be read.
+pub async fn find(pool: &Pool, hash: &Hash) -> Result<Option<SessionRow>, StoreError> {
+    const SQL: &str =
+        "SELECT partner_id, account, begun_ms, seen_ms FROM portal_session WHERE hash = $1";
+    on_db!(pool, |db| {
+        let row = sqlx::query(SQL).bind(hash.as_slice()).fetch_optional(db).await?;
+        row.map(|row| {
+            let account: String = row.try_get("account")?;
+            Ok(SessionRow {
+                hash: *hash,
+                partner: PartnerId::from_uuid(row.try_get("partner_id")?),
+                account: Slug::parse(&account).or(Err(StoreError::Corrupt("account")))?,
+                begun_ms: row.try_get("begun_ms")?,
+                seen_ms: row.try_get("seen_ms")?,
+            })
+        })
+        .transpose()
+    })
+}
+
+/// Notes that somebody was seen.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be written.
+pub async fn seen(pool: &Pool, hash: &Hash, at_ms: i64) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE portal_session SET seen_ms = $2 WHERE hash = $1";
+    let mut held = pool.writing().await?;
+    let mut conn = held.conn();
+    on_conn!(&mut conn, |db| {
+        sqlx::query(SQL).bind(hash.as_slice()).bind(at_ms).execute(&mut **db).await?;
+    });
+    Ok(())
+}
+
+/// Ends a session.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be written.
+pub async fn end(pool: &Pool, hash: &Hash) -> Result<(), StoreError> {
+    const SQL: &str = "DELETE FROM portal_session WHERE hash = $1";
+    let mut held = pool.writing().await?;
+    let mut conn = held.conn();
+    on_conn!(&mut conn, |db| {
+        sqlx::query(SQL).bind(hash.as_slice()).execute(&mut **db).await?;
+    });
+    Ok(())
+}
+
+/// Ends every session of an account, and the ways in that were made for it.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be written.
+pub async fn end_all(pool: &Pool, partner: PartnerId, account: &Slug) -> Result<(), StoreError> {
+    const SESSIONS: &str = "DELETE FROM portal_session WHERE partner_id = $1 AND account = $2";
+    const TICKETS: &str = "DELETE FROM portal_ticket WHERE partner_id = $1 AND account = $2";
+    let mut held = pool.writing().await?;
+    let mut conn = held.conn();
+    for sql in [SESSIONS, TICKETS] {
+        on_conn!(&mut conn, |db| {
+            let query = sqlx::query(sql).bind(partner.uuid()).bind(account.as_str());
+            query.execute(&mut **db).await?;
+        });
+    }
+    Ok(())
+}
+
+/// Keeps a way in that works once until an instant, and forgets those whose time is over.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be written.
+pub async fn put_ticket(
+    pool: &Pool,
+    hash: &Hash,
+    (partner, account): (PartnerId, &Slug),
+    (now_ms, until_ms): (i64, i64),
+) -> Result<(), StoreError> {
+    const FORGET: &str = "DELETE FROM portal_ticket WHERE until_ms < $1";
+    const SQL: &str = "INSERT INTO portal_ticket (hash, partner_id, account, until_ms) \
+        VALUES ($1, $2, $3, $4)";
+    let mut held = pool.writing().await?;
+    let mut conn = held.conn();
+    on_conn!(&mut conn, |db| {
+        sqlx::query(FORGET).bind(now_ms).execute(&mut **db).await?;
+        let query = sqlx::query(SQL).bind(hash.as_slice()).bind(partner.uuid());
+        query.bind(account.as_str()).bind(until_ms).execute(&mut **db).await?;
+    });
+    Ok(())
+}
+
+/// Takes a way in: whose it is, where it was there and its time is not over. It is gone then.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be taken.
+pub async fn take_ticket(
+    pool: &Pool,
+    hash: &Hash,
+    now_ms: i64,
+) -> Result<Option<(PartnerId, Slug)>, StoreError> {
+    const SQL: &str =
+        "DELETE FROM portal_ticket WHERE hash = $1 RETURNING partner_id, account, until_ms";
+    let mut held = pool.writing().await?;
+    let mut conn = held.conn();
+    on_conn!(&mut conn, |db| {
+        let row = sqlx::query(SQL).bind(hash.as_slice()).fetch_optional(&mut **db).await?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let account: String = row.try_get("account")?;
+        let until_ms: i64 = row.try_get("until_ms")?;
+        let partner = PartnerId::from_uuid(row.try_get("partner_id")?);
+        let account = Slug::parse(&account).or(Err(StoreError::Corrupt("account")))?;
+        Ok((now_ms <= until_ms).then_some((partner, account)))
+    })
+}
