@@ -67,5 +67,7 @@ fn partner() -> Result<Partner, Box<dyn Error>> {
         sources: Vec::new(),
         municipalities: Vec::new(),
         endpoint: None,
+        people: Vec::new(),
+        sign_in: None,
     })
 }

@@ -2,7 +2,7 @@
 # Everything a change must pass, on a bare Debian machine with Rust or on one where all is there.
 #
 #   scripts/test.sh              all steps, in this order
-#   scripts/test.sh STEP…        only those: format lints tests doctests docs licences demo api
+#   scripts/test.sh STEP…        only those: format lints tests doctests docs licences demo pages api
 #
 #   format     cargo fmt --check
 #   lints      cargo clippy, warnings are errors
@@ -12,6 +12,8 @@
 #   docs       that documentation builds without a warning
 #   licences   cargo-deny: licences, banned crates, sources; advisories where their database is at hand
 #   demo       the demo's story over real mutual TLS, on SQLite and on PostgreSQL
+#   pages      the pages in Chromium: their style sheets are what the sources give; a story of five people, without
+#              scripts, with axe at each state; signing in by a real OpenID provider. Pictures: target/pages
 #   api        the API description against the design rules of the Dutch government (Spectral), where
 #              their ruleset is beside this folder (../shared/data/adr-linter.yaml; it is not ours to copy)
 #
@@ -27,7 +29,7 @@ exec </dev/null
 # Not in the way of a step: a colour code in a log, a question on a terminal.
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never} DEBIAN_FRONTEND=noninteractive
 
-STEPS=(format lints tests doctests docs licences demo api)
+STEPS=(format lints tests doctests docs licences demo pages api)
 CARGO_DENY=0.20.2
 RULESET=../shared/data/adr-linter.yaml
 tools=$PWD/target/tools
@@ -84,16 +86,25 @@ need_cargo_deny() {
     PATH=$tools/bin:$PATH
 }
 
-need_spectral() {
+need_node() {
     need_program node nodejs
     need_program npm npm
+}
+
+# npm_ci DIR: what a lock file names, without scripts of packages.
+npm_ci() {
+    (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund >"$work/npm.log" 2>&1) ||
+        die "npm ci in $1: $(tail -n 5 "$work/npm.log")"
+}
+
+need_spectral() {
+    need_node
     # `installed` is what an installation that came to its end was made from.
     cmp -s tests/tools/package-lock.json "$tools/spectral/installed" && return
     say "installing Spectral"
     mkdir -p "$tools/spectral"
     cp tests/tools/package.json tests/tools/package-lock.json "$tools/spectral/"
-    (cd "$tools/spectral" && npm ci --ignore-scripts --no-audit --no-fund >"$work/npm.log" 2>&1) ||
-        die "npm ci: $(tail -n 5 "$work/npm.log")"
+    npm_ci "$tools/spectral"
     cp tests/tools/package-lock.json "$tools/spectral/installed"
 }
 
@@ -201,6 +212,40 @@ play_story() {
     say "the story in ${dir##*/}"
     timeout 300 cargo run --locked --release --quiet -- demo --exit-after-story --dir "$dir" \
         --api-port "$api" --portal-port "$portal" --admin-port "$admin" "$@"
+}
+
+step_pages() {
+    need_node
+    need_program python3 python3
+    [ -n "${CHROMIUM:-}" ] || need_program chromium chromium
+    npm_ci src/portal/assets
+    (cd src/portal/assets && npm run --silent check)
+    npm_ci tests/browser
+    cargo build --locked --release --quiet
+    local dir=$work/demo-pages api portal admin pid
+    read -r api portal admin < <(free_ports)
+    target/release/buurtpoort demo --dir "$dir" --api-port "$api" --portal-port "$portal" \
+        --admin-port "$admin" >"$work/demo-pages.log" 2>&1 &
+    pid=$!
+    for _ in $(seq 120); do
+        grep -q '^Pages' "$work/demo-pages.log" && break
+        kill -0 "$pid" || die "the demo ended: $(tail -n 5 "$work/demo-pages.log")"
+        sleep 1
+    done
+    local result=0
+    browse "$dir" "$api" "$portal" || result=$?
+    kill "$pid"
+    wait "$pid" || true
+    return "$result"
+}
+
+# browse DIR API-PORT PORTAL-PORT: the story, and signing in by a provider, against a demo that serves.
+browse() {
+    local program=target/release/buurtpoort portal=https://localhost:$3
+    CHROMIUM=${CHROMIUM:-$(command -v chromium)} timeout 600 \
+        node tests/browser/story.mjs "$program" "$1" "$portal" target/pages || return
+    CHROMIUM=${CHROMIUM:-$(command -v chromium)} timeout 300 \
+        node tests/browser/sign_in.mjs "$program" "$1" "$portal" "https://localhost:$2"
 }
 
 step_api() {

@@ -75,7 +75,7 @@ pub struct PersonFile {
     pub roles: Vec<String>,
 }
 
-/// The OpenID provider of a partner.
+/// The `OpenID` provider of a partner.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SignInFile {

@@ -140,7 +140,7 @@ pub struct Person {
     pub roles: Vec<Role>,
 }
 
-/// The OpenID provider that says who somebody of a partner is.
+/// The `OpenID` provider that says who somebody of a partner is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SignIn {
     /// The exact `iss`: an https URL without query or fragment.

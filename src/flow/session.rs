@@ -35,7 +35,7 @@ pub const TICKET_MS: i64 = 15 * MINUTE_MS;
 pub enum Way {
     /// By a link that works once.
     Link,
-    /// By the OpenID provider of their partner.
+    /// By the `OpenID` provider of their partner.
     Provider,
     /// By a certificate of their partner.
     Certificate,

@@ -49,10 +49,8 @@ pub async fn around(
     let method = edge::known_method(request.method());
     let (lang, chosen) = language(&mut request);
     let admitted = admit(&mut request, &marks, lang).await;
-    let visit = match &admitted {
-        Ok(visit) => visit.clone(),
-        Err((visit, _)) => visit.clone(),
-    };
+    let (Ok(visit) | Err((visit, _))) = &admitted;
+    let visit = visit.clone();
     request.extensions_mut().insert(visit.clone());
     let response = match admitted {
         Ok(_) => next.call(request).await?.map_into_boxed_body(),

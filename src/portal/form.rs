@@ -66,6 +66,11 @@ impl Sent {
     }
 }
 
+/// Puts a value at a pointer of a body that is made.
+pub fn set(whole: &mut Value, pointer: &str, value: impl Into<Value>) {
+    put(whole, pointer, value.into(), false);
+}
+
 /// Puts a value at a pointer; numbers in it are places in a list.
 fn put(whole: &mut Value, pointer: &str, value: Value, in_list: bool) {
     let parts: Vec<&str> = pointer.split('/').skip(1).collect();

@@ -165,7 +165,7 @@ pub async fn list(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let mut rows = figures::list(&api.gateway, allowed).await?.value;
-    rows.sort_by(|one, other| other.key.period.to_string().cmp(&one.key.period.to_string()));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.key.period.to_string()));
     let mut tiles = Vec::new();
     for row in rows.iter().take(4) {
         let all = tables(visit.lang, &body_of(row)?);

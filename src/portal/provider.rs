@@ -1,4 +1,4 @@
-//! Signing in by the OpenID provider of one's own organisation (OpenID Connect Core 1.0, code flow with PKCE, RFC 7636).
+//! Signing in by the `OpenID` provider of one's own organisation (`OpenID` Connect Core 1.0, code flow with PKCE, RFC 7636).
 //!
 //! The provider says who somebody is and nothing more: what they may do stands in our register, so that taking a role
 //! away works with the next request. The gateway shows who it is by a signed assertion (RFC 7523, `private_key_jwt`) with
@@ -55,7 +55,7 @@ struct OnTheWay {
     until_ms: i64,
 }
 
-/// What a provider says of itself (OpenID Connect Discovery 1.0): the parts that are used.
+/// What a provider says of itself (`OpenID` Connect Discovery 1.0): the parts that are used.
 #[derive(Deserialize)]
 struct Discovered {
     issuer: String,
@@ -250,7 +250,7 @@ pub async fn come_back(
 }
 
 fn failed(visit: &Visit, refused: Refused) -> Result<HttpResponse, Problem> {
-    tracing::warn!(reason = %refused, "sign-in");
+    tracing::warn!(error = %refused, "sign-in");
     metrics::counter!("sign_in_refused_total").increment(1);
     sign_in::refused(visit)
 }

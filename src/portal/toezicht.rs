@@ -1,6 +1,6 @@
 //! `/toezicht`: the ledger for a privacy officer: what happened, by which rule, and whether it all still holds together.
 
-use crate::audit::entry::{Entry, Event, Outcome, decode};
+use crate::audit::entry::{Code, Entry, Event, Outcome, decode};
 use crate::audit::verify::StoredLeaf;
 use crate::cli::audit::check;
 use crate::cli::policies::matrix;
@@ -41,13 +41,13 @@ impl Asked {
             match pair.split_once('=') {
                 Some((_, "")) => {}
                 Some(("gebeurtenis", code)) => {
-                    asked.event = Some(Event::parse(code).ok_or(Problem::NotFound)?)
+                    asked.event = Some(Event::parse(code).ok_or(Problem::NotFound)?);
                 }
                 Some(("uitkomst", code)) => {
-                    asked.outcome = Some(Outcome::parse(code).ok_or(Problem::NotFound)?)
+                    asked.outcome = Some(Outcome::parse(code).ok_or(Problem::NotFound)?);
                 }
                 Some(("voor", text)) => {
-                    asked.before = Some(text.parse().or(Err(Problem::NotFound))?)
+                    asked.before = Some(text.parse().or(Err(Problem::NotFound))?);
                 }
                 _ => return Err(Problem::NotFound),
             }
@@ -146,7 +146,7 @@ pub async fn list(
 
 fn line(visit: &Visit, row: &StoredLeaf) -> Result<Row, Problem> {
     let (_, entry) = decode(&row.leaf).or(Err(Problem::Internal))?;
-    let rules: Vec<&str> = entry.policy.rules.iter().map(|rule| rule.as_str()).collect();
+    let rules: Vec<&str> = entry.policy.rules.iter().map(Code::as_str).collect();
     Ok(Row {
         path: format!("/toezicht/regel/{}", row.seq),
         cells: vec![
@@ -187,7 +187,7 @@ pub async fn show(
     let (actor, text) = (&entry.actor, |bytes: &Option<[u8; 32]>| {
         bytes.as_ref().map(|b| hex(b)).unwrap_or_default()
     });
-    let fields: Vec<&str> = entry.fields.iter().map(|field| field.as_str()).collect();
+    let fields: Vec<&str> = entry.fields.iter().map(Code::as_str).collect();
     sheet = sheet
         .fact(("Wanneer", "When"), when(&visit, &proof.leaf)?)
         .fact(
@@ -303,7 +303,7 @@ pub async fn run_check(
         Err(tampered) => {
             sheet = sheet
                 .tell(dutch, english)
-                .fact(("Waar het misgaat", "Where it fails"), tampered.to_string())
+                .fact(("Waar het misgaat", "Where it fails"), tampered.to_string());
         }
     }
     sheet.show()

@@ -67,6 +67,7 @@ async function lookAt(page, name) {
   }, [AXE, TAGS]);
   for (const one of found) check(false, `${name}: axe ${one}`);
   await picture(page, name, 1280);
+  await tour(page, name);
   await page.setViewportSize({ width: 320, height: 700 });
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
   check(width <= 320, `${name}: ${width} points wide in 320`);
@@ -83,6 +84,16 @@ async function lookAt(page, name) {
 
 async function picture(page, name, width) {
   if (SHOTS) await page.screenshot({ path: path.join(SHOTS, `${name}-${width}.png`), fullPage: true });
+}
+
+/** The pictures of the README: what is seen first of some pages. */
+const TOUR = ['aanmelden-2', 'zaak-proef', 'namen', 'cijfers', 'logboek-regel'];
+
+async function tour(page, name) {
+  if (!SHOTS || !TOUR.includes(name)) return;
+  await page.setViewportSize({ width: 1000, height: 680 });
+  await page.evaluate(() => window.scrollTo(0, 0));
+  await page.screenshot({ path: path.join(SHOTS, `tour-${name}.png`) });
 }
 
 /** Everything that can be reached by the keyboard is seen when it has the focus, and in view. */

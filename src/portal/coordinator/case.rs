@@ -13,7 +13,7 @@ use crate::policy::action::{
 };
 use crate::portal::coordinator::pairing;
 use crate::portal::edge::see_other;
-use crate::portal::form::{Form, Kind, Sent};
+use crate::portal::form::{Form, Kind, Sent, instant_of, set};
 use crate::portal::page::{self, Frame, Row, Sheet, is_shown, short};
 use crate::portal::sign_in::is_fresh;
 use crate::portal::twin::{Told, body};
@@ -76,13 +76,13 @@ pub(super) async fn draw(
     let state = CaseState::parse(&case.text("/state")).or(Err(Problem::Internal))?;
     let short = short(id);
     let mut frame = Frame::of(visit, (&format!("Zaak {short}"), &format!("Case {short}")));
-    let mut names = names(visit, id, &case);
+    let mut opening = names(visit, id, &case);
     let mut forms = pairing::forms(visit, id, &pairings);
     forms.extend(moving(visit, id, &case, state, &pairings));
     forms.push(deciding(visit, id, &case));
     if let Some((of, problem)) = wrong {
         frame = frame.wrong();
-        let whole = forms.iter_mut().chain([&mut names]);
+        let whole = forms.iter_mut().chain([&mut opening]);
         for form in whole.filter(|form| form.action.ends_with(of)) {
             *form = form.clone().sent(&visit.sent).wrong_at(problem);
         }
@@ -100,7 +100,7 @@ pub(super) async fn draw(
         frame,
         id: id.to_owned(),
         case,
-        names,
+        names: opening,
         pairings,
         forms,
     };
@@ -318,8 +318,8 @@ pub async fn decide(
 /// A decision as the API takes it. A person knows the day; the API wants an instant: now for today, else noon.
 fn decision(sent: &Sent, api: &Api) -> serde_json::Value {
     let mut value = sent.json();
-    if let Some(at) = crate::portal::form::instant_of(sent.value("dag"), api.gateway.clock.now()) {
-        value["at"] = serde_json::Value::from(at);
+    if let Some(at) = instant_of(sent.value("dag"), api.gateway.clock.now()) {
+        set(&mut value, "/at", at);
     }
     value
 }

@@ -3,6 +3,7 @@
 //! The names stand in the answer to the form and nowhere else: going back, reloading or copying the address shows
 //! nothing of them. "Nu verbergen" has the browser forget what it kept.
 
+use crate::domain::identity::FieldGroup;
 use crate::http::Api;
 use crate::http::cases::release;
 use crate::http::problem::Problem;
@@ -15,7 +16,7 @@ use crate::portal::page::{Frame, is_shown, short};
 use crate::portal::sign_in::{clear_cache, is_fresh};
 use crate::portal::twin::{Told, body};
 use crate::portal::visit::Visit;
-use crate::portal::words::{Lang, moment_of, term};
+use crate::portal::words::{Lang, day, moment_of, term};
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -63,20 +64,38 @@ fn show(visit: &Visit, api: &Api, told: &Told, back: String) -> Result<HttpRespo
     Ok(response.content_type("text/html; charset=utf-8").body(text))
 }
 
-/// Each field group, as lists of names and values: one a person where it is about persons.
+/// Each field group, who the family is first: lists of names and values, one a person where it is about persons.
 fn groups(lang: Lang, fields: &Value) -> Vec<Group> {
-    let all = fields.as_object();
-    let group = |(name, value): (&String, &Value)| {
+    let group = |one: &FieldGroup| {
+        let name = one.as_str();
+        let value = fields.get(name)?;
         let mut items = Vec::new();
         match value {
             Value::Array(people) if people.iter().all(Value::is_object) => {
-                items.extend(people.iter().map(|one| leaves(lang, "", one)));
+                items.extend(people.iter().map(|one| person(lang, one)));
             }
             other => items.push(leaves(lang, name, other)),
         }
-        Group { words: term(lang, "field-group", name), items }
+        items.retain(|item| !item.is_empty());
+        Some(Group { words: term(lang, "field-group", name), items })
     };
-    all.into_iter().flatten().map(group).collect()
+    let all = FieldGroup::ALL.iter().filter_map(group);
+    all.filter(|group| !group.items.is_empty()).collect()
+}
+
+/// What is said of one person, and who that is.
+fn person(lang: Lang, value: &Value) -> Vec<(String, String)> {
+    let own = |name: &str| value.get(name).and_then(Value::as_str);
+    let (Some(label), Some(role)) = (own("ref"), own("role")) else {
+        return leaves(lang, "", value);
+    };
+    let who = format!("{} ({label})", term(lang, "subject", role));
+    let fields = value.as_object().into_iter().flatten();
+    let rest = fields.filter(|(name, _)| *name != "ref" && *name != "role");
+    let mut told = vec![(term(lang, "field", "ref"), who)];
+    told.extend(rest.flat_map(|(name, value)| leaves(lang, name, value)));
+    // Only who it is: the group says nothing of this person.
+    if told.len() == 1 { Vec::new() } else { told }
 }
 
 /// Every text within a value, with the name of its field.
@@ -85,11 +104,10 @@ fn leaves(lang: Lang, name: &str, value: &Value) -> Vec<(String, String)> {
         Value::Object(fields) => {
             fields.iter().flat_map(|(name, value)| leaves(lang, name, value)).collect()
         }
+        Value::Array(all) if all.iter().any(|one| one.is_object() || one.is_array()) => {
+            all.iter().flat_map(|one| leaves(lang, name, one)).collect()
+        }
         Value::Array(all) => {
-            let nested = all.iter().any(|one| one.is_object() || one.is_array());
-            if nested {
-                return all.iter().flat_map(|one| leaves(lang, name, one)).collect();
-            }
             let words: Vec<String> = all.iter().map(|one| text(lang, name, one)).collect();
             vec![(label(lang, name), words.join(", "))]
         }
@@ -104,23 +122,27 @@ fn label(lang: Lang, name: &str) -> String {
 }
 
 fn text(lang: Lang, name: &str, value: &Value) -> String {
-    match value {
-        Value::String(code) => {
-            let list = match name {
-                "codes" => "support",
-                "dayparts" => "daypart",
-                "frequency" => "frequency",
-                "composition" => "household",
-                "type" => "authority",
-                "health-attention-points" => "attention",
-                _ => "",
-            };
-            term(lang, list, code)
-        }
-        Value::Bool(true) => lang.say("ja", "yes").to_owned(),
-        Value::Bool(false) => lang.say("nee", "no").to_owned(),
-        other => other.to_string(),
-    }
+    let Value::String(code) = value else {
+        return match value {
+            Value::Bool(true) => lang.say("ja", "yes").to_owned(),
+            Value::Bool(false) => lang.say("nee", "no").to_owned(),
+            other => other.to_string(),
+        };
+    };
+    let list = match name {
+        "codes" => "support",
+        "dayparts" => "daypart",
+        "frequency" => "frequency",
+        "composition" => "household",
+        "type" => "authority",
+        "health-attention-points" => "attention",
+        "alreadyInvolved" => "involved",
+        "decision" => "decision",
+        "source" => "authority-source",
+        _ => "",
+    };
+    let as_day = matches!(name, "birthDate" | "at" | "seenOn").then(|| day(lang, code));
+    as_day.filter(|day| !day.is_empty()).unwrap_or_else(|| term(lang, list, code))
 }
 
 /// `POST /coordinator/zaak/{id}/namen`.

@@ -10,7 +10,7 @@ use crate::policy::action::{
     ListSupportFamilies, ReadSupportFamily, RegisterSupportFamily, TransitionSupportFamily,
 };
 use crate::portal::edge::see_other;
-use crate::portal::form::{Form, Kind};
+use crate::portal::form::{Form, Kind, set};
 use crate::portal::page::{Row, Sheet, is_shown, short};
 use crate::portal::sign_in::is_fresh;
 use crate::portal::twin::{Told, body, body_of};
@@ -115,47 +115,46 @@ async fn draw(
         );
     LIST.clone_into(&mut sheet.back);
     sheet.folded = true;
-    let states = SupportState::ALL.iter().map(|one| one.as_str());
-    let form = Form::to(
-        visit,
-        format!("/coordinator/steungezin/{id}/stap"),
-        ("Stand veranderen", "Change its state"),
-    )
-    .ask(Kind::Radio, "/to", ("Waarheen?", "Where to?"))
-    .terms("support-state", states)
-    .holding(one.text("/state"))
-    .ask(Kind::Date, "/interviewedOn", ("Gesprek gehad op", "Interviewed on"))
-    .optional()
-    .holding(one.text("/screening/interviewedOn"))
-    .ask(Kind::Date, "/vogSeenOn", ("VOG gezien op", "VOG seen on"))
-    .optional()
-    .holding(one.text("/screening/vogSeenOn"))
-    .ask(
-        Kind::Flag,
-        "/parentingExperience:b",
-        ("Heeft ervaring met kinderen", "Has experience with children"),
-    )
-    .holding(one.text("/screening/parentingExperience"))
-    .of_version(one.text("/version"));
+    let form = screening(visit, id, &one);
     sheet.forms.push(match wrong {
         Some(problem) => form.sent(&visit.sent).wrong_at(problem),
         None => form,
     });
     if is_fresh(visit) && one.text("/state") != "left" {
+        let action = format!("/coordinator/steungezin/{id}/namen");
         sheet.forms.push(
-            Form::to(
-                visit,
-                format!("/coordinator/steungezin/{id}/namen"),
-                ("Namen tonen", "Show names"),
-            )
-            .ask(Kind::Text, "/reason", ("Waarom?", "Why?"))
-            .hint(
-                "In een zin, zonder namen. Dit komt in het logboek.",
-                "In a sentence, without names. This goes into the ledger.",
-            ),
+            Form::to(visit, action, ("Namen tonen", "Show names"))
+                .ask(Kind::Text, "/reason", ("Waarom?", "Why?"))
+                .hint(
+                    "In een zin, zonder namen. Dit komt in het logboek.",
+                    "In a sentence, without names. This goes into the ledger.",
+                ),
         );
     }
     sheet.show()
+}
+
+/// The form by which a support family is screened, or leaves.
+fn screening(visit: &Visit, id: &str, one: &Told) -> Form {
+    let states = SupportState::ALL.iter().map(|one| one.as_str());
+    let action = format!("/coordinator/steungezin/{id}/stap");
+    Form::to(visit, action, ("Stand veranderen", "Change its state"))
+        .ask(Kind::Radio, "/to", ("Waarheen?", "Where to?"))
+        .terms("support-state", states)
+        .holding(one.text("/state"))
+        .ask(Kind::Date, "/interviewedOn", ("Gesprek gehad op", "Interviewed on"))
+        .optional()
+        .holding(one.text("/screening/interviewedOn"))
+        .ask(Kind::Date, "/vogSeenOn", ("VOG gezien op", "VOG seen on"))
+        .optional()
+        .holding(one.text("/screening/vogSeenOn"))
+        .ask(
+            Kind::Flag,
+            "/parentingExperience:b",
+            ("Heeft ervaring met kinderen", "Has experience with children"),
+        )
+        .holding(one.text("/screening/parentingExperience"))
+        .of_version(one.text("/version"))
 }
 
 /// `GET /coordinator/steungezin/{id}`.
@@ -282,7 +281,8 @@ pub async fn register(
     let mut value = visit.sent.json();
     let languages =
         visit.sent.value("talen").split(',').map(str::trim).filter(|tag| !tag.is_empty());
-    value["offer"]["languages"] = languages.map(Value::from).collect();
+    let languages: Value = languages.map(Value::from).collect();
+    set(&mut value, "/offer/languages", languages);
     match register::register_support_family(allowed, body_of(&value), request, api).await {
         Ok(answer) => {
             Ok(see_other(&format!("/coordinator/steungezin/{}", Told::of(answer)?.text("/id"))))

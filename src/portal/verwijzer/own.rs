@@ -8,7 +8,7 @@ use crate::http::referrals::follow;
 use crate::policy::Allowed;
 use crate::policy::action::{DecideReferralConsent, ListReferrals, ReadReferral, WithdrawReferral};
 use crate::portal::edge::see_other;
-use crate::portal::form::{Form, Kind, instant_of};
+use crate::portal::form::{Form, Kind, instant_of, set};
 use crate::portal::page::{Row, Sheet, is_shown, short};
 use crate::portal::twin::{Told, body_of};
 use crate::portal::visit::Visit;
@@ -16,7 +16,6 @@ use crate::portal::words::term;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
-use serde_json::Value;
 
 /// `GET /verwijzer`.
 ///
@@ -181,7 +180,7 @@ pub async fn decide(
 ) -> Result<HttpResponse, Problem> {
     let mut value = visit.sent.json();
     if let Some(at) = instant_of(visit.sent.value("dag"), api.gateway.clock.now()) {
-        value["at"] = Value::from(at);
+        set(&mut value, "/at", at);
     }
     let named = Path::from(id.clone());
     match consent::decide_referral_consent(allowed, named, body_of(&value), request, api.clone())

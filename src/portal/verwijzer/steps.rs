@@ -9,7 +9,7 @@ use crate::domain::referral::{
     Urgency,
 };
 use crate::http::Api;
-use crate::portal::form::{Form, Kind, Sent, instant_of};
+use crate::portal::form::{Form, Kind, Sent, instant_of, set};
 use crate::portal::visit::Visit;
 use crate::portal::words::{day, term};
 use jiff::Timestamp;
@@ -209,15 +209,6 @@ fn family(visit: &Visit, form: Form) -> Form {
 }
 
 fn request(visit: &Visit, form: Form) -> Form {
-    let yes_no = vec![
-        ("false".to_owned(), visit.say("Nee", "No").to_owned()),
-        (
-            "true".to_owned(),
-            visit
-                .say("Ja, ik wil eerst gebeld worden", "Yes, I want to be called first")
-                .to_owned(),
-        ),
-    ];
     let form = form
         .ask(
             Kind::Check,
@@ -240,8 +231,27 @@ fn request(visit: &Visit, form: Form) -> Form {
             Kind::Flag,
             "/support/sleepover:b",
             ("Een kind wil graag blijven slapen", "A child would like to stay the night"),
-        )
-        .ask(Kind::Area, "/supportText", ("Toelichting", "Explanation"))
+        );
+    let form = mind(visit, form);
+    if Source::parse(visit.sent.value("/source")).is_ok_and(Source::has_plan) {
+        plan(form)
+    } else {
+        form
+    }
+}
+
+/// What else a coordinator must know of the request.
+fn mind(visit: &Visit, form: Form) -> Form {
+    let yes_no = vec![
+        ("false".to_owned(), visit.say("Nee", "No").to_owned()),
+        (
+            "true".to_owned(),
+            visit
+                .say("Ja, ik wil eerst gebeld worden", "Yes, I want to be called first")
+                .to_owned(),
+        ),
+    ];
+    form.ask(Kind::Area, "/supportText", ("Toelichting", "Explanation"))
         .hint(
             "Geen namen, adressen, telefoonnummers of burgerservicenummers.",
             "No names, addresses, telephone numbers or burgerservicenummers.",
@@ -273,12 +283,7 @@ fn request(visit: &Visit, form: Form) -> Form {
         .terms("attention", AttentionPoint::ALL.iter().map(|one| one.as_str()))
         .ask(Kind::Check, "/alreadyInvolved:l", ("Wie helpt al?", "Who helps already?"))
         .optional()
-        .terms("involved", Involved::ALL.iter().map(|one| one.as_str()));
-    if Source::parse(visit.sent.value("/source")).is_ok_and(Source::has_plan) {
-        plan(form)
-    } else {
-        form
-    }
+        .terms("involved", Involved::ALL.iter().map(|one| one.as_str()))
 }
 
 /// What a regieteam or doorbraakcoach tells of the plan.
@@ -331,20 +336,20 @@ fn contact(form: Form) -> Form {
 pub(super) fn referral(visit: &Visit, api: &Api) -> Value {
     let (sent, now) = (&visit.sent, api.gateway.clock.now());
     let mut whole = sent.json();
-    whole["familyInformed"] = Value::Bool(sent.value("ja") == "ja");
+    set(&mut whole, "/familyInformed", sent.value("ja") == "ja");
     // A box that is not ticked is not sent: here that means no.
-    for (pointer, parent) in [("confidential", "contact"), ("sleepover", "support")] {
-        if whole[parent][pointer].is_null() {
-            whole[parent][pointer] = Value::Bool(false);
+    for pointer in ["/contact/confidential", "/support/sleepover"] {
+        if whole.pointer(pointer).is_none() {
+            set(&mut whole, pointer, false);
         }
     }
     let labels = subjects(&mut whole, sent);
-    whole["consent"] = said(sent, &labels, api, now);
-    if whole["plan"].is_object() {
-        whole["plan"]["goals"][0]["id"] = Value::from("goal-1");
-        whole["plan"]["goals"][0]["status"] = Value::from("open");
+    set(&mut whole, "/consent", said(sent, &labels, api, now));
+    if whole.pointer("/plan").is_some() {
+        set(&mut whole, "/plan/goals/0/id", "goal-1");
+        set(&mut whole, "/plan/goals/0/status", "open");
         let number = visit.subject().map(|subject| subject.number.as_str().to_owned());
-        whole["plan"]["participants"] = json!([{"oin": number}]);
+        set(&mut whole, "/plan/participants", json!([{"oin": number}]));
     }
     whole
 }
@@ -358,16 +363,17 @@ fn subjects(whole: &mut Value, sent: &Sent) -> Vec<(String, Option<String>)> {
         _ => &[],
     };
     let mut labels = Vec::new();
-    let all = whole["subjects"].as_array_mut().map(Vec::as_mut_slice).unwrap_or_default();
-    for (at, one) in all.iter_mut().enumerate() {
+    let all = whole.pointer_mut("/subjects").and_then(Value::as_array_mut);
+    for (at, one) in all.into_iter().flatten().enumerate() {
         let label = if at == 0 { "parent1".to_owned() } else { format!("child{at}") };
-        let birth = one["birthDate"].as_str().map(str::to_owned);
-        one["ref"] = Value::from(label.as_str());
-        one["role"] = Value::from(if at == 0 { "parent" } else { "youth" });
+        let birth = one.pointer("/birthDate").and_then(Value::as_str).map(str::to_owned);
+        set(one, "/ref", label.as_str());
+        set(one, "/role", if at == 0 { "parent" } else { "youth" });
         if at > 0 {
-            one["competent"] = Value::Bool(true);
-            one["authority"] =
+            set(one, "/competent", true);
+            let authority =
                 json!({"type": authority, "holders": holders, "source": "parent-statement"});
+            set(one, "/authority", authority);
         }
         labels.push((label, birth.filter(|_| at > 0)));
     }

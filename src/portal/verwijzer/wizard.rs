@@ -22,6 +22,9 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use askama::Template;
 
+/// A step, its title, and what was answered in it.
+type Answered = (usize, String, Vec<(String, String)>);
+
 /// Fields of a form that are not answers.
 const OURS: [&str; 4] = ["csrf", "eenmalig", "stap", "naar"];
 
@@ -37,7 +40,7 @@ struct StepPage {
     /// Answers of other steps, carried along.
     carried: Vec<(String, String)>,
     /// Answers to read over, by step: its title, and they.
-    summary: Vec<(usize, String, Vec<(String, String)>)>,
+    summary: Vec<Answered>,
     /// What the free text seems to hold.
     warnings: Vec<String>,
 }

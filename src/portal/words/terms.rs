@@ -432,6 +432,33 @@ const LISTS: &[(&str, &[Words])] = &[
             ("name", "Naam", "Name"),
             ("function", "Functie", "Function"),
             ("role", "Rol", "Role"),
+            ("evidence", "Waar het bewijs ligt", "Where the proof is"),
+            ("noticeVersion", "Versie van de uitleg", "Version of the notice"),
+            ("decision", "Antwoord", "Answer"),
+            ("at", "Op", "On"),
+            ("method", "Hoe", "How"),
+            ("alreadyInvolved", "Wie al helpt", "Who helps already"),
+            ("contactsBefore", "Gesprekken vooraf", "Talks before"),
+            ("reference", "Nummer", "Number"),
+            ("text", "Doel", "Goal"),
+            ("status", "Stand", "State"),
+        ],
+    ),
+    (
+        "subject",
+        &[
+            ("parent", "Ouder", "Parent"),
+            ("youth", "Kind", "Child"),
+            ("other-adult", "Andere volwassene", "Other adult"),
+        ],
+    ),
+    (
+        "authority-source",
+        &[
+            ("gezagsregister", "Gezagsregister", "Register of authority"),
+            ("brp", "BRP", "BRP"),
+            ("parent-statement", "Opgave van de ouder", "What the parent says"),
+            ("court-order", "Beschikking van de rechter", "Court order"),
         ],
     ),
     (
