@@ -17,7 +17,8 @@ use crate::policy::action::{
 use crate::policy::facts::Facts;
 use crate::policy::subject::account_key;
 use crate::policy::{Action, Allowed};
-use crate::store::{StoreError, witness};
+use crate::store::figures::{self, DisclosureRow};
+use crate::store::{StoreError, access, witness};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -117,6 +118,30 @@ pub async fn consistency(
 }
 
 /// Decides and records that the ledger is read.
+/// The last lines of the disclosure ledger, for who reads the ledger.
+///
+/// # Errors
+/// As [`entries`].
+pub async fn disclosures(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<ListAuditEntries>,
+) -> Result<Done<Vec<DisclosureRow>>, FlowError> {
+    let committed = read_ledger(gateway, &allowed).await?;
+    Ok(Done { value: figures::disclosed(&gateway.store.pool, 200).await?, committed })
+}
+
+/// Requests for access that wait: of which organisation, since when and until when. Not whose.
+///
+/// # Errors
+/// As [`entries`].
+pub async fn clocks(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<ListAuditEntries>,
+) -> Result<Done<Vec<(PartnerId, i64, i64)>>, FlowError> {
+    let committed = read_ledger(gateway, &allowed).await?;
+    Ok(Done { value: access::clocks(&gateway.store.pool).await?, committed })
+}
+
 async fn read_ledger<A: Action<Object = PartnerId>>(
     gateway: &Arc<Gateway>,
     allowed: &Allowed<A>,

@@ -1,6 +1,7 @@
 //! `/beheer`: how the gateway is, for who runs it. Nothing of a person, a case or a figure.
 
-use crate::crypto::keyring::KeyState;
+use crate::crypto::keyring::{KeyPurpose, KeyState};
+use crate::flow::Gateway;
 use crate::http::Api;
 use crate::http::deliveries;
 use crate::http::problem::Problem;
@@ -11,7 +12,7 @@ use crate::portal::form::{Form, Kind};
 use crate::portal::page::{Row, Sheet, short};
 use crate::portal::twin::Told;
 use crate::portal::visit::Visit;
-use crate::portal::words::term;
+use crate::portal::words::{moment_of, term};
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
@@ -31,10 +32,19 @@ pub async fn show(
         Told::of(deliveries::list_deliveries(allowed, request, api.clone()).await?)?.list("/items");
     let open = waiting.iter().filter(|one| one.text("/state") != "delivered").count();
     let state = gateway.store.writer.health().state();
-    let head = gateway.store.writer.latest();
+    let (head, until) = (gateway.store.writer.latest(), api.tls.revocations_expire_at());
     let mut sheet = Sheet::of(&visit, ("Stand", "State"))
         .fact(("Logboek", "Ledger"), term(visit.lang, "health", state.as_str()))
         .fact(("Regels in het logboek", "Entries in the ledger"), head.size.to_string())
+        .fact(
+            ("Intreklijst geldt tot", "Revocation list valid until"),
+            until.map(|at| moment_of(visit.lang, at)).unwrap_or_default(),
+        )
+        .fact(
+            ("Adres van het portaal", "Address of the portal"),
+            api.portal_origin.clone().unwrap_or_default(),
+        )
+        .fact(("Naam in tokens", "Name in tokens"), api.tokens.own_issuer())
         .fact(("Database", "Database"), gateway.store.pool.name())
         .fact(("Versie", "Version"), env!("CARGO_PKG_VERSION"))
         .fact(("Leveringen onderweg", "Deliveries under way"), open.to_string())
@@ -46,17 +56,7 @@ pub async fn show(
             ("Inloggen", "Signing in"),
             ("Mensen", "People"),
         ]);
-    let mut keys: Vec<String> = gateway
-        .keyring
-        .states()
-        .iter()
-        .filter(|(_, _, state)| *state != KeyState::Destroyed)
-        .map(|(purpose, version, state)| {
-            format!("{} {version} ({})", purpose.as_str(), term(visit.lang, "key", state.as_str()))
-        })
-        .collect();
-    keys.sort();
-    sheet = sheet.fact(("Sleutels", "Keys"), keys.join(", "));
+    sheet = sheet.fact(("Sleutels", "Keys"), keys(&visit, gateway));
     let register = gateway.register.load();
     let mut partners: Vec<_> = register.partners().collect();
     partners.sort_by(|one, other| one.name.cmp(&other.name));
@@ -80,6 +80,18 @@ pub async fn show(
         })
         .collect();
     sheet.show()
+}
+
+/// The keys that are not destroyed, with version and state: a rotation that runs shows as two of one purpose.
+fn keys(visit: &Visit, gateway: &Gateway) -> String {
+    let told = |(purpose, version, state): &(KeyPurpose, i32, KeyState)| {
+        format!("{} {version} ({})", purpose.as_str(), term(visit.lang, "key", state.as_str()))
+    };
+    let all = gateway.keyring.states();
+    let there = all.iter().filter(|(_, _, state)| *state != KeyState::Destroyed);
+    let mut keys: Vec<String> = there.map(told).collect();
+    keys.sort();
+    keys.join(", ")
 }
 
 /// `GET /beheer/leveringen`: messages to partners, and where they stand.

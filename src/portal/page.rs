@@ -130,6 +130,8 @@ const fn entries(role: Role) -> &'static [Entry] {
         ],
         Role::PrivacyOfficer => &[
             ("/toezicht", "Logboek", "Ledger"),
+            ("/toezicht/inzage", "Inzageverzoeken", "Access requests"),
+            ("/toezicht/cijfers", "Vrijgegeven cijfers", "Disclosed figures"),
             ("/toezicht/controle", "Controle", "Checks"),
             ("/toezicht/regels", "Regels", "Rules"),
         ],

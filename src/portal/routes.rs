@@ -89,6 +89,8 @@ fn supervised(router: Router) -> Router {
         .add(get.clone(), "/toezicht/controle", toezicht::show_check)
         .add(post.clone(), "/toezicht/controle", toezicht::run_check)
         .add(get.clone(), "/toezicht/regels", toezicht::rules)
+        .add(get.clone(), "/toezicht/cijfers", toezicht::disclosures)
+        .add(get.clone(), "/toezicht/inzage", toezicht::clocks)
         .add(get.clone(), "/beheer", beheer::show)
         .add(get, "/beheer/leveringen", beheer::list)
         .add(post, "/beheer/leveringen", beheer::retry)

@@ -13,7 +13,8 @@ use crate::policy::action::{ListAuditEntries, ReadAuditConsistency, ReadAuditPro
 use crate::portal::form::{Form, Kind};
 use crate::portal::page::{self, Frame, Row, Sheet};
 use crate::portal::visit::Visit;
-use crate::portal::words::{moment_of, term};
+use crate::portal::words::{moment_of, moment_of_ms, term};
+use crate::statistics::formats::labels;
 use crate::store::ledger;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
@@ -333,4 +334,94 @@ pub async fn rules(
         matrix: matrix::render(&engine),
     };
     page::show(StatusCode::OK, &page)
+}
+
+/// `GET /toezicht/cijfers`: the disclosure ledger: what was told of whom, at what cost, and who approved.
+///
+/// # Errors
+/// 403 for any other role.
+pub async fn disclosures(
+    allowed: Allowed<ListAuditEntries>,
+    visit: Visit,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let rows = witness::disclosures(&api.gateway, allowed).await?.value;
+    let mut sheet = Sheet::of(&visit, ("Vrijgegeven cijfers", "Disclosed figures"))
+        .tell(
+            "Elke tabel die is vastgesteld kost iets van wat een gemeente per jaar mag weten. Boven de grens wordt geweigerd.",
+            "Each table that is sealed costs part of what a gemeente may know of a year. Over the cap it is refused.",
+        )
+        .heads(&[
+            ("Gebied en jaar", "Area and year"),
+            ("Soort", "Kind"),
+            ("Tabellen", "Tables"),
+            ("Grens", "Cap"),
+            ("ε per tabel", "ε of a table"),
+            ("Akkoord", "Approved"),
+            ("Op", "On"),
+        ]);
+    sheet.rows = rows
+        .iter()
+        .map(|row| Row {
+            path: String::new(),
+            cells: vec![
+                format!("{} {}", term(visit.lang, "gemeente", &row.area), row.year),
+                labels::table(&format!("year.{}", row.kind)),
+                row.tables.to_string(),
+                row.cap.to_string(),
+                format!("{}.{:03}", row.epsilon / 1_000, row.epsilon % 1_000),
+                term(visit.lang, "approved", &row.approved),
+                moment_of_ms(visit.lang, row.at_ms),
+            ],
+        })
+        .collect();
+    visit
+        .say(
+            "Er is nog niets volgens een afspraak vastgesteld.",
+            "Nothing was sealed by a contract yet.",
+        )
+        .clone_into(&mut sheet.empty);
+    sheet.show()
+}
+
+/// `GET /toezicht/inzage`: requests for access that wait, and their clocks. Of whom, only the coordinator sees.
+///
+/// # Errors
+/// 403 for any other role.
+pub async fn clocks(
+    allowed: Allowed<ListAuditEntries>,
+    visit: Visit,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let rows = witness::clocks(&api.gateway, allowed).await?.value;
+    let (register, now_ms) =
+        (api.gateway.register.load_full(), api.gateway.clock.now().as_millisecond());
+    let mut sheet = Sheet::of(&visit, ("Inzageverzoeken", "Access requests"))
+        .tell(
+            "Verzoeken die nog beantwoord moeten worden. Van wie, ziet alleen de coördinator.",
+            "Requests that are to be answered. Of whom, only the coordinator sees.",
+        )
+        .heads(&[
+            ("Organisatie", "Organisation"),
+            ("Gevraagd op", "Asked on"),
+            ("Antwoord vóór", "Answer before"),
+            ("Dagen over", "Days left"),
+        ]);
+    sheet.rows = rows
+        .iter()
+        .map(|(organisation, received_ms, due_ms)| Row {
+            path: String::new(),
+            cells: vec![
+                register
+                    .active(*organisation)
+                    .map(|one| one.name.as_str().to_owned())
+                    .unwrap_or_default(),
+                moment_of_ms(visit.lang, *received_ms),
+                moment_of_ms(visit.lang, *due_ms),
+                ((due_ms - now_ms) / 86_400_000).to_string(),
+            ],
+        })
+        .collect();
+    visit.say("Er wachten geen verzoeken.", "No requests wait.").clone_into(&mut sheet.empty);
+    sheet.show()
 }

@@ -108,3 +108,21 @@ pub async fn waiting(
         .map(|row| access_of!(row))
         .collect())
 }
+
+/// Every request that waits, the soonest due first: when it came and when it is due, and of which organisation's case.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn clocks(pool: &Pool) -> Result<Vec<(PartnerId, i64, i64)>, StoreError> {
+    const SQL: &str = "SELECT c.organisation_id, a.received_ms, a.due_ms FROM access_request a \
+        JOIN case_file c ON c.id = a.case_id WHERE a.answered_ms IS NULL ORDER BY a.due_ms, a.id";
+    on_db!(pool, |db| sqlx::query(SQL)
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(|row| {
+            let organisation = PartnerId::from_uuid(row.try_get("organisation_id")?);
+            Ok((organisation, row.try_get("received_ms")?, row.try_get("due_ms")?))
+        })
+        .collect())
+}

@@ -236,6 +236,57 @@ pub async fn spent(
     })
 }
 
+/// A line of the disclosure ledger.
+#[derive(Clone, Debug)]
+pub struct DisclosureRow {
+    /// CBS code of a gemeente, or the name of a region.
+    pub area: String,
+    /// Year.
+    pub year: i32,
+    /// What is counted.
+    pub kind: String,
+    /// Tables of this release.
+    pub tables: i32,
+    /// Most tables of this kind and year.
+    pub cap: i32,
+    /// Of one table, in thousandths; 0 where nothing was drawn.
+    pub epsilon: i32,
+    /// SHA-256 of the seed, or empty.
+    pub commitment: Vec<u8>,
+    /// `contract`, or who approved of more.
+    pub approved: String,
+    /// Milliseconds since the epoch.
+    pub at_ms: i64,
+}
+
+/// The last lines of the disclosure ledger, newest first.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn disclosed(pool: &Pool, limit: i64) -> Result<Vec<DisclosureRow>, StoreError> {
+    const SQL: &str = "SELECT area, year, kind, tables, cap, epsilon, commitment, approved, at_ms \
+        FROM disclosure ORDER BY at_ms DESC, area, kind LIMIT $1";
+    on_db!(pool, |db| sqlx::query(SQL)
+        .bind(limit)
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(DisclosureRow {
+                area: row.try_get("area")?,
+                year: row.try_get("year")?,
+                kind: row.try_get("kind")?,
+                tables: row.try_get("tables")?,
+                cap: row.try_get("cap")?,
+                epsilon: row.try_get("epsilon")?,
+                commitment: row.try_get("commitment")?,
+                approved: row.try_get("approved")?,
+                at_ms: row.try_get("at_ms")?,
+            })
+        })
+        .collect())
+}
+
 macro_rules! figures_of {
     ($row:expr) => {{
         let row = $row;

@@ -338,6 +338,10 @@ async function oversee(browser) {
   await page.locator('tbody tr', { hasText: 'Toegestaan' }).first().getByRole('link').click();
   check((await page.getByText('coordinator-opens-hers-as-consented').count()) > 0, 'the rule that allowed it is named');
   await look(page, 'logboek-regel');
+  await page.getByRole('link', { name: 'Inzageverzoeken' }).click();
+  await look(page, 'inzageverzoeken');
+  await page.getByRole('link', { name: 'Vrijgegeven cijfers' }).click();
+  await look(page, 'vrijgegeven-cijfers');
   await page.getByRole('link', { name: 'Controle' }).click();
   await look(page, 'controle');
   await press(page, 'Nu controleren');

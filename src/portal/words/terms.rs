@@ -504,6 +504,7 @@ const LISTS: &[(&str, &[Words])] = &[
             ("report.received", "Opgave ontvangen", "Report received"),
         ],
     ),
+    ("approved", &[("contract", "Afspraak", "Contract")]),
     (
         "outcome",
         &[
