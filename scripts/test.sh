@@ -233,19 +233,19 @@ step_pages() {
         sleep 1
     done
     local result=0
-    browse "$dir" "$api" "$portal" || result=$?
+    browse "$dir" "$portal" || result=$?
     kill "$pid"
     wait "$pid" || true
     return "$result"
 }
 
-# browse DIR API-PORT PORTAL-PORT: the story, and signing in by a provider, against a demo that serves.
+# browse DIR PORTAL-PORT: the story, and signing in by a provider, against a demo that serves.
 browse() {
-    local program=target/release/buurtpoort portal=https://localhost:$3
+    local program=target/release/buurtpoort portal=https://localhost:$2
     CHROMIUM=${CHROMIUM:-$(command -v chromium)} timeout 600 \
         node tests/browser/story.mjs "$program" "$1" "$portal" target/pages || return
     CHROMIUM=${CHROMIUM:-$(command -v chromium)} timeout 300 \
-        node tests/browser/sign_in.mjs "$program" "$1" "$portal" "https://localhost:$2"
+        node tests/browser/sign_in.mjs "$program" "$1" "$portal"
 }
 
 step_api() {

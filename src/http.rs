@@ -13,6 +13,7 @@
 use crate::flow::Gateway;
 use crate::http::limits::Limits;
 use crate::http::token::Verifier;
+use crate::portal::door::Door;
 use crate::tls::acceptor::Reloadable;
 use std::sync::Arc;
 
@@ -54,6 +55,6 @@ pub struct Api {
     pub tokens: Verifier,
     /// How much a partner may ask.
     pub limits: Limits,
-    /// Scheme, host and port by which browsers know the portal; without it nobody signs in by a provider.
-    pub portal_origin: Option<String>,
+    /// What the portal keeps beside sessions.
+    pub door: Door,
 }

@@ -15,6 +15,7 @@
 pub mod assets;
 pub mod beheer;
 pub mod coordinator;
+pub mod door;
 pub mod edge;
 pub mod form;
 pub mod gemeente;

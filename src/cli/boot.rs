@@ -14,6 +14,7 @@ use crate::http::Api;
 use crate::http::limits::Limits;
 use crate::http::token::Verifier;
 use crate::ids::RequestId;
+use crate::portal::door::Door;
 use crate::store::effect::{Effect, Rows};
 use crate::store::ledger::Stamp;
 use crate::store::rights::{self, Role};
@@ -188,8 +189,8 @@ pub async fn boot(config: Config, clock: Clock, claim: Claim) -> Result<Booted, 
     }
     let courier = Arc::new(Courier::of(&config, gateway.clock.clone()));
     courier.check()?;
-    let portal_origin = config.portal.origin.clone();
-    let api = Arc::new(Api { gateway, tls, tokens, limits, portal_origin });
+    let door = Door::at(config.portal.origin.clone());
+    let api = Arc::new(Api { gateway, tls, tokens, limits, door });
     Ok(Booted { config, api, portal_tls, courier })
 }
 

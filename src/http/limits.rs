@@ -1,33 +1,48 @@
-//! How much one partner may ask: a token bucket a partner, so that a noisy one slows nobody else.
+//! How much one partner may ask, or one address of a stranger: a token bucket each, so that a noisy one slows nobody else.
 
 use crate::ids::PartnerId;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use std::hash::Hash;
 use std::num::NonZeroU32;
 
 /// Buckets of all partners.
+pub type Limits = Buckets<PartnerId>;
+
+/// Buckets that are kept before those that are full again are forgotten.
+const MOST: usize = 10_000;
+
+/// A bucket for each of whoever asks.
 #[derive(Debug)]
-pub struct Limits {
-    buckets: DefaultKeyedRateLimiter<PartnerId>,
+pub struct Buckets<K: Copy + Eq + Hash> {
+    buckets: DefaultKeyedRateLimiter<K>,
     clock: DefaultClock,
 }
 
-impl Limits {
+impl<K: Copy + Eq + Hash> Buckets<K> {
     /// `per_second` requests on average, twice as many at once.
     #[must_use]
     pub fn new(per_second: NonZeroU32) -> Self {
-        let quota =
-            Quota::per_second(per_second).allow_burst(per_second.saturating_add(per_second.get()));
+        Self::with_burst(per_second, per_second.saturating_add(per_second.get()))
+    }
+
+    /// `per_second` requests on average, `burst` at once.
+    #[must_use]
+    pub fn with_burst(per_second: NonZeroU32, burst: NonZeroU32) -> Self {
+        let quota = Quota::per_second(per_second).allow_burst(burst);
         Self { buckets: RateLimiter::keyed(quota), clock: DefaultClock::default() }
     }
 
-    /// Takes one from the partner's bucket.
+    /// Takes one from a bucket.
     ///
     /// # Errors
     /// Seconds to wait, at least 1, when it is empty.
-    pub fn take(&self, partner: PartnerId) -> Result<(), u64> {
+    pub fn take(&self, whose: K) -> Result<(), u64> {
+        if self.buckets.len() > MOST {
+            self.buckets.retain_recent();
+        }
         self.buckets
-            .check_key(&partner)
+            .check_key(&whose)
             .map_err(|until| until.wait_time_from(self.clock.now()).as_secs().saturating_add(1))
     }
 }

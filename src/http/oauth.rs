@@ -101,7 +101,7 @@ pub(super) async fn metadata(api: Data<Api>) -> Result<HttpResponse, Problem> {
 }
 
 /// `GET /.well-known/jwks.json` (RFC 7517): keys of tokens and receipts.
-pub(super) async fn jwks(api: Data<Api>) -> HttpResponse {
+pub(crate) async fn jwks(api: Data<Api>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/jwk-set+json")
         .body(api.gateway.keyring.jwks_json())

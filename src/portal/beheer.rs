@@ -42,7 +42,7 @@ pub async fn show(
         )
         .fact(
             ("Adres van het portaal", "Address of the portal"),
-            api.portal_origin.clone().unwrap_or_default(),
+            api.door.origin.clone().unwrap_or_default(),
         )
         .fact(("Naam in tokens", "Name in tokens"), api.tokens.own_issuer())
         .fact(("Database", "Database"), gateway.store.pool.name())

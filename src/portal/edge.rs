@@ -32,8 +32,11 @@ pub const SESSION: &str = "__Host-sessie";
 /// The cookie of a chosen language.
 const LANGUAGE: &str = "__Host-taal";
 
-/// What pages may load: what this host serves, and no script or style within a page.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+/// What pages may load: what this host serves, no script at all, and no style within a page.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; form-action 'self'; \
+    frame-ancestors 'none'; base-uri 'none'";
+/// What the reader of the API may load besides: its scripts, and the description.
+const READER: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
     connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// Wraps every request of the portal listener.
@@ -55,7 +58,9 @@ pub async fn around(
     let response = match admitted {
         Ok(_) => next.call(request).await?.map_into_boxed_body(),
         Err((_, problem)) => {
-            let answer = page::problem(&visit, &problem);
+            // A form that is not of this session is mostly one of a page that was left open.
+            let old = visit.posted && matches!(problem, Problem::Forbidden);
+            let answer = if old { page::too_old(&visit) } else { page::problem(&visit, &problem) };
             request.into_response(answer)
         }
     };
@@ -70,7 +75,7 @@ pub async fn around(
         duration_ms = started.elapsed().as_millis(), "page"
     );
     edge::cut_on_unread_body(&mut response);
-    put_headers(&mut response, &marks, chosen);
+    put_headers(&mut response, &marks, &visit, chosen);
     Ok(response)
 }
 
@@ -97,8 +102,12 @@ fn language(request: &mut ServiceRequest) -> (Lang, Option<Lang>) {
 
 /// The value of a cookie that was sent once.
 pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let all = headers.get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
+    // Another cookie, of whatever else serves on this host, may hold anything.
+    let all =
+        headers.get_all(header::COOKIE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let all: Vec<_> = all.collect();
     let mut own = all
+        .iter()
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
         .filter(|(known, _)| *known == name)
@@ -119,6 +128,7 @@ async fn admit(
         csrf: String::new(),
         once: RequestId::new().uuid().simple().to_string(),
         sent: Arc::default(),
+        posted: *request.method() == Method::POST,
         path: request.path().to_owned(),
     };
     match fill(request, marks, &mut visit).await {
@@ -146,16 +156,26 @@ async fn fill(
         }
         visit.session = found;
     }
+    let signs_in = ["/inloggen/l/", "/inloggen/link", "/inloggen/bij/", "/inloggen/terug"];
+    let signs_in = signs_in.iter().any(|start| request.path().starts_with(start));
+    if visit.session.is_none() || signs_in {
+        let from = request.peer_addr().ok_or(Problem::Internal)?.ip();
+        api.door.knock(from, signs_in).map_err(Problem::TooManyRequests)?;
+    }
     // The description of the API is no page, and takes no form.
     if *request.method() == Method::POST && !request.path().starts_with("/v1/") {
-        form(request, visit).await?;
+        form(request, visit, api.door.origin.as_deref()).await?;
     }
     Ok(())
 }
 
 /// Reads a form, when it came from a page of ours.
-async fn form(request: &mut ServiceRequest, visit: &mut Visit) -> Result<(), Problem> {
-    is_from_here(request.headers())?;
+async fn form(
+    request: &mut ServiceRequest,
+    visit: &mut Visit,
+    origin: Option<&str>,
+) -> Result<(), Problem> {
+    is_from_here(request.headers(), origin)?;
     is_plain(request.headers(), "application/x-www-form-urlencoded")?;
     fits(request.headers())?;
     let payload = request.take_payload();
@@ -174,21 +194,25 @@ async fn form(request: &mut ServiceRequest, visit: &mut Visit) -> Result<(), Pro
         headers.insert(HeaderName::from_static("idempotency-key"), value);
     }
     let version = sent.value("versie");
-    if let (false, Ok(value)) =
-        (version.is_empty(), HeaderValue::from_str(&format!("\"{version}\"")))
-    {
-        headers.insert(header::IF_MATCH, value);
+    if !version.is_empty() {
+        let tag = HeaderValue::from_str(&format!("\"{version}\"")).or(Err(Problem::Stale))?;
+        headers.insert(header::IF_MATCH, tag);
     }
     visit.sent = Arc::new(sent);
     Ok(())
 }
 
-/// Whether a browser says that a form came from a page of this host.
-fn is_from_here(headers: &HeaderMap) -> Result<(), Problem> {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let origin = text(header::ORIGIN).and_then(|origin| origin.strip_prefix("https://"));
-    match (origin, text(header::HOST)) {
-        (Some(origin), Some(host)) if origin == host => Ok(()),
+/// Whether a browser says that a form came from a page of the portal: of its registered origin, or of this host where
+/// none is.
+fn is_from_here(headers: &HeaderMap, own: Option<&str>) -> Result<(), Problem> {
+    let text = |name: HeaderName| {
+        let mut all = headers.get_all(name);
+        all.next().filter(|_| all.next().is_none()).and_then(|value| value.to_str().ok())
+    };
+    let host = text(header::HOST).map(|host| format!("https://{host}"));
+    let own = own.or(host.as_deref());
+    match (text(header::ORIGIN), own) {
+        (Some(origin), Some(own)) if origin == own => Ok(()),
         _ => Err(Problem::Forbidden),
     }
 }
@@ -213,14 +237,21 @@ pub fn see_other(path: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, path)).finish()
 }
 
-fn put_headers(response: &mut ServiceResponse<BoxBody>, marks: &Marks, chosen: Option<Lang>) {
-    let head =
-        response.request().app_data::<Data<Api>>().map(|api| api.gateway.store.writer.latest());
+fn put_headers(
+    response: &mut ServiceResponse<BoxBody>,
+    marks: &Marks,
+    visit: &Visit,
+    chosen: Option<Lang>,
+) {
+    // A stranger does not learn how large the ledger is.
+    let api = response.request().app_data::<Data<Api>>().filter(|_| visit.session.is_some());
+    let head = api.map(|api| api.gateway.store.writer.latest());
+    let policy = if visit.path == "/api" { READER } else { POLICY };
     let headers = response.headers_mut();
     for (name, value) in FIXED {
         let name = HeaderName::from_static(name);
         match name.as_str() {
-            "content-security-policy" => headers.insert(name, HeaderValue::from_static(POLICY)),
+            "content-security-policy" => headers.insert(name, HeaderValue::from_static(policy)),
             // With `no-referrer` a browser does not say from where a form comes, not even to ourselves.
             "referrer-policy" => headers.insert(name, HeaderValue::from_static("same-origin")),
             // Files whose name changes with their content may be kept; pages never.
@@ -228,9 +259,9 @@ fn put_headers(response: &mut ServiceResponse<BoxBody>, marks: &Marks, chosen: O
             _ => headers.insert(name, HeaderValue::from_static(value)),
         };
     }
-    let policy = HeaderName::from_static("cross-origin-resource-policy");
-    if !headers.contains_key(&policy) {
-        headers.insert(policy, HeaderValue::from_static("same-origin"));
+    let sharing = HeaderName::from_static("cross-origin-resource-policy");
+    if !headers.contains_key(&sharing) {
+        headers.insert(sharing, HeaderValue::from_static("same-origin"));
     }
     let mut put = |name: &'static str, value: String| {
         if let Ok(value) = HeaderValue::from_str(&value) {
@@ -273,7 +304,10 @@ mod tests {
             }
             headers
         };
-        assert!(is_from_here(&headers(Some("https://localhost:8444"))).is_ok());
+        let here = Some("https://localhost:8444");
+        assert!(is_from_here(&headers(here), None).is_ok());
+        assert!(is_from_here(&headers(here), here).is_ok());
+        assert!(is_from_here(&headers(here), Some("https://portal.example")).is_err());
         for other in [
             None,
             Some("null"),
@@ -281,7 +315,7 @@ mod tests {
             Some("https://localhost"),
             Some("https://localhost:8444.example"),
         ] {
-            assert!(is_from_here(&headers(other)).is_err(), "{other:?}");
+            assert!(is_from_here(&headers(other), None).is_err(), "{other:?}");
         }
     }
 

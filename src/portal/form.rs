@@ -55,10 +55,11 @@ impl Sent {
             self.pairs().filter(|(name, text)| name.starts_with('/') && !text.is_empty())
         {
             let (pointer, kind) = name.split_once(':').unwrap_or((name, ""));
+            let text = &as_people_write(pointer, text);
             let value = match kind {
-                "n" => text.parse::<i64>().map_or_else(|_| Value::from(text), Value::from),
+                "n" => text.parse::<i64>().map_or_else(|_| Value::from(text.as_str()), Value::from),
                 "b" => Value::Bool(text == "true"),
-                _ => Value::from(text),
+                _ => Value::from(text.as_str()),
             };
             put(&mut whole, pointer, value, kind == "l");
         }
@@ -66,18 +67,41 @@ impl Sent {
     }
 }
 
+/// What people write, as the API takes it: a telephone number without spaces and with its country code, a grade with a
+/// point.
+fn as_people_write(pointer: &str, text: &str) -> String {
+    if pointer.ends_with("/phone") {
+        let plain: String = text.chars().filter(|c| !" -()".contains(*c)).collect();
+        return match plain.strip_prefix("00").or_else(|| plain.strip_prefix('+')) {
+            Some(rest) => format!("+{rest}"),
+            None => plain.strip_prefix('0').map_or(plain.clone(), |rest| format!("+31{rest}")),
+        };
+    }
+    if pointer == "/grade" { text.replace(',', ".") } else { text.to_owned() }
+}
+
 /// Puts a value at a pointer of a body that is made.
 pub fn set(whole: &mut Value, pointer: &str, value: impl Into<Value>) {
     put(whole, pointer, value.into(), false);
 }
 
+/// Most parts of a pointer; the API's deepest body has five.
+const DEEPEST: usize = 8;
+/// Most lists within lists; no form of ours has one within another.
+const MOST_LISTS: usize = 1;
+
 /// Puts a value at a pointer; numbers in it are places in a list.
 fn put(whole: &mut Value, pointer: &str, value: Value, in_list: bool) {
     let parts: Vec<&str> = pointer.split('/').skip(1).collect();
+    // Deeper than any body of the API: a value nested ten thousand deep would break whoever walks it.
+    let lists = parts.iter().filter(|part| part.parse::<usize>().is_ok()).count();
+    if parts.len() > DEEPEST || lists > MOST_LISTS {
+        return;
+    }
     let mut at = whole;
     for part in parts {
         at = match part.parse::<usize>() {
-            Ok(index) if index < 32 => {
+            Ok(index) if index < 16 => {
                 if !at.is_array() {
                     *at = Value::Array(Vec::new());
                 }
@@ -384,10 +408,27 @@ mod tests {
     }
 
     #[test]
+    fn telephone_numbers_and_grades_are_taken_as_people_write_them() {
+        for (text, number) in [
+            ("06-12345678", "+31612345678"),
+            ("024 329 00 00", "+31243290000"),
+            ("+31 6 12345678", "+31612345678"),
+            ("0031612345678", "+31612345678"),
+        ] {
+            assert_eq!(as_people_write("/contact/phone", text), number);
+        }
+        assert_eq!(as_people_write("/grade", "7,5"), "7.5");
+        assert_eq!(as_people_write("/reason", "06-1 en 7,5"), "06-1 en 7,5");
+    }
+
+    #[test]
     fn what_is_no_number_is_left_to_the_api_to_refuse() {
         assert_eq!(Sent::read(b"/children%3An=x").json(), json!({"children": "x"}));
         // A place far out in a list makes no list of that length.
         assert_eq!(Sent::read(b"/a/99999/b=x").json(), json!({"a": {"99999": {"b": "x"}}}));
         assert_eq!(Sent::read(b"/a=x&/a/0=y").json(), json!({"a": ["y"]}));
+        // Nor does a long name make a value that nobody can walk.
+        let deep = format!("{}=x&/b=y", "/a".repeat(20_000));
+        assert_eq!(Sent::read(deep.as_bytes()).json(), json!({"b": "y"}));
     }
 }

@@ -21,6 +21,7 @@ use crate::statistics::release::Published;
 use crate::store::figures::FiguresRow;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{Data, Path};
 use askama::Template;
 use uuid::Uuid;
@@ -225,7 +226,7 @@ fn area(lang: Lang, row: &FiguresRow) -> String {
 const FILES: [(&str, Format, Separator, &str); 5] = [
     ("xlsx", Format::Xlsx, Separator::Comma, "Excel (XLSX)"),
     ("csv", Format::Csv, Separator::Semicolon, "CSV, puntkomma"),
-    ("csv-metadata", Format::CsvMetadata, Separator::Semicolon, "CSVW"),
+    ("csv-metadata", Format::CsvMetadata, Separator::Semicolon, "Beschrijving bij de CSV (CSVW)"),
     ("json-stat", Format::JsonStat, Separator::Comma, "JSON-stat 2.0"),
     ("json", Format::Json, Separator::Comma, "JSON"),
 ];
@@ -301,7 +302,16 @@ pub async fn download(
     let known = FILES.iter().find(|(known, ..)| *known == name);
     let (_, format, separator, _) = known.ok_or(Problem::NotFound)?;
     let row = figures::read(&api.gateway, allowed, release(&id)).await?.value;
-    statistics::shown(&row, *format, *separator)
+    let mut file = statistics::shown(&row, *format, *separator)?;
+    if *format == Format::Json {
+        let name = format!(
+            "attachment; filename=\"buurtgezinnen-{}-{}.json\"",
+            row.key.area, row.key.period
+        );
+        let name = HeaderValue::from_str(&name).or(Err(Problem::Internal))?;
+        file.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    }
+    Ok(file)
 }
 
 /// `GET /gemeente/uitleg`: what each figure counts.
@@ -322,6 +332,10 @@ pub async fn explain(
         .tell(
             "Een 0* kan ook een klein aantal zijn, tot ongeveer 3. Percentages maakt u alleen van gepubliceerde cijfers van 15 of meer.",
             "A 0* can be a small number too, up to about 3. Make percentages only of published figures of 15 or more.",
+        )
+        .tell(
+            "Zonder afspraak over cijfers zijn kleine aantallen verborgen, soms ook een groter aantal ernaast, zodat niemand het kleine kan uitrekenen. Wat u ziet is afgerond op 5.",
+            "Without a contract about figures small numbers are hidden, and sometimes a larger one beside them, so that nobody can calculate the small one. What you see is rounded to 5.",
         )
         .heads(&[("Cijfer", "Figure"), ("Wat het telt", "What it counts")]);
     let row = |one: &Told| Row {

@@ -41,7 +41,7 @@ pub struct Frame {
     pub csrf: String,
     /// Makes a form of this page repeatable.
     pub once: String,
-    /// Path of the page.
+    /// Path of the page; empty where it answers a form.
     pub path: String,
     /// The style sheet.
     pub style: String,
@@ -65,7 +65,17 @@ impl Frame {
             menu: menu(visit, &roles),
             csrf: visit.csrf.clone(),
             once: visit.once.clone(),
-            path: visit.path.clone(),
+            // A path that a browser would take for another host is no place to link to.
+            path: if visit.path.starts_with("//")
+                || visit.path.contains('\\')
+                || !visit.path.starts_with('/')
+            {
+                "/".to_owned()
+            } else if visit.posted {
+                String::new()
+            } else {
+                visit.path.clone()
+            },
             style: assets::path("portal.css"),
         }
     }
@@ -266,10 +276,10 @@ pub const fn is_shown(problem: &Problem) -> bool {
     )
 }
 
-/// The first part of an id: enough to tell one from another on a page.
+/// The end of an id: enough to tell one from another on a page. Its beginning is the time in some.
 #[must_use]
 pub fn short(id: &str) -> String {
-    id.split('-').next().unwrap_or_default().to_owned()
+    id.get(id.len().saturating_sub(8)..).unwrap_or_default().to_owned()
 }
 
 /// Writes a page.
@@ -287,6 +297,25 @@ struct ProblemPage {
     frame: Frame,
     told: Vec<String>,
     back: &'static str,
+}
+
+/// The page for a form of a page that is too old, or not ours.
+#[must_use]
+pub fn too_old(visit: &Visit) -> HttpResponse {
+    let role = visit.subject().and_then(|subject| subject.roles.first().copied());
+    let page = ProblemPage {
+        frame: Frame::of(visit, ("Deze pagina is te oud", "This page is too old")),
+        told: vec![
+            visit
+                .say(
+                    "Er is niets verstuurd. Open de pagina opnieuw en probeer het nog een keer.",
+                    "Nothing was sent. Open the page again and try once more.",
+                )
+                .to_owned(),
+        ],
+        back: role.map_or("/", home),
+    };
+    show(StatusCode::FORBIDDEN, &page).unwrap_or_else(|_| HttpResponse::Forbidden().finish())
 }
 
 /// The page of a problem.

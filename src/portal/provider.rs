@@ -2,7 +2,7 @@
 //!
 //! The provider says who somebody is and nothing more: what they may do stands in our register, so that taking a role
 //! away works with the next request. The gateway shows who it is by a signed assertion (RFC 7523, `private_key_jwt`) with
-//! its token key, which is published at `/.well-known/jwks.json` of the API listener: there is no secret to keep.
+//! its token key, which is published at `/.well-known/jwks.json`: there is no secret to keep.
 //!
 //! What must come back unchanged travels in one sealed cookie, which is good for ten minutes and for one way back.
 
@@ -34,8 +34,9 @@ use uuid::Uuid;
 
 /// The cookie of somebody on the way to a provider and back. Sent when they come back from there, and so not strict.
 const ON_THE_WAY: &str = "__Host-aanmelding";
-/// Where a provider sends people back to.
-const BACK: &str = "/inloggen/terug";
+/// Where a provider sends people back to: a place of its own for each partner, so that a code which one provider made
+/// is never carried to another (RFC 9700, 4.4.2.2).
+const BACK: &str = "/inloggen/terug/";
 /// How long somebody may take at the provider, in milliseconds.
 const MOST_MS: i64 = 600_000;
 /// How long a provider may take for one answer.
@@ -62,6 +63,8 @@ struct Discovered {
     authorization_endpoint: String,
     token_endpoint: String,
     jwks_uri: String,
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
 }
 
 /// Why somebody could not be signed in; for the log, not for them.
@@ -88,7 +91,7 @@ pub fn providers(api: &Api) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = register
         .partners()
         .filter(|partner| {
-            api.portal_origin.is_some()
+            api.door.origin.is_some()
                 && partner.sign_in.is_some()
                 && register.active(partner.id).is_some()
         })
@@ -98,6 +101,10 @@ pub fn providers(api: &Api) -> Vec<(String, String)> {
         .collect();
     all.sort();
     all
+}
+
+fn back_of(origin: &str, partner: &Partner) -> String {
+    format!("{origin}{BACK}{}", partner.name.as_str())
 }
 
 fn random(gateway: &Gateway) -> Result<String, Problem> {
@@ -155,8 +162,14 @@ async fn discover(client: &reqwest::Client, sign_in: &SignIn) -> Result<Discover
 pub async fn leave(
     visit: Visit,
     name: Path<String>,
+    request: HttpRequest,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
+    // Another site must not sign anybody in, or out of their own session. A browser says from where it was led here.
+    let from = request.headers().get("sec-fetch-site").and_then(|value| value.to_str().ok());
+    if from.is_some_and(|from| from != "same-origin" && from != "none") {
+        return Ok(see_other("/inloggen"));
+    }
     let register = api.gateway.register.load_full();
     let partner = register.named(&name).and_then(|partner| register.active(partner.id));
     let partner = partner.ok_or(Problem::NotFound)?;
@@ -173,7 +186,7 @@ async fn led_away(
     sign_in: &SignIn,
 ) -> Result<Result<HttpResponse, Refused>, Problem> {
     let gateway = &api.gateway;
-    let origin = api.portal_origin.as_deref().ok_or(Problem::NotFound)?;
+    let origin = api.door.origin.as_deref().ok_or(Problem::NotFound)?;
     let way = OnTheWay {
         partner: partner.id.uuid(),
         state: random(gateway)?,
@@ -193,14 +206,15 @@ async fn led_away(
     to.query_pairs_mut()
         .append_pair("response_type", "code")
         .append_pair("client_id", &sign_in.client_id)
-        .append_pair("redirect_uri", &format!("{origin}{BACK}"))
+        .append_pair("redirect_uri", &back_of(origin, partner))
         .append_pair("scope", "openid profile")
         .append_pair("state", &way.state)
         .append_pair("nonce", &way.nonce)
         .append_pair("code_challenge", &challenge)
         .append_pair("code_challenge_method", "S256")
-        // Whoever sits at the screen now shows who they are now.
-        .append_pair("prompt", "login");
+        // Whoever sits at the screen now shows who they are now, and the provider says that they did.
+        .append_pair("prompt", "login")
+        .append_pair("max_age", "0");
     if !sign_in.acr.is_empty() {
         to.query_pairs_mut().append_pair("acr_values", &sign_in.acr);
     }
@@ -221,21 +235,25 @@ fn put(response: &mut HttpResponse, cookie: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// `GET /inloggen/terug`: back from a provider.
+/// `GET /inloggen/terug/{partner}`: back from the provider of a partner.
 ///
 /// # Errors
 /// [`Problem`] of the ledger; what the provider or the person did not show is a page.
 pub async fn come_back(
     visit: Visit,
+    name: Path<String>,
     request: HttpRequest,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let sealed = cookie(request.headers(), ON_THE_WAY).unwrap_or_default();
-    let shown = who(&api, &sealed, request.query_string()).await;
+    let shown = who(&api, &sealed, &name, request.query_string()).await;
     let mut response = match shown {
         Ok((partner, account)) => {
             match session::begin(&api.gateway, partner, &account, Way::Provider).await {
-                Ok(secret) => sign_in::signed_in_here(&visit, &secret)?,
+                Ok(secret) => {
+                    sign_in::leave_old(&visit, &api).await?;
+                    sign_in::signed_in_here(&visit, &secret)?
+                }
                 Err(FlowError::NotFound) => sign_in::unknown(&visit)?,
                 Err(error) => return Err(error.into()),
             }
@@ -256,7 +274,12 @@ fn failed(visit: &Visit, refused: Refused) -> Result<HttpResponse, Problem> {
 }
 
 /// Who came back: the partner whose provider says so, and the account.
-async fn who(api: &Api, sealed: &str, query: &str) -> Result<(PartnerId, Slug), Refused> {
+async fn who(
+    api: &Api,
+    sealed: &str,
+    name: &str,
+    query: &str,
+) -> Result<(PartnerId, Slug), Refused> {
     let gateway = &api.gateway;
     let opened = gateway.keyring.open_cursor(SEAL, sealed).or(Err(Refused::Way))?;
     let way: OnTheWay = serde_json::from_slice(&opened).or(Err(Refused::Way))?;
@@ -270,22 +293,35 @@ async fn who(api: &Api, sealed: &str, query: &str) -> Result<(PartnerId, Slug), 
             sent.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
         own.next().filter(|_| own.next().is_none())
     };
-    let in_time = gateway.clock.now().as_millisecond() <= way.until_ms;
+    let now_ms = gateway.clock.now().as_millisecond();
+    let in_time = now_ms <= way.until_ms;
     // RFC 9207: an answer of another provider is not taken for one of this.
     let same_provider = one("iss").is_none_or(|issuer| issuer == sign_in.issuer);
-    if !in_time || one("state") != Some(way.state.as_str()) || !same_provider {
+    let same_way = one("state") == Some(way.state.as_str()) && partner.name.as_str() == name;
+    // Nothing is asked of anybody before all of it fits.
+    if !in_time || !same_way || !same_provider || !api.door.goes(&way.state, way.until_ms, now_ms) {
         return Err(Refused::Way);
     }
     let code = one("code").ok_or(Refused::Way)?;
     let client = client_of(gateway, sign_in)?;
     let found = discover(&client, sign_in).await?;
-    let token = exchanged(api, &client, &found, sign_in, code, &way.verifier).await?;
+    if found.authorization_response_iss_parameter_supported && one("iss").is_none() {
+        return Err(Refused::Way);
+    }
+    let redeemed = Redeemed { code, verifier: &way.verifier };
+    let token = exchanged(api, &client, &found, partner, sign_in, &redeemed).await?;
     let keys = json_of(client.get(is_https(&found.jwks_uri).ok_or(Refused::Answer)?)).await?;
-    let now_s = gateway.clock.now().as_second();
-    let claims = claims(&token, &keys, sign_in, &way.nonce, now_s)?;
+    let seconds = gateway.clock.now().as_second();
+    let claims = claims(&token, &keys, sign_in, &way.nonce, seconds)?;
     let account = claims.get(&sign_in.claim).and_then(Value::as_str).unwrap_or_default();
     let account = Slug::parse(account).or(Err(Refused::Account))?;
     Ok((partner.id, account))
+}
+
+/// What is exchanged for an id token.
+struct Redeemed<'a> {
+    code: &'a str,
+    verifier: &'a str,
 }
 
 /// The id token for a code.
@@ -293,12 +329,12 @@ async fn exchanged(
     api: &Api,
     client: &reqwest::Client,
     found: &Discovered,
+    partner: &Partner,
     sign_in: &SignIn,
-    code: &str,
-    verifier: &str,
+    redeemed: &Redeemed<'_>,
 ) -> Result<String, Refused> {
     let gateway = &api.gateway;
-    let origin = api.portal_origin.as_deref().ok_or(Refused::Way)?;
+    let origin = api.door.origin.as_deref().ok_or(Refused::Way)?;
     let now = gateway.clock.now().as_second();
     let assertion = json!({
         "iss": sign_in.client_id, "sub": sign_in.client_id, "aud": found.issuer, "iat": now, "exp": now + 60,
@@ -309,9 +345,9 @@ async fn exchanged(
     let signed = signed.or(Err(Refused::Token))?;
     let body = form_urlencoded::Serializer::new(String::new())
         .append_pair("grant_type", "authorization_code")
-        .append_pair("code", code)
-        .append_pair("redirect_uri", &format!("{origin}{BACK}"))
-        .append_pair("code_verifier", verifier)
+        .append_pair("code", redeemed.code)
+        .append_pair("redirect_uri", &back_of(origin, partner))
+        .append_pair("code_verifier", redeemed.verifier)
         .append_pair("client_id", &sign_in.client_id)
         .append_pair(
             "client_assertion_type",
@@ -360,6 +396,10 @@ fn claims(
         && number("iat").is_some_and(|iat| iat <= now_s + 10 && iat > now_s - 600);
     let others = claims.get("aud").and_then(Value::as_array).is_some_and(|all| all.len() > 1);
     let for_us = text("azp").map_or(!others, |azp| azp == sign_in.client_id);
+    // Signed in a moment ago, and not by a session that the provider remembered.
+    if number("auth_time").is_none_or(|at| at <= now_s - 300 || at > now_s + 10) {
+        return Err(Refused::Sureness);
+    }
     if !fresh || !for_us || text("nonce") != Some(nonce) {
         return Err(Refused::Token);
     }
@@ -399,7 +439,7 @@ mod tests {
 
     fn good() -> Value {
         json!({
-            "iss": "https://op.example", "sub": "1", "aud": "buurtpoort", "exp": NOW + 60, "iat": NOW, "nonce": "n",
+            "iss": "https://op.example", "sub": "1", "aud": "buurtpoort", "exp": NOW + 60, "iat": NOW, "auth_time": NOW - 5, "nonce": "n",
             "acr": "high", "preferred_username": "anna",
         })
     }
@@ -415,6 +455,11 @@ mod tests {
         assert_eq!(read(&good(), ""), Ok(()));
         assert_eq!(read(&good(), "high"), Ok(()));
         assert_eq!(read(&good(), "higher"), Err(Refused::Sureness));
+        for auth_time in [json!(NOW - 3_600), json!(NOW + 60), Value::Null] {
+            let mut claims = good();
+            claims["auth_time"] = auth_time;
+            assert_eq!(read(&claims, ""), Err(Refused::Sureness), "not signed in now");
+        }
         for (name, value) in [
             ("iss", json!("https://other.example")),
             ("aud", json!("other")),

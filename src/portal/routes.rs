@@ -1,5 +1,6 @@
 //! Every page of the portal.
 
+use crate::http::oauth;
 use crate::http::router::Router;
 use crate::portal::coordinator::{case, inbox, names, pairing, rights, support};
 use crate::portal::verwijzer::{own, wizard};
@@ -22,12 +23,13 @@ fn public(router: Router) -> Router {
         .add_public(get.clone(), "/inloggen/l/{secret}", sign_in::show_link)
         .add_public(post.clone(), "/inloggen/link", sign_in::take_link)
         .add_public(get.clone(), "/inloggen/bij/{partner}", provider::leave)
-        .add_public(get.clone(), "/inloggen/terug", provider::come_back)
+        .add_public(get.clone(), "/inloggen/terug/{partner}", provider::come_back)
         .add_public(post.clone(), "/afmelden", sign_in::sign_out)
         .add_public(post, "/coordinator/verbergen", names::hide)
         .add_public(get.clone(), "/toegankelijkheid", sign_in::accessibility)
         .add_public(get.clone(), "/privacy", sign_in::privacy)
         .add_public(get.clone(), "/hulp", sign_in::help)
+        .add_public(get.clone(), "/.well-known/jwks.json", oauth::jwks)
         .add_public(get, "/api", sign_in::api_reader)
 }
 

@@ -126,7 +126,10 @@ pub async fn show_link(visit: Visit, secret: Path<String>) -> Result<HttpRespons
 /// [`Problem`] of the ledger; a link that is over is a page.
 pub async fn take_link(visit: Visit, api: Data<Api>) -> Result<HttpResponse, Problem> {
     match session::enter(&api.gateway, visit.sent.value("link")).await {
-        Ok(secret) => signed_in(&secret),
+        Ok(secret) => {
+            leave_old(&visit, &api).await?;
+            signed_in(&secret)
+        }
         Err(crate::flow::FlowError::NotFound) => {
             let failed = visit.say(
                 "Deze link werkt niet meer. Een link werkt een kwartier, en maar een keer. Vraag een nieuwe.",
@@ -136,6 +139,17 @@ pub async fn take_link(visit: Visit, api: Data<Api>) -> Result<HttpResponse, Pro
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Ends the session that a new one takes the place of.
+///
+/// # Errors
+/// [`Problem`] of the ledger.
+pub(super) async fn leave_old(visit: &Visit, api: &Api) -> Result<(), Problem> {
+    if let Some(old) = &visit.session {
+        session::end(&api.gateway, old, false).await?;
+    }
+    Ok(())
 }
 
 /// The answer to somebody who showed who they are: a cookie, and the way to their pages.

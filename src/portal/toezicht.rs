@@ -13,7 +13,7 @@ use crate::policy::action::{ListAuditEntries, ReadAuditConsistency, ReadAuditPro
 use crate::portal::form::{Form, Kind};
 use crate::portal::page::{self, Frame, Row, Sheet};
 use crate::portal::visit::Visit;
-use crate::portal::words::{moment_of, moment_of_ms, term};
+use crate::portal::words::{moment_of, moment_of_ms, term, terms_of};
 use crate::statistics::formats::labels;
 use crate::store::ledger;
 use actix_web::HttpRequest;
@@ -22,6 +22,10 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use askama::Template;
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+/// Held while the whole ledger is checked.
+static CHECKING: Semaphore = Semaphore::const_new(1);
 
 /// Entries of one page.
 const PAGE: usize = 50;
@@ -33,11 +37,13 @@ struct Asked {
     event: Option<Event>,
     outcome: Option<Outcome>,
     before: Option<u64>,
+    /// Pseudonym of a case or support family, in hex.
+    object: Option<String>,
 }
 
 impl Asked {
     fn read(query: &str) -> Result<Self, Problem> {
-        let mut asked = Self { event: None, outcome: None, before: None };
+        let mut asked = Self { event: None, outcome: None, before: None, object: None };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=') {
                 Some((_, "")) => {}
@@ -46,6 +52,9 @@ impl Asked {
                 }
                 Some(("uitkomst", code)) => {
                     asked.outcome = Some(Outcome::parse(code).ok_or(Problem::NotFound)?);
+                }
+                Some(("onderwerp", text)) if text.len() <= 64 => {
+                    asked.object = Some(text.to_owned());
                 }
                 Some(("voor", text)) => {
                     asked.before = Some(text.parse().or(Err(Problem::NotFound))?);
@@ -57,16 +66,19 @@ impl Asked {
     }
 
     fn fits(&self, entry: &Entry) -> bool {
+        let about = || entry.object.reference.as_ref().map(|of| hex(of));
         self.event.is_none_or(|event| entry.event == event)
             && self.outcome.is_none_or(|outcome| entry.outcome == outcome)
+            && self.object.as_ref().is_none_or(|object| about().as_ref() == Some(object))
     }
 
     /// The same question, further back.
     fn further(&self, before: u64) -> String {
         let event = self.event.map_or("", Event::as_str);
         format!(
-            "/toezicht?gebeurtenis={event}&uitkomst={}&voor={before}",
-            self.outcome.map_or("", Outcome::as_str)
+            "/toezicht?gebeurtenis={event}&uitkomst={}&onderwerp={}&voor={before}",
+            self.outcome.map_or("", Outcome::as_str),
+            self.object.as_deref().unwrap_or_default()
         )
     }
 }
@@ -188,7 +200,8 @@ pub async fn show(
     let (actor, text) = (&entry.actor, |bytes: &Option<[u8; 32]>| {
         bytes.as_ref().map(|b| hex(b)).unwrap_or_default()
     });
-    let fields: Vec<&str> = entry.fields.iter().map(Code::as_str).collect();
+    let fields: Vec<String> = entry.fields.iter().map(|one| one.as_str().to_owned()).collect();
+    let object = entry.object.reference.as_ref().map(|of| hex(of)).unwrap_or_default();
     sheet = sheet
         .fact(("Wanneer", "When"), when(&visit, &proof.leaf)?)
         .fact(
@@ -207,10 +220,15 @@ pub async fn show(
         .fact(("Certificaat", "Certificate"), text(&actor.certificate))
         .fact(("Waarvoor", "For what"), term(visit.lang, "use", entry.purpose.as_str()))
         .fact(("Toestemming", "Consent"), entry.basis.as_str())
-        .fact(("Wat", "What"), fields.join(", "))
+        .fact(("Wat", "What"), terms_of(visit.lang, "field-group", &fields))
+        .fact(("Onderwerp (schuilnaam)", "Subject (pseudonym)"), object.clone())
         .fact(("Verzoek", "Request"), entry.request.id.as_str())
         .fact(("Regels van kracht (SHA-256)", "Rules in force (SHA-256)"), text(&entry.policy.hash))
         .heads(&[("Regel", "Rule"), ("Wat die zegt", "What it says")]);
+    if !object.is_empty() {
+        let words = visit.say("Alles over dit onderwerp", "All about this subject").to_owned();
+        sheet.links.push((format!("/toezicht?onderwerp={object}"), words));
+    }
     for rule in &entry.policy.rules {
         let why = engine.why(rule.as_str()).unwrap_or_default().to_owned();
         sheet.rows.push(Row { path: String::new(), cells: vec![rule.as_str().to_owned(), why] });
@@ -282,6 +300,8 @@ pub async fn run_check(
     visit: Visit,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
+    // It takes as long as the ledger is: one at a time.
+    let _only = CHECKING.try_acquire().or(Err(Problem::TooManyRequests(30)))?;
     let gateway = &api.gateway;
     // One entry says that the ledger was read, as of its twin.
     let committed = witness::consistency(gateway, allowed, 1, None).await?.committed;

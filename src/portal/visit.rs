@@ -23,6 +23,8 @@ pub struct Visit {
     pub once: String,
     /// The form that was sent; empty where none was.
     pub sent: Arc<Sent>,
+    /// Whether this answers a form: such a page cannot be asked for again in another language.
+    pub posted: bool,
     /// Path, without what stood behind it.
     pub path: String,
 }

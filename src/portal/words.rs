@@ -124,6 +124,17 @@ pub fn term(lang: Lang, list: &str, code: &str) -> String {
     found.map_or_else(|| code.to_owned(), |(dutch, english)| lang.say(dutch, english).to_owned())
 }
 
+/// Somebody of a referral, by the label that the pages give; another label is told as it is.
+#[must_use]
+pub fn who(lang: Lang, label: &str) -> String {
+    let number = |kind: &str| label.strip_prefix(kind).filter(|rest| rest.parse::<u8>().is_ok());
+    match (number("parent"), number("child")) {
+        (Some(at), _) => format!("{} {at}", lang.say("Ouder", "Parent")),
+        (_, Some(at)) => format!("{} {at}", lang.say("Kind", "Child")),
+        _ => label.to_owned(),
+    }
+}
+
 /// The words of several terms, with commas.
 #[must_use]
 pub fn terms_of(lang: Lang, list: &str, codes: &[String]) -> String {
@@ -163,7 +174,12 @@ pub fn problem(lang: Lang, problem: &Problem) -> (String, Vec<String>) {
             told = reasons.iter().map(|code| reason(lang, code)).collect();
         }
         Problem::StateConflict { allowed } if !allowed.is_empty() => {
-            let can: Vec<String> = allowed.iter().map(|code| term(lang, "state", code)).collect();
+            let word = |code: &&str| {
+                let lists = ["state", "support-state", "pairing"];
+                let own = lists.iter().map(|list| term(lang, list, code)).find(|word| word != code);
+                own.unwrap_or_else(|| (*code).to_owned())
+            };
+            let can: Vec<String> = allowed.iter().map(word).collect();
             told.push(format!(
                 "{} {}.",
                 lang.say("Wel mogelijk:", "Possible now:"),
@@ -200,7 +216,8 @@ mod tests {
             "help": pairing::ProfessionalHelp, "contacts": pairing::SocialContacts,
             "placement": pairing::PlacementAvoided, "support-state": support_family::SupportState,
             "role": partner::Role, "partner-kind": partner::PartnerKind, "partner-status": partner::PartnerStatus,
-            "programme": programme::Programme, "authority": consent::AuthorityType, "use": access::Use,
+            "programme": programme::Programme, "authority": consent::AuthorityType, "goal": referral::GoalStatus, "plan": referral::PlanType,
+            "subject": referral::SubjectRole, "use": access::Use,
             "consent-purpose": consent::Purpose, "decision": consent::SignatureDecision,
         ];
         let events = Event::ALL.iter().map(|one| one.as_str()).collect();

@@ -17,7 +17,7 @@ const issuer = `https://localhost:${server.address().port}`;
 
 const provider = new Provider(issuer, {
   clients: [{
-    client_id: 'buurtpoort', redirect_uris: [`${PORTAL}/inloggen/terug`], response_types: ['code'],
+    client_id: 'buurtpoort', redirect_uris: [`${PORTAL}/inloggen/terug/buurtgezinnen`], response_types: ['code'],
     grant_types: ['authorization_code'], token_endpoint_auth_method: 'private_key_jwt',
     token_endpoint_auth_signing_alg: 'ES256', jwks: JSON.parse(readFileSync(JWKS, 'utf8')),
     id_token_signed_response_alg: 'RS256',

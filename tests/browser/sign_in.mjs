@@ -1,6 +1,6 @@
 // Signing in by a real OpenID provider, in a real browser.
 //
-//   node sign_in.mjs PROGRAM DEMO_DIRECTORY PORTAL_ADDRESS API_ADDRESS
+//   node sign_in.mjs PROGRAM DEMO_DIRECTORY PORTAL_ADDRESS
 import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
 
-const [PROGRAM, DIR, PORTAL, API] = process.argv.slice(2);
+const [PROGRAM, DIR, PORTAL] = process.argv.slice(2);
 const wrong = [];
 const file = (name) => path.join(DIR, name);
 
@@ -17,13 +17,10 @@ function check(holds, what) {
   if (!holds) wrong.push(what);
 }
 
-/** The keys by which the gateway shows a provider who it is: on the API listener, for any partner. */
+/** The keys by which the gateway shows a provider who it is. */
 function jwks() {
-  const options = {
-    ca: readFileSync(file('pki/ca.pem')), cert: readFileSync(file('pki/beheer/cert.pem')), key: readFileSync(file('pki/beheer/key.pem')),
-  };
   return new Promise((resolve, reject) => {
-    request(`${API}/.well-known/jwks.json`, options, (answer) => {
+    request(`${PORTAL}/.well-known/jwks.json`, { ca: readFileSync(file('pki/ca.pem')) }, (answer) => {
       let text = '';
       answer.on('data', (chunk) => { text += chunk; });
       answer.on('end', () => resolve(text));
@@ -86,7 +83,7 @@ try {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, javaScriptEnabled: false });
   const stranger = await context.newPage();
   for (const query of ['code=x&state=y', '', `code=x&state=y&iss=${encodeURIComponent(issuer)}`]) {
-    await stranger.goto(`${PORTAL}/inloggen/terug?${query}`);
+    await stranger.goto(`${PORTAL}/inloggen/terug/buurtgezinnen?${query}`);
     check((await stranger.locator('[role=alert]').count()) === 1, `a way back that nobody went is refused (${query})`);
   }
   check((await context.cookies(PORTAL)).every((one) => one.name !== '__Host-sessie'), 'and signs nobody in');

@@ -170,6 +170,10 @@ async function refer(browser) {
   await fill(page, 'Waar is dat vastgelegd?', 'dossier 2026-0147');
   await press(page, 'Verder');
   await expectHeading(page, 'Het gezin', 'step 3');
+  await press(page, 'Verder');
+  await expectHeading(page, 'Het gezin', 'an empty step 3 leads nowhere');
+  check((await page.locator('.fout a').count()) > 3, 'and says what lacks');
+  await look(page, 'aanmelden-3-fout');
   await choose(page, 'Twee ouders');
   await fill(page, 'Hoeveel kinderen wonen er?', '2');
   await fill(page, 'Voornamen van de ouder', 'Voorbeeld');
@@ -190,7 +194,7 @@ async function refer(browser) {
   await look(page, 'aanmelden-4');
   await press(page, 'Verder');
   await expectHeading(page, 'Contact', 'step 5');
-  await fill(page, /^Telefoon van het gezin/, '+31240000002');
+  await fill(page, /^Telefoon van het gezin/, '024 000 0002');
   await look(page, 'aanmelden-5');
   await press(page, 'Verder');
   await expectHeading(page, 'Controleren en versturen', 'step 6');
@@ -265,6 +269,7 @@ async function coordinate(browser, id) {
   await look(page, 'zaak');
   await keyboard(page, 'zaak');
   await press(page, 'Namen tonen');
+  check((await page.locator('.fout a').count()) === 2, 'a refused opening says what lacks, and leads there');
   await look(page, 'zaak-fout');
   await choose(page, 'Eerste gesprek met het gezin');
   await fill(page, /^Waarom\?/, 'Eerste gesprek plannen');

@@ -282,9 +282,15 @@ on_both! {
                     if guarded && home.is_empty() {
                         assert_eq!((shown.status, shown.leads_to()), (303, "/inloggen"), "{method} {path}");
                     } else if guarded && home.split('/').nth(1) != Some(section) {
-                        // A privacy officer may ask who opened names, of a case that she knows.
-                        let may_ask = path.ends_with("/gezien") && *home == "/toezicht";
-                        assert_eq!(shown.status, if may_ask { 404 } else { 403 }, "{method} {path} of {home}");
+                        // As in the API: a privacy officer may ask who opened names, of a case that she knows, and a
+                        // referrer passes on support families that made themselves known to it.
+                        let also = match (*home, path) {
+                            ("/toezicht", path) if path.ends_with("/gezien") => 404,
+                            ("/verwijzer", "/coordinator/steungezin-aanmelden") => 200,
+                            _ => 403,
+                        };
+                        let told = [also, if also == 200 { 400 } else { also }];
+                        assert!(told.contains(&shown.status), "{method} {path} of {home}: {}", shown.status);
                     } else if guarded && shown.status != 403 {
                         allowed += 1;
                     }
@@ -292,14 +298,15 @@ on_both! {
                     let kept = shown.header("cache-control");
                     assert!(kept == "no-store" || (section == "assets" && shown.status == 200), "{path}: {kept}");
                     let policy = shown.header("content-security-policy");
-                    assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{path}");
+                    let strict = policy.starts_with("default-src 'none'; style-src 'self';") && !policy.contains("script-src");
+                    assert!(strict || (path == "/api" && policy.contains("script-src 'self'")), "{path}: {policy}");
                     assert!(!shown.text.contains(" style=") && !shown.text.contains("<style"), "{path}");
                     assert!(!shown.text.contains("src=\"http") && !shown.text.contains("href=\"http"), "{path}");
                 }
             }
         }
         eprintln!("pages: {tried} answers, {allowed} let in");
-        assert!(tried > 400 && allowed > 50, "control: {tried} tried, {allowed} let in");
+        assert!(tried >= 400 && allowed > 40, "control: {tried} tried, {allowed} let in");
     }
 }
 
@@ -403,5 +410,104 @@ on_both! {
         world.later(601);
         let late = anna.post(&format!("{path}/namen"), &names).await;
         assert!(scanner.find(late.text.as_bytes()).is_empty() && late.text.contains("tien minuten"), "{}", late.status);
+    }
+}
+
+on_both! {
+    /// Forms that no page of ours would send are refused or answered, and the gateway goes on.
+    async fn por_forms_that_no_page_sends_do_no_harm(world: World) {
+        let own = Browser::of(world, WIJKTEAM).await;
+        let deep = format!("{}=x", "/a".repeat(25_000));
+        let wide = (0..9_000).fold(String::new(), |all, n| all + "&%2F" + &n.to_string() + "=1");
+        let nested = format!("&{}=x", "%2Fsubjects%2F31%2F31%2F31%2F31%2F31%2F31%2F31");
+        for body in [deep.as_str(), wide.as_str(), nested.as_str(), "stap=9", "stap=6&naar=verder", "%ff=%00&stap=1", "stap=1&naar=stap99"] {
+            let body = format!("csrf={}&stap=3&{body}", own.csrf.borrow());
+            let shown = own.send(Method::POST, "/verwijzer/aanmelden", Some(body), true).await;
+            assert!(shown.status < 500, "{}", shown.status);
+        }
+        let large = format!("csrf={}&x={}", own.csrf.borrow(), "y".repeat(70_000));
+        assert_eq!(own.send(Method::POST, "/verwijzer/aanmelden", Some(large), true).await.status, 413);
+        assert_eq!(own.get("/verwijzer").await.status, 200, "control: it goes on");
+    }
+}
+
+/// A provider that says of itself what it must, and keeps what it is asked beside that.
+fn provider(world: &World) -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
+    use std::sync::{Arc, Mutex};
+    let pki = world.dir().join("pki");
+    let files = buurtpoort::tls::reload::ListenerFiles {
+        certificate: pki.join("server/cert.pem"),
+        key: pki.join("server/key.pem"),
+        clients: None,
+    };
+    let tls = buurtpoort::tls::acceptor::Reloadable::open(&files, buurtpoort::tls::Versions::Tls13);
+    let tls = tls.expect("TLS").server_config(&world.booted.api.gateway.clock).expect("TLS");
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let issuer = format!("https://localhost:{}", socket.local_addr().expect("an address").port());
+    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+    let (own, at) = (Arc::clone(&asked), issuer.clone());
+    let server = actix_web::HttpServer::new(move || {
+        let (own, at) = (Arc::clone(&own), at.clone());
+        actix_web::App::new().default_service(actix_web::web::to(move |request: actix_web::HttpRequest| {
+            own.lock().expect("a list").push(request.path().to_owned());
+            let told = json!({
+                "issuer": at, "authorization_endpoint": format!("{at}/auth"), "token_endpoint": format!("{at}/token"),
+                "jwks_uri": format!("{at}/keys"),
+            });
+            async move { actix_web::HttpResponse::Ok().json(told) }
+        }))
+    })
+    .workers(1)
+    .disable_signals()
+    .listen_rustls_0_23(socket, tls)
+    .expect("a listener");
+    actix_web::rt::spawn(server.run());
+    (issuer, asked)
+}
+
+on_both! {
+    /// A code of one partner's provider is never carried to another's (RFC 9700, 4.4.2): the way back has the partner in
+    /// it, and nothing is asked of anybody where it does not fit. A way back is gone once, and not begun by another site.
+    async fn por_one_provider_is_not_taken_for_another(world: World) {
+        let (honest, _) = provider(world);
+        let (other, asked) = provider(world);
+        let ca = std::fs::read_to_string(world.dir().join("pki/ca.pem")).expect("the CA");
+        world
+            .amend(|register| {
+                for (name, issuer) in [("buurtgezinnen", &honest), ("doorbraak-nijmegen", &other)] {
+                    let own = register.partner.iter_mut().find(|one| one.name == name).expect("known");
+                    own.sign_in = Some(buurtpoort::cli::partners::SignInFile {
+                        issuer: issuer.clone(),
+                        client_id: "buurtpoort".to_owned(),
+                        claim: "preferred_username".to_owned(),
+                        acr: String::new(),
+                        authorities: ca.clone(),
+                    });
+                }
+            })
+            .await;
+        let own = Browser::new(world);
+        let begin = own.get("/inloggen/bij/doorbraak-nijmegen").await;
+        assert!(begin.leads_to().starts_with(&format!("{other}/auth?")), "{}", begin.text);
+        assert!(begin.leads_to().contains("terug%2Fdoorbraak-nijmegen&"), "{}", begin.leads_to());
+        let query = begin.leads_to().split_once("state=").map_or("", |(_, rest)| rest);
+        let state = query.split('&').next().unwrap_or_default().to_owned();
+        let cookies = own.cookies.borrow().clone();
+        asked.lock().expect("a list").clear();
+        let back = own.get(&format!("/inloggen/terug/buurtgezinnen?code=stolen&state={state}")).await;
+        assert_eq!(back.status, 400);
+        assert!(asked.lock().expect("a list").is_empty(), "nothing is asked of the other provider");
+        // Control: on its own way back it is asked, once.
+        own.cookies.borrow_mut().clone_from(&cookies);
+        let path = format!("/inloggen/terug/doorbraak-nijmegen?code=own&state={state}");
+        assert_eq!(own.get(&path).await.status, 400, "it gives no id token");
+        assert!(asked.lock().expect("a list").iter().any(|path| path == "/token"));
+        asked.lock().expect("a list").clear();
+        *own.cookies.borrow_mut() = cookies;
+        assert_eq!(own.get(&path).await.status, 400);
+        assert!(asked.lock().expect("a list").is_empty(), "a way back is gone once");
+        let led = own.client.get(format!("{}/inloggen/bij/buurtgezinnen", own.base)).header("sec-fetch-site", "cross-site");
+        let led = led.send().await.expect("an answer");
+        assert_eq!(led.headers()["location"], "/inloggen", "another site signs nobody in");
     }
 }

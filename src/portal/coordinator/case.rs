@@ -18,7 +18,7 @@ use crate::portal::page::{self, Frame, Row, Sheet, is_shown, short};
 use crate::portal::sign_in::is_fresh;
 use crate::portal::twin::{Told, body};
 use crate::portal::visit::Visit;
-use crate::portal::words::{reason, term, terms_of};
+use crate::portal::words::{reason, term, terms_of, who};
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -41,6 +41,8 @@ struct CasePage {
     steps: Vec<Step>,
     facts: Vec<(String, String)>,
     reasons: Vec<String>,
+    /// Who still has to sign, in words.
+    missing: String,
     names: Form,
     fresh: bool,
     pairings: Vec<Told>,
@@ -84,7 +86,7 @@ pub(super) async fn draw(
         frame = frame.wrong();
         let whole = forms.iter_mut().chain([&mut opening]);
         for form in whole.filter(|form| form.action.ends_with(of)) {
-            *form = form.clone().sent(&visit.sent).wrong_at(problem);
+            *form = form.clone().sent(&visit.sent).wrong(problem, place);
         }
     }
     let page = CasePage {
@@ -95,8 +97,11 @@ pub(super) async fn draw(
             .iter()
             .map(|code| reason(visit.lang, code))
             .collect(),
+        missing: missing(visit, &case),
         fresh: is_fresh(visit),
-        looking: state.takes_a_pairing() && case.text("/consent/stage") == "full",
+        looking: state.takes_a_pairing()
+            && case.text("/consent/stage") == "full"
+            && pairings.iter().all(|one| one.text("/state") == "ended"),
         frame,
         id: id.to_owned(),
         case,
@@ -130,6 +135,11 @@ pub(super) async fn after(
         }
         Err(problem) => Err(problem),
     }
+}
+
+/// The field of a form of this page that a pointer of the API belongs to.
+fn place(pointer: &str) -> String {
+    if pointer == "/at" { "dag" } else { pointer }.to_owned()
 }
 
 /// The form that opens names.
@@ -168,6 +178,12 @@ fn moving(
     (!next.is_empty()).then_some(form)
 }
 
+/// Who still has to sign.
+fn missing(visit: &Visit, case: &Told) -> String {
+    let labels = case.words("/consent/missing");
+    labels.iter().map(|label| who(visit.lang, label)).collect::<Vec<_>>().join(", ")
+}
+
 /// The form for a decision about consent that the coordinator heard.
 fn deciding(visit: &Visit, id: &str, case: &Told) -> Form {
     let mut labels = case.words("/consent/missing");
@@ -176,7 +192,8 @@ fn deciding(visit: &Visit, id: &str, case: &Told) -> Form {
             labels.push(label.to_owned());
         }
     }
-    let options = labels.into_iter().map(|label| (label.clone(), label)).collect();
+    let named = |label: String| (label.clone(), who(visit.lang, &label));
+    let options = labels.into_iter().map(named).collect();
     let decisions = SignatureDecision::ALL.iter().map(|one| one.as_str());
     Form::to(
         visit,
@@ -240,6 +257,8 @@ fn steps(visit: &Visit, state: CaseState, pairings: &[Told]) -> Vec<Step> {
         (CaseState::Closed, "Afgerond", "Closed"),
     ];
     let at = WAY.iter().position(|(of, ..)| *of == state);
+    // A case that ended before anybody was introduced went past what lies between.
+    let skipped = state == CaseState::Closed && pairings.is_empty();
     let until = pairings.iter().find(|one| one.text("/state") == "trial");
     let step = |(index, (of, dutch, english)): (usize, &(CaseState, &str, &str))| {
         let class = match at {
@@ -247,7 +266,11 @@ fn steps(visit: &Visit, state: CaseState, pairings: &[Told]) -> Vec<Step> {
             Some(now) if index == now => "is-nu",
             _ => "is-straks",
         };
+        let class = if skipped && class == "is-klaar" { "is-straks" } else { class };
         let note = match class {
+            _ if skipped && class == "is-straks" => {
+                visit.say("overgeslagen of afgebroken", "skipped or broken off")
+            }
             "is-klaar" => visit.say("gedaan", "done"),
             "is-nu" => visit.say("nu", "now"),
             _ => visit.say("straks", "later"),
@@ -262,7 +285,12 @@ fn steps(visit: &Visit, state: CaseState, pairings: &[Told]) -> Vec<Step> {
         };
         Step { class, words, note: note.to_owned() }
     };
-    WAY.iter().enumerate().map(step).collect()
+    let waits = (state == CaseState::OnHold).then(|| Step {
+        class: "is-nu",
+        words: visit.say("Wacht", "On hold").to_owned(),
+        note: visit.say("nu: de zaak staat stil", "now: the case stands still").to_owned(),
+    });
+    waits.into_iter().chain(WAY.iter().enumerate().map(step)).collect()
 }
 
 /// `GET /coordinator/zaak/{id}`.

@@ -28,7 +28,17 @@ const HEADS: [(&str, &str); 7] = [
 ];
 
 /// States by which the inbox can be narrowed.
-const FILTERS: [&str; 6] = ["new", "intake", "searching", "trial", "paired", "on-hold"];
+const FILTERS: [&str; 9] = [
+    "new",
+    "intake",
+    "searching",
+    "introduction",
+    "trial",
+    "paired",
+    "evaluating",
+    "on-hold",
+    "closed",
+];
 
 async fn cases(
     allowed: Allowed<ListCases>,

@@ -9,8 +9,11 @@ use crate::http::cases::release;
 use crate::http::problem::Problem;
 use crate::http::support_families::work;
 use crate::policy::Allowed;
-use crate::policy::action::{ListPairings, ReadCase, ReleaseIdentity, ReleaseSupportIdentity};
+use crate::policy::action::{
+    ListPairings, ReadCase, ReadSupportFamily, ReleaseIdentity, ReleaseSupportIdentity,
+};
 use crate::portal::coordinator::case::{self, Seeing};
+use crate::portal::coordinator::support;
 use crate::portal::edge::see_other;
 use crate::portal::page::{Frame, is_shown, short};
 use crate::portal::sign_in::{clear_cache, is_fresh};
@@ -107,6 +110,7 @@ fn leaves(lang: Lang, name: &str, value: &Value) -> Vec<(String, String)> {
         Value::Array(all) if all.iter().any(|one| one.is_object() || one.is_array()) => {
             all.iter().flat_map(|one| leaves(lang, name, one)).collect()
         }
+        Value::Array(all) if all.is_empty() => Vec::new(),
         Value::Array(all) => {
             let words: Vec<String> = all.iter().map(|one| text(lang, name, one)).collect();
             vec![(label(lang, name), words.join(", "))]
@@ -134,7 +138,9 @@ fn text(lang: Lang, name: &str, value: &Value) -> String {
         "dayparts" => "daypart",
         "frequency" => "frequency",
         "composition" => "household",
+        "type" if term(lang, "plan", code) != *code => "plan",
         "type" => "authority",
+        "status" => "goal",
         "health-attention-points" => "attention",
         "alreadyInvolved" => "involved",
         "decision" => "decision",
@@ -177,6 +183,7 @@ pub async fn open(
 /// As `POST /v1/support-families/{id}/identity-releases`.
 pub async fn open_support(
     allowed: Allowed<ReleaseSupportIdentity>,
+    reading: Allowed<ReadSupportFamily>,
     visit: Visit,
     id: Path<String>,
     request: HttpRequest,
@@ -186,10 +193,15 @@ pub async fn open_support(
     if !is_fresh(&visit) {
         return Ok(see_other(&format!("/coordinator/{back}")));
     }
-    let answer =
-        work::release_support_identity(allowed, id, body(&visit.sent), request, api.clone())
-            .await?;
-    show(&visit, &api, &Told::of(answer)?, back)
+    let named = Path::from(id.clone());
+    let sent = body(&visit.sent);
+    match work::release_support_identity(allowed, named, sent, request, api.clone()).await {
+        Ok(answer) => show(&visit, &api, &Told::of(answer)?, back),
+        Err(problem) if is_shown(&problem) => {
+            support::draw(reading, &visit, &id, &api, Some(("/namen", &problem))).await
+        }
+        Err(problem) => Err(problem),
+    }
 }
 
 /// `POST /coordinator/verbergen`: back to the case or support family; the browser forgets what it kept.

@@ -12,8 +12,10 @@ use crate::portal::page::{Row, Sheet, is_shown};
 use crate::portal::sign_in::is_fresh;
 use crate::portal::twin::{Told, body};
 use crate::portal::visit::Visit;
+use crate::portal::words::who;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Path};
 
 async fn draw(
@@ -39,7 +41,7 @@ async fn draw(
         .map(|one| Row {
             path: String::new(),
             cells: vec![
-                one.text("/subject"),
+                who(visit.lang, &one.text("/subject")),
                 one.day(visit.lang, "/receivedOn"),
                 one.day(visit.lang, "/dueOn"),
                 one.moment(visit.lang, "/answeredAt"),
@@ -60,13 +62,13 @@ async fn draw(
 
 fn forms(visit: &Visit, id: &str, items: &[Told]) -> Vec<Form> {
     let at = |end: &str| format!("/coordinator/zaak/{id}/rechten/{end}");
+    let labels = ["parent1", "parent2", "child1", "child2", "child3", "child4", "child5", "child6"];
+    let named = |label: &str| (label.to_owned(), who(visit.lang, label));
+    let people = labels.into_iter().map(named).collect();
     let mut forms = vec![
         Form::to(visit, at("inzage"), ("Verzoek om inzage vastleggen", "Record a request to see"))
-            .ask(Kind::Text, "/subject", ("Wie vraagt?", "Who asks?"))
-            .hint(
-                "De aanduiding uit de aanmelding, zoals parent1.",
-                "The label of the referral, such as parent1.",
-            )
+            .ask(Kind::Select, "/subject", ("Wie vraagt?", "Who asks?"))
+            .options(people)
             .ask(Kind::Date, "/receivedOn", ("Op welke dag?", "On which day?"))
             .optional(),
     ];
@@ -109,15 +111,23 @@ fn forms(visit: &Visit, id: &str, items: &[Told]) -> Vec<Form> {
         )
         .with("/to", "statistics"),
     );
-    let reasons = EraseReason::ALL.iter().map(|one| one.as_str());
-    forms.push(
-        Form::to(visit, at("wissen"), ("Alles wissen", "Erase everything"))
-            .ask(Kind::Radio, "/reason", ("Waarom?", "Why?"))
-            .hint("Dit kan niet ongedaan worden gemaakt.", "This cannot be undone.")
-            .terms("erase", reasons)
-            .grave(),
-    );
+    forms.push(erasing(visit, at("wissen")));
     forms
+}
+
+/// The form that erases everything, which asks twice.
+fn erasing(visit: &Visit, action: String) -> Form {
+    let reasons = EraseReason::ALL.iter().map(|one| one.as_str());
+    Form::to(visit, action, ("Alles wissen", "Erase everything"))
+        .ask(Kind::Radio, "/reason", ("Waarom?", "Why?"))
+        .hint("Dit kan niet ongedaan worden gemaakt.", "This cannot be undone.")
+        .terms("erase", reasons)
+        .ask(
+            Kind::Flag,
+            "zeker",
+            ("Ik weet zeker dat alles weg mag", "I am sure that all of it may go"),
+        )
+        .grave()
 }
 
 /// `GET /coordinator/zaak/{id}/rechten`.
@@ -170,7 +180,13 @@ pub async fn answer(
         return draw(seeing, &visit, &id, &api, None).await;
     }
     match access::export_for_access(allowed, named, body(&visit.sent), request, api.clone()).await {
-        Ok(page) => Ok(page),
+        Ok(mut page) => {
+            // What is kept of somebody does not stay on a screen that was left.
+            let back = format!("900;url=/coordinator/zaak/{id}/rechten");
+            let value = HeaderValue::from_str(&back).or(Err(Problem::NotFound))?;
+            page.headers_mut().insert(HeaderName::from_static("refresh"), value);
+            Ok(page)
+        }
         Err(problem) if is_shown(&problem) => {
             draw(seeing, &visit, &id, &api, Some(("/antwoord", &problem))).await
         }
@@ -205,6 +221,10 @@ pub async fn erase(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let named = Path::from(id.clone());
+    if visit.sent.value("zeker") != "true" {
+        let problem = Problem::invalid("zeker", "not-sure", "must be ticked: it cannot be undone");
+        return draw(seeing, &visit, &id, &api, Some(("/wissen", &problem))).await;
+    }
     match rights::erase_case(allowed, named, body(&visit.sent), api.clone()).await {
         Ok(_) => Ok(see_other("/coordinator")),
         Err(problem) if is_shown(&problem) => {

@@ -84,12 +84,12 @@ fn row(visit: &Visit, one: &Told) -> Row {
     }
 }
 
-async fn draw(
+pub(super) async fn draw(
     allowed: Allowed<ReadSupportFamily>,
     visit: &Visit,
     id: &str,
     api: &Data<Api>,
-    wrong: Option<&Problem>,
+    wrong: Option<(&str, &Problem)>,
 ) -> Result<HttpResponse, Problem> {
     let one = Told::of(
         find::read_support_family(allowed, Path::from(id.to_owned()), api.clone()).await?,
@@ -115,11 +115,7 @@ async fn draw(
         );
     LIST.clone_into(&mut sheet.back);
     sheet.folded = true;
-    let form = screening(visit, id, &one);
-    sheet.forms.push(match wrong {
-        Some(problem) => form.sent(&visit.sent).wrong_at(problem),
-        None => form,
-    });
+    sheet.forms.push(screening(visit, id, &one));
     if is_fresh(visit) && one.text("/state") != "left" {
         let action = format!("/coordinator/steungezin/{id}/namen");
         sheet.forms.push(
@@ -130,6 +126,11 @@ async fn draw(
                     "In a sentence, without names. This goes into the ledger.",
                 ),
         );
+    }
+    if let Some((of, problem)) = wrong {
+        for form in sheet.forms.iter_mut().filter(|form| form.action.ends_with(of)) {
+            *form = form.clone().sent(&visit.sent).wrong_at(problem);
+        }
     }
     sheet.show()
 }
@@ -188,10 +189,22 @@ pub async fn step(
     {
         Ok(_) => Ok(see_other(&format!("/coordinator/steungezin/{id}"))),
         Err(problem) if is_shown(&problem) => {
-            draw(reading, &visit, &id, &api, Some(&problem)).await
+            draw(reading, &visit, &id, &api, Some(("/stap", &problem))).await
         }
         Err(problem) => Err(problem),
     }
+}
+
+/// The field that a pointer of the API belongs to.
+fn place(pointer: &str) -> String {
+    match pointer {
+        "/adults" | "/adults/0" => "/adults/0/givenNames",
+        "/contact" => "/contact/phone",
+        "/offer" | "/offer/dayparts" => "/offer/dayparts",
+        languages if languages.starts_with("/offer/languages") => "talen",
+        other => other,
+    }
+    .to_owned()
 }
 
 /// The form by which a support family is registered.
@@ -215,7 +228,7 @@ fn registration(visit: &Visit) -> Form {
         .optional()
         .ask(Kind::Text, "/adults/0/surname", ("Achternaam", "Surname"))
         .ask(Kind::Text, "/contact/phone", ("Telefoon", "Telephone"))
-        .hint("Met landnummer, zoals +31612345678.", "With its country code, such as +31612345678.")
+        .hint("Zoals 06 1234 5678.", "Such as 06 1234 5678.")
         .optional()
         .ask(Kind::Text, "/contact/email", ("E-mail", "E-mail"))
         .optional()
@@ -291,7 +304,7 @@ pub async fn register(
             let mut sheet =
                 Sheet::of(&visit, ("Steungezin aanmelden", "Register a support family"));
             LIST.clone_into(&mut sheet.back);
-            sheet.forms.push(registration(&visit).sent(&visit.sent).wrong_at(&problem));
+            sheet.forms.push(registration(&visit).sent(&visit.sent).wrong(&problem, place));
             sheet.show()
         }
         Err(problem) => Err(problem),

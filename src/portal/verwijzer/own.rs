@@ -62,7 +62,12 @@ fn status(visit: &Visit, one: &Told) -> String {
     if one.has("/status") {
         return term(visit.lang, "status", &one.text("/status"));
     }
-    visit.say("Het gezin deelt dit niet", "The family does not share this").to_owned()
+    visit
+        .say(
+            "Niet te zien: het gezin gaf daar (nog) geen toestemming voor",
+            "Not shown: the family did not (yet) consent to that",
+        )
+        .to_owned()
 }
 
 async fn draw(
@@ -93,7 +98,9 @@ async fn draw(
     }
     if let Some((of, problem)) = wrong {
         for form in sheet.forms.iter_mut().filter(|form| form.action.ends_with(of)) {
-            *form = form.clone().sent(&visit.sent).wrong_at(problem);
+            *form = form.clone().sent(&visit.sent).wrong(problem, |pointer| {
+                if pointer == "/at" { "dag" } else { pointer }.to_owned()
+            });
         }
     }
     sheet.show()

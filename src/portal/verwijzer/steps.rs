@@ -90,7 +90,7 @@ fn first(visit: &Visit, sources: &[Source], form: Form) -> Form {
     .ask(Kind::Text, "/referrer/function", ("Uw functie", "Your function"))
     .optional()
     .ask(Kind::Text, "/referrer/phone", ("Uw telefoon op het werk", "Your telephone at work"))
-    .hint("Met landnummer, zoals +31240000001.", "With its country code, such as +31240000001.")
+    .hint("Zoals 024 000 0001.", "Such as 024 000 0001.")
     .optional()
     .ask(Kind::Text, "/reference", ("Uw eigen kenmerk", "Your own reference"))
     .hint(
@@ -310,7 +310,7 @@ fn plan(form: Form) -> Form {
 
 fn contact(form: Form) -> Form {
     form.ask(Kind::Text, "/contact/phone", ("Telefoon van het gezin", "Telephone of the family"))
-        .hint("Met landnummer, zoals +31612345678.", "With its country code, such as +31612345678.")
+        .hint("Zoals 06 1234 5678.", "Such as 06 1234 5678.")
         .optional()
         .ask(Kind::Text, "/contact/email", ("E-mail van het gezin", "E-mail of the family"))
         .optional()
@@ -430,6 +430,12 @@ pub(super) fn place(pointer: &str) -> String {
         "/familyInformed" => "ja",
         "/consent/evidence" => "bewijs",
         "/contact" => "/contact/phone",
+        "/referrer" => "/referrer/name",
+        "/household" => "/household/composition",
+        "/subjects" => "/subjects/0/name/givenNames",
+        "/support" => "/support/codes",
+        "/plan" => "/plan/type",
+        _ if pointer.starts_with("/plan/goals") => "/plan/goals/0/text",
         _ if pointer.starts_with("/consent/purposes") => "/consent/purposes",
         _ if pointer.starts_with("/consent/signatures") && pointer.ends_with("/method") => "hoe",
         _ if pointer.starts_with("/consent/signatures/1") => "ouder2",
@@ -439,7 +445,14 @@ pub(super) fn place(pointer: &str) -> String {
         _ if pointer.starts_with("/support/dayparts") => "/support/dayparts",
         _ => pointer,
     };
-    name.to_owned()
+    // What is said of a person, or of a name, as a whole belongs to its first field.
+    match name.strip_prefix("/subjects/").and_then(|rest| rest.split_once('/').or(Some((rest, ""))))
+    {
+        Some((at, "" | "name" | "ref" | "role" | "competent")) => {
+            format!("/subjects/{at}/name/givenNames")
+        }
+        _ => name.to_owned(),
+    }
 }
 
 /// What was answered, to read over before it is sent: title of a step, and its answers.

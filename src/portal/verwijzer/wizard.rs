@@ -114,17 +114,22 @@ fn marked(visit: &Visit, api: &Api, step: usize, errors: Vec<FieldError>) -> For
     };
     let own: Vec<FieldError> =
         errors.into_iter().filter(|e| asks(&place(&e.pointer), &form)).collect();
-    for (name, filled) in [
-        ("ja", visit.sent.value("ja")),
-        ("gezag", visit.sent.value("gezag")),
-        ("ouder1", visit.sent.value("ouder1")),
-        ("hoe", visit.sent.value("hoe")),
-        ("bewijs", visit.sent.value("bewijs")),
+    for name in [
+        "ja",
+        "gezag",
+        "ouder1",
+        "hoe",
+        "bewijs",
+        "/subjects/0/name/surname",
+        "/subjects/1/birthDate",
     ] {
-        if filled.is_empty() && asks(name, &form) {
-            let missing = Problem::invalid(name, "missing", "is required");
-            form = form.wrong_at(&missing);
+        if visit.sent.value(name).is_empty() && asks(name, &form) {
+            form = form.wrong_at(&Problem::invalid(name, "missing", "is required"));
         }
+    }
+    if step == 2 && visit.sent.value("gezag") == "GezagNietTeBepalen" {
+        let rule = "must be known: without it nobody can say yes";
+        form = form.wrong_at(&Problem::invalid("gezag", "authority-unclear", rule));
     }
     form.wrong(&Problem::Invalid(own), place)
 }

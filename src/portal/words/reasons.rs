@@ -135,7 +135,7 @@ pub(super) const ERRORS: &[(&str, &str)] = &[
     ("text", "Gebruik gewone tekens, en niet meer dan past."),
     ("term", "Kies een van de mogelijkheden."),
     ("range", "Dit getal past hier niet."),
-    ("phone", "Schrijf het telefoonnummer met landnummer, zoals +31612345678."),
+    ("phone", "Schrijf een telefoonnummer, zoals 06 1234 5678."),
     ("email", "Schrijf een e-mailadres, zoals naam@voorbeeld.nl."),
     ("phone-or-email", "Vul een telefoonnummer of een e-mailadres in."),
     ("postcode", "Schrijf een postcode zoals 6500AA."),
@@ -171,6 +171,18 @@ pub(super) const ERRORS: &[(&str, &str)] = &[
     ("request-answered", "Dit verzoek is al beantwoord."),
     ("not-verified", "Controleer eerst wie vraagt, en of anderen er last van hebben."),
     ("goal-unknown", "Dit doel staat niet in het plan."),
+    ("horizon", "Een maatwerkplan duurt 3 tot 6 maanden."),
+    (
+        "trial-length",
+        "Een proefperiode duurt een tot twee maanden, en kan een keer een maand langer.",
+    ),
+    ("plan-not-expected", "Een plan hoort bij een regieteam of doorbraakcoach."),
+    ("label-twice", "Iemand staat er twee keer in."),
+    (
+        "authority-unclear",
+        "Zoek eerst uit wie het gezag heeft, in het gezagsregister. Zonder dat kan niemand ja zeggen.",
+    ),
+    ("not-sure", "Vink aan dat u dit zeker weet."),
     ("not-alike", "Deze zaken lijken niet op elkaar."),
 ];
 
@@ -265,7 +277,7 @@ pub(super) const PROBLEMS: &[Row] = &[
     (
         "state-conflict",
         ("Dat kan nu niet", "Not possible now"),
-        ("De zaak staat daar niet naar.", "The case is not in a state for it."),
+        ("In deze stand kan dit niet.", "It cannot be done in this state."),
     ),
     (
         "storage-low",

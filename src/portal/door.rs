@@ -1,0 +1,81 @@
+//! The door of the portal: how often strangers may knock, and ways back from a provider that were gone once.
+
+use crate::http::limits::Buckets;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+
+/// Ways back that are remembered at most; each for ten minutes.
+const MOST: usize = 100_000;
+
+/// What the portal keeps beside sessions.
+#[derive(Debug)]
+pub struct Door {
+    /// Scheme, host and port by which browsers know the portal; without it nobody signs in by a provider.
+    pub origin: Option<String>,
+    strangers: Buckets<u128>,
+    sign_ins: Buckets<u128>,
+    gone: Mutex<HashMap<String, i64>>,
+}
+
+const fn number(number: u32) -> NonZeroU32 {
+    match NonZeroU32::new(number) {
+        Some(number) => number,
+        None => NonZeroU32::MIN,
+    }
+}
+
+impl Door {
+    /// A door at an origin.
+    #[must_use]
+    pub fn at(origin: Option<String>) -> Self {
+        Self {
+            origin,
+            strangers: Buckets::with_burst(number(20), number(200)),
+            // A whole office behind one address begins its day.
+            sign_ins: Buckets::with_burst(number(5), number(60)),
+            gone: Mutex::default(),
+        }
+    }
+
+    /// Lets a request of nobody in particular in.
+    ///
+    /// # Errors
+    /// Seconds to wait.
+    pub fn knock(&self, from: IpAddr, signs_in: bool) -> Result<(), u64> {
+        // Who has one address of IPv6 has the 2^64 beside it.
+        let whose = match from {
+            IpAddr::V4(v4) => u128::from(v4.to_bits()),
+            IpAddr::V6(v6) => v6.to_bits() >> 64 << 64,
+        };
+        let bucket = if signs_in { &self.sign_ins } else { &self.strangers };
+        bucket.take(whose)
+    }
+
+    /// Goes a way back, which can be gone once; whether it was not before.
+    pub fn goes(&self, state: &str, until_ms: i64, now_ms: i64) -> bool {
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        if gone.len() >= MOST {
+            gone.retain(|_, until| *until >= now_ms);
+        }
+        gone.len() < MOST && gone.insert(state.to_owned(), until_ms).is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_back_is_gone_once_and_strangers_wait_by_address() {
+        let door = Door::at(None);
+        assert!(door.goes("a", 10, 0) && !door.goes("a", 10, 0) && door.goes("b", 10, 0));
+        let from = |text: &str| text.parse().unwrap();
+        let refused = (0..300).filter(|_| door.knock(from("2001:db8::1"), false).is_err()).count();
+        assert!(refused > 50, "{refused}");
+        assert!(door.knock(from("2001:db8::ffff"), false).is_err(), "the same network");
+        assert!(door.knock(from("2001:db8:1::1"), false).is_ok(), "control: another");
+        assert!((0..100).filter(|_| door.knock(from("192.0.2.1"), true).is_err()).count() > 20);
+    }
+}
