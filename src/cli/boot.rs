@@ -189,7 +189,7 @@ pub async fn boot(config: Config, clock: Clock, claim: Claim) -> Result<Booted, 
     }
     let courier = Arc::new(Courier::of(&config, gateway.clock.clone()));
     courier.check()?;
-    let door = Door::at(config.portal.origin.clone());
+    let door = Door::of(&config);
     let api = Arc::new(Api { gateway, tls, tokens, limits, door });
     Ok(Booted { config, api, portal_tls, courier })
 }

@@ -13,6 +13,7 @@ use crate::portal::page::{Row, Sheet, short};
 use crate::portal::twin::Told;
 use crate::portal::visit::Visit;
 use crate::portal::words::{moment_of, term};
+use crate::tls::reload::valid_until;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
@@ -40,6 +41,8 @@ pub async fn show(
             ("Intreklijst geldt tot", "Revocation list valid until"),
             until.map(|at| moment_of(visit.lang, at)).unwrap_or_default(),
         )
+        .fact(("Certificaat geldt tot", "Certificate valid until"), certificate(&visit, &api))
+        .fact(("Luistert op", "Listens on"), listeners(&visit, &api))
         .fact(
             ("Adres van het portaal", "Address of the portal"),
             api.door.origin.clone().unwrap_or_default(),
@@ -71,7 +74,7 @@ pub async fn show(
                 partner.pins.len().to_string(),
                 visit
                     .say(
-                        if partner.sign_in.is_some() { "eigen account" } else { "link" },
+                        if partner.sign_in.is_some() { "eigen account" } else { "alleen demo" },
                         if partner.sign_in.is_some() { "own account" } else { "link" },
                     )
                     .to_owned(),
@@ -80,6 +83,19 @@ pub async fn show(
         })
         .collect();
     sheet.show()
+}
+
+/// Until when the certificate of the listeners is valid, as it lies on the disk now.
+fn certificate(visit: &Visit, api: &Api) -> String {
+    let until = valid_until(&api.door.certificate);
+    until.map_or_else(|fault| fault.to_string(), |until| moment_of(visit.lang, until))
+}
+
+/// The addresses of the three listeners.
+fn listeners(visit: &Visit, api: &Api) -> String {
+    let names = ["API", visit.say("portaal", "portal"), visit.say("beheer", "admin")];
+    let told = names.iter().zip(&api.door.listeners).map(|(name, at)| format!("{name} {at}"));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// The keys that are not destroyed, with version and state: a rotation that runs shows as two of one purpose.

@@ -1,9 +1,11 @@
 //! The door of the portal: how often strangers may knock, and ways back from a provider that were gone once.
 
+use crate::config::Config;
 use crate::http::limits::Buckets;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 /// Ways back that are remembered at most; each for ten minutes.
@@ -14,6 +16,10 @@ const MOST: usize = 100_000;
 pub struct Door {
     /// Scheme, host and port by which browsers know the portal; without it nobody signs in by a provider.
     pub origin: Option<String>,
+    /// Addresses of the listeners, for who runs the gateway: API, portal, admin.
+    pub listeners: Vec<SocketAddr>,
+    /// Where the certificate of the listeners is.
+    pub certificate: PathBuf,
     strangers: Buckets<u128>,
     sign_ins: Buckets<u128>,
     gone: Mutex<HashMap<String, i64>>,
@@ -32,10 +38,23 @@ impl Door {
     pub fn at(origin: Option<String>) -> Self {
         Self {
             origin,
+            listeners: Vec::new(),
+            certificate: PathBuf::new(),
             strangers: Buckets::with_burst(number(20), number(200)),
             // A whole office behind one address begins its day.
             sign_ins: Buckets::with_burst(number(5), number(60)),
             gone: Mutex::default(),
+        }
+    }
+
+    /// The door of a configuration.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let listen = &config.listen;
+        Self {
+            listeners: vec![listen.api, listen.portal, listen.admin],
+            certificate: config.tls.certificate.clone(),
+            ..Self::at(config.portal.origin.clone())
         }
     }
 

@@ -299,12 +299,17 @@ struct ProblemPage {
     back: &'static str,
 }
 
+/// The frame of a page that nobody asked for: it repeats nothing of what was asked, its path included.
+fn unasked(visit: &Visit, title: (&str, &str)) -> Frame {
+    Frame { path: String::new(), ..Frame::of(visit, title) }
+}
+
 /// The page for a form of a page that is too old, or not ours.
 #[must_use]
 pub fn too_old(visit: &Visit) -> HttpResponse {
     let role = visit.subject().and_then(|subject| subject.roles.first().copied());
     let page = ProblemPage {
-        frame: Frame::of(visit, ("Deze pagina is te oud", "This page is too old")),
+        frame: unasked(visit, ("Deze pagina is te oud", "This page is too old")),
         told: vec![
             visit
                 .say(
@@ -323,11 +328,8 @@ pub fn too_old(visit: &Visit) -> HttpResponse {
 pub fn problem(visit: &Visit, problem: &Problem) -> HttpResponse {
     let (title, told) = words::problem(visit.lang, problem);
     let role = visit.subject().and_then(|subject| subject.roles.first().copied());
-    let page = ProblemPage {
-        frame: Frame::of(visit, (&title, &title)),
-        told,
-        back: role.map_or("/", home),
-    };
+    let page =
+        ProblemPage { frame: unasked(visit, (&title, &title)), told, back: role.map_or("/", home) };
     let answer = problem.response("/");
     let mut shown = show(edge::status(problem), &page)
         .unwrap_or_else(|_| HttpResponse::InternalServerError().finish());

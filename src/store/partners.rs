@@ -80,6 +80,18 @@ impl Register {
         district.and_then(|wijk| of(Some(wijk))).or_else(|| of(None))
     }
 
+    /// Gemeenten in which an account of the organisation is coordinator, of all or of a wijk.
+    pub fn areas_of(
+        &self,
+        organisation: PartnerId,
+        account: &Slug,
+    ) -> impl Iterator<Item = Municipality> {
+        let own = self.territories.iter().filter(move |territory| {
+            territory.organisation == organisation && territory.coordinator == *account
+        });
+        own.map(|territory| territory.municipality)
+    }
+
     /// Whether an account is a coordinator of the organisation: one with a territory.
     #[must_use]
     pub fn is_coordinator(&self, organisation: PartnerId, account: &Slug) -> bool {

@@ -4,6 +4,7 @@
 //! nothing. A private key that others on the machine can read is refused, not warned about.
 //! Errors name what the file is for and the rule it breaks, never its path or contents.
 
+use jiff::Timestamp;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use std::fmt;
@@ -11,6 +12,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
 /// Where a listener's files are.
@@ -162,6 +164,19 @@ pub fn authorities(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, FileFault
 /// The first file that breaks a rule.
 pub fn identity_of(files: &IdentityFiles) -> Result<Identity, FileFault> {
     identity(&files.certificate, &files.key)
+}
+
+/// Until when the certificate in a PEM file is valid: that of the leaf, which comes first.
+///
+/// # Errors
+/// [`FileFault`] where it cannot be read.
+pub fn valid_until(path: &Path) -> Result<Timestamp, FileFault> {
+    let chain: Vec<CertificateDer<'static>> = sections(path, Role::Certificate)?;
+    let ends = chain.first().and_then(|leaf| {
+        let (_, leaf) = X509Certificate::from_der(leaf).ok()?;
+        Timestamp::from_second(leaf.validity().not_after.timestamp()).ok()
+    });
+    ends.ok_or(FileFault::NotPem(Role::Certificate))
 }
 
 fn identity(certificate: &Path, key: &Path) -> Result<Identity, FileFault> {

@@ -220,7 +220,8 @@ async function assign(browser) {
   await look(page, 'toewijzen-zaak');
   await press(page, 'Toewijzen');
   await look(page, 'toewijzen-zaak-fout');
-  await choose(page, 'anna');
+  await choose(page, 'anna (Nijmegen)');
+  check((await page.getByText('Ouder ontlasten').count()) === 1, 'who assigns sees what is asked for, and no name');
   await press(page, 'Toewijzen');
   await expectHeading(page, 'Toewijzen', 'assigned');
   return id;

@@ -124,6 +124,7 @@ async fn sealed_whole_or_not_at_all(engine: Engine) {
         for _ in 0..2 {
             // Of the last gemeente's years all that is written is searched for the seed.
             if code == GEMEENTEN[3] && written == 0 {
+                keep_log(&pool, true).await;
                 written = place_in_log(&pool).await;
             }
             let done = sealing(&deployment, code, "2023").status().expect("the program");
@@ -142,6 +143,17 @@ async fn sealed_whole_or_not_at_all(engine: Engine) {
     nothing_in_part(&pool).await;
     the_seed_is_nowhere(&deployment, &pool, written).await;
     pool.close().await;
+}
+
+/// Has a PostgreSQL server keep its log from here on, or no longer: others write to it, and it would be used again.
+async fn keep_log(pool: &Pool, keep: bool) {
+    const KEEP: &str =
+        "SELECT COUNT(*) FROM pg_create_physical_replication_slot(current_database(), true)";
+    const LEAVE: &str =
+        "SELECT COUNT(*) FROM (SELECT pg_drop_replication_slot(current_database())) AS gone";
+    if matches!(pool, Pool::Postgres(_)) {
+        sql::number(pool, if keep { KEEP } else { LEAVE }).await;
+    }
 }
 
 /// How far the log of a PostgreSQL server is written, in bytes since it was made; nothing on SQLite.
@@ -195,6 +207,7 @@ async fn the_seed_is_nowhere(deployment: &Deployment, pool: &Pool, written: u64)
             }
         }
     }
+    keep_log(pool, false).await;
     let raw = [b"before".as_slice(), &seed, b"after"].concat();
     assert_eq!(seeds_in(&raw, &commitments), 1, "control: as it is");
 }

@@ -104,7 +104,8 @@ pub struct CasePage {
     pub next: Option<String>,
 }
 
-fn reply_of(view: &CaseView) -> CaseReply {
+/// A case as it is answered.
+pub(crate) fn reply_of(view: &CaseView) -> CaseReply {
     let (municipality, district) = view.area.unzip();
     CaseReply {
         id: view.id.to_string(),

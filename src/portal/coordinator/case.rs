@@ -217,7 +217,7 @@ fn deciding(visit: &Visit, id: &str, case: &Told) -> Form {
 }
 
 /// What is known of the case, in words.
-fn facts(visit: &Visit, case: &Told) -> Vec<(String, String)> {
+pub(super) fn facts(visit: &Visit, case: &Told) -> Vec<(String, String)> {
     let word = |list: &str, place: &str| term(visit.lang, list, &case.text(place));
     let words = |list: &str, place: &str| terms_of(visit.lang, list, &case.words(place));
     let mut facts: Vec<(String, String)> = Vec::new();

@@ -1,12 +1,14 @@
 //! `/coordinator`: the coordinator's cases, those that press first; and what waits to be assigned.
 
 use crate::domain::partner::Role;
+use crate::flow::cases as flow;
 use crate::http::Api;
 use crate::http::cases::{assign, read};
 use crate::http::page::Page;
 use crate::http::problem::Problem;
 use crate::policy::Allowed;
-use crate::policy::action::{AssignCase, ListCases};
+use crate::policy::action::{AssignCase, ListAssignments, ListCases};
+use crate::portal::coordinator::case;
 use crate::portal::edge::see_other;
 use crate::portal::form::{Form, Kind};
 use crate::portal::page::{Row, Sheet, short};
@@ -16,6 +18,7 @@ use crate::portal::words::{term, terms_of};
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
+use uuid::Uuid;
 
 const HEADS: [(&str, &str); 7] = [
     ("Zaak", "Case"),
@@ -169,7 +172,16 @@ fn assignment(visit: &Visit, id: &str, api: &Api) -> Form {
         |person: &&crate::domain::partner::Person| person.roles.contains(&Role::Coordinator);
     let name = |person: &crate::domain::partner::Person| {
         let account = person.account.as_str().to_owned();
-        (account.clone(), account)
+        let areas = visit.subject().map(|subject| {
+            let all = register.areas_of(subject.partner, &person.account);
+            let mut all: Vec<String> =
+                all.map(|code| term(visit.lang, "gemeente", code.as_str())).collect();
+            all.sort();
+            all.dedup();
+            all.join(", ")
+        });
+        let areas = areas.filter(|areas| !areas.is_empty());
+        (account.clone(), areas.map_or(account.clone(), |areas| format!("{account} ({areas})")))
     };
     Form::to(visit, format!("/coordinator/toewijzen/{id}"), ("Toewijzen", "Assign"))
         .ask(Kind::Radio, "/coordinator", ("Aan wie?", "To whom?"))
@@ -180,15 +192,32 @@ fn assignment(visit: &Visit, id: &str, api: &Api) -> Form {
         .options(people.iter().filter(is_one).map(name).collect())
 }
 
+/// What an assigner may know of a case that nobody has; nothing of one that somebody has.
+async fn known(
+    allowed: Allowed<ListCases>,
+    visit: &Visit,
+    id: &str,
+    api: &Api,
+) -> Result<Vec<(String, String)>, Problem> {
+    let allowed = allowed.in_role(Role::Assigner).ok_or(Problem::Forbidden)?;
+    let first = (i64::MIN, Uuid::nil());
+    let views = flow::list(&api.gateway, allowed, first, 100).await?.value;
+    let Some(view) = views.iter().find(|view| view.id.to_string() == id) else {
+        return Ok(Vec::new());
+    };
+    Ok(case::facts(visit, &Told::made(&read::reply_of(view))?))
+}
+
 async fn handing(
-    allowed: Allowed<crate::policy::action::ListAssignments>,
+    (allowed, listing): (Allowed<ListAssignments>, Allowed<ListCases>),
     visit: &Visit,
     id: Path<String>,
     api: Data<Api>,
     form: Form,
 ) -> Result<HttpResponse, Problem> {
     let short = short(&id);
-    let told = Told::of(assign::list_assignments(allowed, id, api).await?)?;
+    let whole = id.clone();
+    let told = Told::of(assign::list_assignments(allowed, id, api.clone()).await?)?;
     let title = (format!("Zaak {short} toewijzen"), format!("Assign case {short}"));
     let mut sheet = Sheet::of(visit, (&title.0, &title.1)).heads(&[
         ("Coördinator", "Coordinator"),
@@ -196,6 +225,7 @@ async fn handing(
         ("Op", "On"),
     ]);
     "/coordinator/toewijzen".clone_into(&mut sheet.back);
+    sheet.facts = known(listing, visit, &whole, &api).await?;
     sheet.rows = told
         .list("/items")
         .iter()
@@ -220,13 +250,14 @@ async fn handing(
 /// # Errors
 /// As `GET /v1/cases/{id}/assignments`.
 pub async fn show_assignment(
-    allowed: Allowed<crate::policy::action::ListAssignments>,
+    allowed: Allowed<ListAssignments>,
+    listing: Allowed<ListCases>,
     visit: Visit,
     id: Path<String>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let form = assignment(&visit, &id, &api);
-    handing(allowed, &visit, id, api, form).await
+    handing((allowed, listing), &visit, id, api, form).await
 }
 
 /// `POST /coordinator/toewijzen/{id}`.
@@ -235,7 +266,7 @@ pub async fn show_assignment(
 /// As `POST /v1/cases/{id}/assignments`; what is wrong with the form is a page.
 pub async fn assign(
     allowed: Allowed<AssignCase>,
-    reading: Allowed<crate::policy::action::ListAssignments>,
+    reading: (Allowed<ListAssignments>, Allowed<ListCases>),
     visit: Visit,
     id: Path<String>,
     request: HttpRequest,
