@@ -5,10 +5,11 @@
 
 use crate::http::problem::Problem;
 use actix_web::http::header;
-use actix_web::web::Path;
+use actix_web::web::{Bytes, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use rust_embed::RustEmbed;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 #[derive(RustEmbed)]
@@ -54,9 +55,17 @@ pub async fn serve(name: Path<String>, request: HttpRequest) -> Result<HttpRespo
     response.insert_header((header::VARY, "accept-encoding"));
     if let Some(small) = small.filter(|_| takes) {
         response.insert_header((header::CONTENT_ENCODING, "br"));
-        return Ok(response.body(small.data.into_owned()));
+        return Ok(response.body(in_place(small.data)));
     }
-    Ok(response.body(plain.ok_or(Problem::NotAcceptable)?.data.into_owned()))
+    Ok(response.body(in_place(plain.ok_or(Problem::NotAcceptable)?.data)))
+}
+
+/// Bytes of the program as they lie there, not copied for each answer.
+fn in_place(data: Cow<'static, [u8]>) -> Bytes {
+    match data {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => Bytes::from(bytes),
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Dutch and English: sentences side by side where they stand, terms of the contract in one table.
 //!
 //! A sentence of a page is written in both languages at once ([`Lang::say`]), so none can lack one. Terms that come from
-//! the API have their words in [`terms`]; a test goes through every list of `domain` and fails on a term without words.
+//! the API have their words in `terms`; a test goes through every list of `domain` and fails on a term without words.
 
 use crate::clock::from_millisecond;
 use crate::http::problem::Problem;

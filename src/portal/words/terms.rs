@@ -1,4 +1,4 @@
-//! Words of the terms of the contract, by list: those of people and cases here, those of records in [`records`].
+//! Words of the terms of the contract, by list: those of people and cases here, those of records in `records`.
 
 mod records;
 
