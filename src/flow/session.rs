@@ -37,8 +37,6 @@ pub enum Way {
     Link,
     /// By the `OpenID` provider of their partner.
     Provider,
-    /// By a certificate of their partner.
-    Certificate,
 }
 
 impl Way {
@@ -46,7 +44,6 @@ impl Way {
         match self {
             Self::Link => "session:link",
             Self::Provider => "session:provider",
-            Self::Certificate => "session:certificate",
         }
     }
 }

@@ -117,7 +117,6 @@ pub async fn consistency(
     Ok(Done { value: Consistency { sizes: (from, to), roots, path }, committed })
 }
 
-/// Decides and records that the ledger is read.
 /// The last lines of the disclosure ledger, for who reads the ledger.
 ///
 /// # Errors
@@ -142,6 +141,7 @@ pub async fn clocks(
     Ok(Done { value: access::clocks(&gateway.store.pool).await?, committed })
 }
 
+/// Decides and records that the ledger is read.
 async fn read_ledger<A: Action<Object = PartnerId>>(
     gateway: &Arc<Gateway>,
     allowed: &Allowed<A>,

@@ -5,18 +5,22 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::hash::Hash;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Buckets of all partners.
 pub type Limits = Buckets<PartnerId>;
 
 /// Buckets that are kept before those that are full again are forgotten.
 const MOST: usize = 10_000;
+/// Requests between two looks at how many are kept.
+const EVERY: usize = 1_024;
 
 /// A bucket for each of whoever asks.
 #[derive(Debug)]
 pub struct Buckets<K: Copy + Eq + Hash> {
-    buckets: DefaultKeyedRateLimiter<K>,
+    limiter: DefaultKeyedRateLimiter<K>,
     clock: DefaultClock,
+    taken: AtomicUsize,
 }
 
 impl<K: Copy + Eq + Hash> Buckets<K> {
@@ -30,7 +34,11 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
     #[must_use]
     pub fn with_burst(per_second: NonZeroU32, burst: NonZeroU32) -> Self {
         let quota = Quota::per_second(per_second).allow_burst(burst);
-        Self { buckets: RateLimiter::keyed(quota), clock: DefaultClock::default() }
+        Self {
+            limiter: RateLimiter::keyed(quota),
+            clock: DefaultClock::default(),
+            taken: AtomicUsize::new(0),
+        }
     }
 
     /// Takes one from a bucket.
@@ -38,10 +46,12 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
     /// # Errors
     /// Seconds to wait, at least 1, when it is empty.
     pub fn take(&self, whose: K) -> Result<(), u64> {
-        if self.buckets.len() > MOST {
-            self.buckets.retain_recent();
+        // Not at every request: who asks from very many addresses would have each of them walk all buckets.
+        let turn = self.taken.fetch_add(1, Ordering::Relaxed);
+        if turn.is_multiple_of(EVERY) && self.limiter.len() > MOST {
+            self.limiter.retain_recent();
         }
-        self.buckets
+        self.limiter
             .check_key(&whose)
             .map_err(|until| until.wait_time_from(self.clock.now()).as_secs().saturating_add(1))
     }

@@ -99,10 +99,7 @@ pub(super) fn signed_in_here(
 ) -> Result<HttpResponse, Problem> {
     let frame = Frame::of(visit, ("U bent ingelogd", "You are signed in"));
     let mut response = page::show(StatusCode::OK, &SignedInPage { frame })?;
-    put_cookie(
-        &mut response,
-        &format!("{SESSION}={}; Path=/; Secure; HttpOnly; SameSite=Strict", secret.as_str()),
-    )?;
+    put_session(&mut response, secret)?;
     Ok(response)
 }
 
@@ -156,16 +153,23 @@ pub(super) async fn leave_old(visit: &Visit, api: &Api) -> Result<(), Problem> {
 ///
 /// # Errors
 /// [`Problem::Internal`] when the cookie cannot be written.
-pub(super) fn signed_in(secret: &session::Secret) -> Result<HttpResponse, Problem> {
+fn signed_in(secret: &session::Secret) -> Result<HttpResponse, Problem> {
     let mut response = see_other("/");
-    put_cookie(
-        &mut response,
-        &format!("{SESSION}={}; Path=/; Secure; HttpOnly; SameSite=Strict", secret.as_str()),
-    )?;
+    put_session(&mut response, secret)?;
     Ok(response)
 }
 
-fn put_cookie(response: &mut HttpResponse, cookie: &str) -> Result<(), Problem> {
+fn put_session(response: &mut HttpResponse, secret: &session::Secret) -> Result<(), Problem> {
+    let cookie =
+        format!("{SESSION}={}; Path=/; Secure; HttpOnly; SameSite=Strict", secret.as_str());
+    put_cookie(response, &cookie)
+}
+
+/// Sets a cookie.
+///
+/// # Errors
+/// [`Problem::Internal`] when it cannot be written.
+pub(super) fn put_cookie(response: &mut HttpResponse, cookie: &str) -> Result<(), Problem> {
     let value = HeaderValue::from_str(cookie).or(Err(Problem::Internal))?;
     response.headers_mut().append(header::SET_COOKIE, value);
     Ok(())
