@@ -92,6 +92,25 @@ async fn listed(world: &World) -> Vec<Value> {
     answer.body["items"].as_array().expect("items").clone()
 }
 
+/// Delivers until this holds, or for some seconds: the gateway's own courier may have the messages under way, and a round
+/// beside it then finds nothing to do.
+async fn deliver_until(world: &World, courier: &Arc<Courier>, holds: impl AsyncFn() -> bool) {
+    for _ in 0..200 {
+        round(&world.booted.api.gateway, courier).await;
+        if holds().await {
+            break;
+        }
+        actix_web::rt::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Messages to Nijmegen as the operator sees them.
+async fn to_nijmegen(world: &World) -> Vec<Value> {
+    let mut all = listed(world).await;
+    all.retain(|one| one["partner"] == "gemeente-nijmegen");
+    all
+}
+
 async fn publish_year(world: &World) {
     agree(world, |disclosure| disclosure.contracts.push(contract(nijmegen(), "2026Q3")));
     wait(world, 60);
@@ -107,7 +126,7 @@ on_both! {
         publish_year(world).await;
         let mailbox = Mailbox::open(world, socket);
         let (gateway, courier) = (&world.booted.api.gateway, courier(world));
-        while round(gateway, &courier).await > 0 {}
+        deliver_until(world, &courier, async || to_nijmegen(world).await.iter().all(|one| one["state"] == "delivered")).await;
         let events = mailbox.events();
         let periods: Vec<&str> = events.iter().filter_map(|e| e["data"]["period"].as_str()).collect();
         assert_eq!(periods, ["2026Q3", "2026Q4"], "{:?}", listed(world).await);
@@ -120,7 +139,7 @@ on_both! {
         let list = world.get(crate::support::GEMEENTE, "/v1/statistics/releases").await;
         let first = list.body["items"].as_array().expect("items").iter().find(|one| one["period"] == "2026Q3");
         assert_eq!(first.expect("pulled too")["figures"], events[0]["data"]["figures"]);
-        let own: Vec<Value> = listed(world).await.into_iter().filter(|one| one["partner"] == "gemeente-nijmegen").collect();
+        let own = to_nijmegen(world).await;
         assert!(own.len() == 2 && own.iter().all(|one| one["state"] == "delivered"), "{own:?}");
         assert_eq!(round(gateway, &courier).await, 0, "nothing is sent again");
         assert_eq!(mailbox.events().len(), 2);
@@ -139,18 +158,13 @@ on_both! {
         publish_year(world).await;
         let (gateway, courier) = (&world.booted.api.gateway, courier(world));
         let head = async || {
-            let all = listed(world).await;
-            let own: Vec<Value> = all.into_iter().filter(|one| one["partner"] == "gemeente-nijmegen").collect();
+            let own = to_nijmegen(world).await;
             assert_eq!(own[1]["state"], "waiting", "behind the first");
             own[0].clone()
         };
         for attempt in 1..=8 {
             // The gateway's own courier may have had this attempt: both keep to the same schedule.
-            round(gateway, &courier).await;
-            for _ in 0..40 {
-                if head().await["attempts"] == attempt { break; }
-                actix_web::rt::time::sleep(Duration::from_millis(50)).await;
-            }
+            deliver_until(world, &courier, async || head().await["attempts"] == attempt).await;
             let now = head().await;
             assert_eq!((&now["attempts"], &now["outcome"]), (&json!(attempt), &json!("not-connected")), "{now}");
             assert_eq!(now["state"], if attempt < 8 { "retrying" } else { "parked" });
@@ -163,10 +177,7 @@ on_both! {
         let other = world.post(BEHEER, &format!("/v1/deliveries/{}/retries", DeliveryId::new()), &json!({})).await;
         assert_eq!(other.status, 404, "{}", other.raw);
         assert_eq!(world.post(BEHEER, &path, &json!({})).await.status, 202);
-        while mailbox.events().len() < 2 {
-            round(gateway, &courier).await;
-            actix_web::rt::time::sleep(Duration::from_millis(20)).await;
-        }
+        deliver_until(world, &courier, async || to_nijmegen(world).await.iter().all(|one| one["state"] == "delivered")).await;
         let events = mailbox.events();
         assert_eq!((&events[0]["id"], &events[1]["data"]["period"]), (&json!(id), &json!("2026Q4")));
         let again = world.post(BEHEER, &path, &json!({})).await;
@@ -203,33 +214,20 @@ on_both! {
         let mailbox = Mailbox::open(world, socket);
         let (gateway, courier) = (&world.booted.api.gateway, courier(world));
         let state = async || {
-            let all = listed(world).await;
-            let own = all.into_iter().find(|one| one["partner"] == "gemeente-nijmegen").expect("one");
+            let own = to_nijmegen(world).await.swap_remove(0);
             (own["state"].as_str().unwrap_or_default().to_owned(), own["outcome"].clone())
         };
         assert_eq!(round(gateway, &courier).await, 0);
         assert_eq!((state().await.0, mailbox.events().len()), ("waiting".to_owned(), 0));
         amend("active", "GM0225").await;
-        for _ in 0..60 {
-            round(gateway, &courier).await;
-            if state().await.0 == "parked" {
-                break;
-            }
-            actix_web::rt::time::sleep(Duration::from_millis(50)).await;
-        }
+        deliver_until(world, &courier, async || state().await.0 == "parked").await;
         assert_eq!(state().await, ("parked".to_owned(), json!("not-theirs")));
         assert_eq!(mailbox.events().len(), 0);
         amend("active", "GM0268").await;
         let id = listed(world).await.into_iter().find(|one| one["state"] == "parked").expect("parked");
         let path = format!("/v1/deliveries/{}/retries", id["id"].as_str().expect("an id"));
         assert_eq!(world.post(BEHEER, &path, &json!({})).await.status, 202);
-        for _ in 0..60 {
-            round(gateway, &courier).await;
-            if mailbox.events().len() == 2 {
-                break;
-            }
-            actix_web::rt::time::sleep(Duration::from_millis(50)).await;
-        }
+        deliver_until(world, &courier, async || mailbox.events().len() == 2).await;
         assert_eq!(mailbox.events().len(), 2, "control");
         mailbox.handle.stop(false).await;
     }
@@ -244,24 +242,14 @@ on_both! {
         let mailbox = Mailbox::open(world, socket);
         let (gateway, courier) = (&world.booted.api.gateway, courier(world));
         assert_eq!(round(gateway, &courier).await, 0);
-        let refused = async || {
-            let all = listed(world).await;
-            all.into_iter().find(|one| one["partner"] == "gemeente-nijmegen").expect("one")
-        };
-        for _ in 0..40 {
-            if refused().await["state"] == "retrying" { break; }
-            actix_web::rt::time::sleep(Duration::from_millis(50)).await;
-        }
+        let refused = async || to_nijmegen(world).await.swap_remove(0);
+        deliver_until(world, &courier, async || refused().await["state"] == "retrying").await;
         assert_eq!(refused().await["outcome"], "address-refused");
         assert_eq!(mailbox.events().len(), 0);
         // Control: with leave it is.
         register(world, "gemeente-nijmegen", mailbox.address, true).await;
         wait_seconds(world, 10);
-        for _ in 0..40 {
-            round(gateway, &courier).await;
-            if mailbox.events().len() == 2 { break; }
-            actix_web::rt::time::sleep(Duration::from_millis(50)).await;
-        }
+        deliver_until(world, &courier, async || mailbox.events().len() == 2).await;
         assert_eq!(mailbox.events().len(), 2);
         mailbox.handle.stop(false).await;
     }
