@@ -242,7 +242,7 @@ step_pages() {
 # browse DIR PORTAL-PORT: the story, and signing in by a provider, against a demo that serves.
 browse() {
     local program=target/release/buurtpoort portal=https://localhost:$2
-    CHROMIUM=${CHROMIUM:-$(command -v chromium)} timeout 600 \
+    CHROMIUM=${CHROMIUM:-$(command -v chromium)} timeout 1200 \
         node tests/browser/story.mjs "$program" "$1" "$portal" target/pages || return
     CHROMIUM=${CHROMIUM:-$(command -v chromium)} timeout 300 \
         node tests/browser/sign_in.mjs "$program" "$1" "$portal"

@@ -14,16 +14,19 @@
 
 pub mod assets;
 pub mod beheer;
+pub mod consent;
 pub mod coordinator;
 pub mod door;
 pub mod edge;
 pub mod form;
 pub mod gemeente;
+pub mod kept;
 pub mod page;
 pub mod provider;
 pub mod routes;
 pub mod sign_in;
 pub mod toezicht;
+pub mod trail;
 pub mod twin;
 pub mod verwijzer;
 pub mod visit;

@@ -4,7 +4,6 @@ pub mod access;
 pub mod assign;
 pub mod correct;
 pub mod links;
-mod page;
 pub mod read;
 pub mod release;
 pub mod rights;

@@ -7,9 +7,9 @@ use crate::http::deliveries;
 use crate::http::problem::Problem;
 use crate::policy::Allowed;
 use crate::policy::action::{ListDeliveries, RetryDelivery};
-use crate::portal::edge::see_other;
 use crate::portal::form::{Form, Kind};
 use crate::portal::page::{Row, Sheet, short};
+use crate::portal::trail::{Done, done};
 use crate::portal::twin::Told;
 use crate::portal::visit::Visit;
 use crate::portal::words::{moment_of, term};
@@ -184,5 +184,5 @@ pub async fn retry(
 ) -> Result<HttpResponse, Problem> {
     let id = Path::from(visit.sent.value("bericht").to_owned());
     deliveries::retry_delivery(allowed, id, api).await?;
-    Ok(see_other("/beheer/leveringen"))
+    Ok(done("/beheer/leveringen", Done::Retried))
 }

@@ -14,6 +14,7 @@ use crate::http::problem::Problem;
 use crate::ids::RequestId;
 use crate::portal::form::Sent;
 use crate::portal::page;
+use crate::portal::trail;
 use crate::portal::visit::Visit;
 use crate::portal::words::Lang;
 use actix_web::body::{BoxBody, MessageBody};
@@ -129,6 +130,7 @@ async fn admit(
         once: RequestId::new().uuid().simple().to_string(),
         sent: Arc::default(),
         posted: *request.method() == Method::POST,
+        done: trail::told(request.headers()).filter(|_| *request.method() == Method::GET),
         path: request.path().to_owned(),
     };
     match fill(request, marks, &mut visit).await {
@@ -225,7 +227,13 @@ fn as_page(response: ServiceResponse<BoxBody>, visit: &Visit) -> ServiceResponse
     };
     metrics::counter!("problems_total", "kind" => problem.kind()).increment(1);
     let answer = match problem {
-        Problem::Unauthenticated { .. } => see_other("/inloggen"),
+        Problem::Unauthenticated { .. } => {
+            let mut answer = see_other("/inloggen");
+            if !visit.posted {
+                trail::remember(answer.headers_mut(), &visit.path);
+            }
+            answer
+        }
         problem => page::problem(visit, problem),
     };
     response.into_response(answer)
@@ -247,7 +255,12 @@ fn put_headers(
     let api = response.request().app_data::<Data<Api>>().filter(|_| visit.session.is_some());
     let head = api.map(|api| api.gateway.store.writer.latest());
     let policy = if visit.path == "/api" { READER } else { POLICY };
+    // A page said so; an answer that leads on leaves it to the next one.
+    let said = visit.done.is_some() && !response.status().is_redirection();
     let headers = response.headers_mut();
+    if said && !visit.path.starts_with("/assets/") {
+        trail::forget(headers);
+    }
     for (name, value) in FIXED {
         let name = HeaderName::from_static(name);
         match name.as_str() {

@@ -45,6 +45,8 @@ pub struct Frame {
     pub path: String,
     /// The style sheet.
     pub style: String,
+    /// What was done just now; empty where nothing was.
+    pub done: String,
 }
 
 impl Frame {
@@ -77,6 +79,10 @@ impl Frame {
                 visit.path.clone()
             },
             style: assets::path("portal.css"),
+            done: visit
+                .done
+                .map(|done| words::term(visit.lang, "done", done.as_str()))
+                .unwrap_or_default(),
         }
     }
 
@@ -110,13 +116,24 @@ impl Frame {
 #[must_use]
 pub fn home(role: Role) -> &'static str {
     match role {
-        Role::Referrer | Role::CaseManager => "/verwijzer",
+        Role::Referrer => "/verwijzer",
+        Role::CaseManager => "/verwijzer/plan",
         Role::Coordinator => "/coordinator",
         Role::Assigner => "/coordinator/toewijzen",
         Role::Municipality => "/gemeente",
         Role::PrivacyOfficer => "/toezicht",
         Role::Operator => "/beheer",
         Role::DataSubject => "/",
+    }
+}
+
+/// What the paths of a role's pages begin with; `/` where it has none.
+#[must_use]
+pub fn root(role: Role) -> &'static str {
+    match role {
+        Role::Assigner => home(Role::Coordinator),
+        Role::CaseManager => home(Role::Referrer),
+        other => home(other),
     }
 }
 
@@ -148,7 +165,8 @@ const fn entries(role: Role) -> &'static [Entry] {
         Role::Operator => {
             &[("/beheer", "Stand", "State"), ("/beheer/leveringen", "Leveringen", "Deliveries")]
         }
-        Role::CaseManager | Role::DataSubject => &[],
+        Role::CaseManager => &[("/verwijzer/plan", "Doelen van een plan", "Goals of a plan")],
+        Role::DataSubject => &[],
     }
 }
 
@@ -184,8 +202,6 @@ pub struct Sheet {
     pub frame: Frame,
     /// The page above.
     pub back: String,
-    /// What was done just now.
-    pub done: String,
     /// Sentences.
     pub told: Vec<String>,
     /// Names and values.
@@ -213,7 +229,6 @@ impl Sheet {
         Self {
             frame: Frame::of(visit, title),
             back: String::new(),
-            done: String::new(),
             told: Vec::new(),
             facts: Vec::new(),
             filters: Vec::new(),
@@ -263,17 +278,27 @@ impl Sheet {
     }
 }
 
-/// Whether a problem is shown beside the form that met it; any other has a page of its own.
-#[must_use]
-pub const fn is_shown(problem: &Problem) -> bool {
-    matches!(
-        problem,
+/// A problem that is shown beside the form that met it.
+///
+/// # Errors
+/// Any other, which has a page of its own.
+pub fn aside(problem: Problem) -> Result<Problem, Problem> {
+    match problem {
         Problem::Invalid(_)
-            | Problem::ConsentRefused { .. }
-            | Problem::StateConflict { .. }
-            | Problem::Stale
-            | Problem::KeyReused
-    )
+        | Problem::ConsentRefused { .. }
+        | Problem::StateConflict { .. }
+        | Problem::Stale
+        | Problem::KeyReused => Ok(problem),
+        other => Err(other),
+    }
+}
+
+/// What became of a form: nothing where it was done, or what is wrong, to be shown beside it.
+///
+/// # Errors
+/// As [`aside`].
+pub fn shown<T>(done: Result<T, Problem>) -> Result<Option<Problem>, Problem> {
+    done.map_or_else(|problem| aside(problem).map(Some), |_| Ok(None))
 }
 
 /// The end of an id: enough to tell one from another on a page. Its beginning is the time in some.
@@ -289,6 +314,29 @@ pub fn short(id: &str) -> String {
 pub fn show(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Problem> {
     let text = page.render().or(Err(Problem::Internal))?;
     Ok(HttpResponse::build(status).content_type("text/html; charset=utf-8").body(text))
+}
+
+/// How long who a family is stays on a screen, in seconds.
+pub const VISIBLE_S: i64 = 900;
+/// The length of a page that tells it is a multiple of this: it says little about how much is told.
+const STEP: usize = 16 * 1024;
+
+/// Writes a page that tells who a family is. It leads back by itself: names do not stay on a screen that somebody left, a
+/// limit that is what it is for (WCAG 2.2.1, essential).
+///
+/// # Errors
+/// [`Problem::Internal`] when it cannot be written.
+pub fn show_names(
+    status: StatusCode,
+    page: &impl Template,
+    back: &str,
+) -> Result<HttpResponse, Problem> {
+    let mut text = page.render().or(Err(Problem::Internal))?;
+    let missing = text.len().next_multiple_of(STEP) - text.len();
+    text.extend(std::iter::repeat_n(' ', missing));
+    let mut response = HttpResponse::build(status);
+    response.insert_header(("refresh", format!("{VISIBLE_S};url={back}")));
+    Ok(response.content_type("text/html; charset=utf-8").body(text))
 }
 
 #[derive(Template)]

@@ -2,8 +2,10 @@
 
 use crate::http::oauth;
 use crate::http::router::Router;
-use crate::portal::coordinator::{case, inbox, names, pairing, rights, support};
-use crate::portal::verwijzer::{own, wizard};
+use crate::portal::coordinator::{
+    case, correct, double, inbox, names, pairing, plan, rights, support,
+};
+use crate::portal::verwijzer::{goals, own, report, wizard};
 use crate::portal::{assets, beheer, gemeente, provider, sign_in, toezicht};
 use actix_web::http::Method;
 
@@ -53,6 +55,10 @@ fn coordinating(router: Router) -> Router {
             pairing::evaluate,
         )
         .add(post.clone(), "/coordinator/zaak/{id}/koppeling/{pairing}/{to}", pairing::move_along)
+        .add(post.clone(), "/coordinator/zaak/{id}/verbeteren", correct::correct)
+        .add(post.clone(), "/coordinator/zaak/{id}/doel", plan::change)
+        .add(get.clone(), "/coordinator/zaak/{id}/dubbel", double::show)
+        .add(post.clone(), "/coordinator/zaak/{id}/dubbel", double::decide)
         .add(get.clone(), "/coordinator/zaak/{id}/rechten", rights::show)
         .add(post.clone(), "/coordinator/zaak/{id}/rechten/inzage", rights::request)
         .add(post.clone(), "/coordinator/zaak/{id}/rechten/antwoord", rights::answer)
@@ -72,6 +78,11 @@ fn referring(router: Router) -> Router {
         .add(get.clone(), "/verwijzer", own::list)
         .add(get.clone(), "/verwijzer/aanmelden", wizard::begin)
         .add(post.clone(), "/verwijzer/aanmelden", wizard::answer)
+        .add(get.clone(), "/verwijzer/opgave", report::ask)
+        .add(get.clone(), "/verwijzer/plan", goals::ask)
+        .add(post.clone(), "/verwijzer/plan", goals::find)
+        .add(get.clone(), "/verwijzer/plan/{id}", goals::show)
+        .add(post.clone(), "/verwijzer/opgave/{programme}", report::send)
         .add(get, "/verwijzer/aanmelding/{id}", own::show)
         .add(post.clone(), "/verwijzer/aanmelding/{id}/intrekken", own::withdraw)
         .add(post, "/verwijzer/aanmelding/{id}/toestemming", own::decide)

@@ -7,7 +7,9 @@ use crate::portal::assets;
 use crate::portal::edge::{SESSION, see_other};
 use crate::portal::page::{self, Frame, home};
 use crate::portal::provider;
+use crate::portal::trail::{self, Done};
 use crate::portal::visit::Visit;
+use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
@@ -26,13 +28,16 @@ struct SignInPage {
     providers: Vec<(String, String)>,
 }
 
-/// `GET /`: to one's own pages, or to where one signs in.
+/// `GET /`: to where one was before signing in, to one's own pages, or to where one signs in.
 ///
 /// # Errors
 /// None.
-pub async fn start(visit: Visit) -> Result<HttpResponse, Problem> {
-    let role = visit.subject().and_then(|subject| subject.roles.first().copied());
-    Ok(see_other(role.map_or("/inloggen", home)))
+pub async fn start(visit: Visit, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let Some(subject) = visit.subject() else {
+        return Ok(see_other("/inloggen"));
+    };
+    let home = subject.roles.first().map_or("/inloggen", |role| home(*role));
+    Ok(trail::lead_back(request.headers(), &subject.roles, home))
 }
 
 /// `GET /inloggen`: how to get in.
@@ -184,7 +189,8 @@ pub async fn sign_out(visit: Visit, api: Data<Api>) -> Result<HttpResponse, Prob
         let everywhere = visit.sent.value("overal") == "true";
         session::end(&api.gateway, session, everywhere).await?;
     }
-    let mut response = see_other("/inloggen");
+    let mut response = trail::done("/inloggen", Done::SignedOut);
+    trail::leave_nothing(response.headers_mut());
     put_cookie(
         &mut response,
         &format!("{SESSION}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0"),

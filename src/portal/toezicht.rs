@@ -320,7 +320,7 @@ pub async fn run_check(
     };
     let mut sheet = checking(&visit).fact(("Regels", "Entries"), committed.head().size.to_string());
     match checked {
-        Ok(_) => visit.say(dutch, english).clone_into(&mut sheet.done),
+        Ok(_) => visit.say(dutch, english).clone_into(&mut sheet.frame.done),
         Err(tampered) => {
             sheet = sheet
                 .tell(dutch, english)

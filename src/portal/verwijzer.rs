@@ -1,5 +1,8 @@
 //! Pages of referrers: a family referred in six steps, and how one's own referrals stand.
 
+pub mod goals;
 pub mod own;
+mod placed;
+pub mod report;
 mod steps;
 pub mod wizard;

@@ -4,6 +4,7 @@ use crate::flow::session::Session;
 use crate::http::problem::Problem;
 use crate::policy::Subject;
 use crate::portal::form::Sent;
+use crate::portal::trail::Done;
 use crate::portal::words::Lang;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
@@ -25,6 +26,8 @@ pub struct Visit {
     pub sent: Arc<Sent>,
     /// Whether this answers a form: such a page cannot be asked for again in another language.
     pub posted: bool,
+    /// What was done just now.
+    pub done: Option<Done>,
     /// Path, without what stood behind it.
     pub path: String,
 }

@@ -196,7 +196,8 @@ mod tests {
     use super::*;
     use crate::audit::entry::{Event, Outcome};
     use crate::domain::{
-        access, age, case, consent, pairing, partner, programme, referral, support_family, term,
+        access, age, case, consent, identity, likeness, pairing, partner, programme, referral,
+        support_family, term,
     };
     use crate::http::problem::KINDS;
     use crate::statistics::tabulate::Kind;
@@ -218,14 +219,20 @@ mod tests {
             "role": partner::Role, "partner-kind": partner::PartnerKind, "partner-status": partner::PartnerStatus,
             "programme": programme::Programme, "authority": consent::AuthorityType, "goal": referral::GoalStatus, "plan": referral::PlanType,
             "subject": referral::SubjectRole, "use": access::Use,
-            "consent-purpose": consent::Purpose, "decision": consent::SignatureDecision,
+            "consent-purpose": consent::Purpose, "category": consent::Category, "likelihood": likeness::Likelihood, "evidence": likeness::Evidence,
+            "link": likeness::LinkDecision, "link-choice": likeness::LinkDecision, "done": crate::portal::trail::Done, "field-group": identity::FieldGroup, "decision": consent::SignatureDecision,
         ];
         let events = Event::ALL.iter().map(|one| one.as_str()).collect();
         let outcomes = Outcome::ALL.iter().map(|one| one.as_str()).collect();
         let kinds = Kind::ALL.iter().map(|one| one.as_str()).collect();
-        for (list, codes) in
-            lists.into_iter().chain([("event", events), ("outcome", outcomes), ("measure", kinds)])
-        {
+        let counts = programme::Programme::ALL.iter().flat_map(|one| one.measures());
+        let counts = counts.map(|measure| measure.name).collect();
+        for (list, codes) in lists.into_iter().chain([
+            ("count", counts),
+            ("event", events),
+            ("outcome", outcomes),
+            ("measure", kinds),
+        ]) {
             for code in codes {
                 let (dutch, english) =
                     terms::find(list, code).unwrap_or_else(|| panic!("{list}: {code}"));

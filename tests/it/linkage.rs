@@ -119,7 +119,7 @@ fn referred_again() -> Value {
 
 impl World {
     /// Two cases about one family, both Anna's.
-    async fn twice(&self) -> [String; 2] {
+    pub(crate) async fn twice(&self) -> [String; 2] {
         let (_, first) = self.assigned_case().await;
         self.later(1);
         let sent = self.post(POH_J, "/v1/referrals", &referred_again()).await;

@@ -56,6 +56,8 @@ mod openapi;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod pages_work;
+#[cfg(test)]
 mod pairing;
 #[cfg(test)]
 mod policy;

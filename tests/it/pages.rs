@@ -35,16 +35,16 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
-    fn leads_to(&self) -> &str {
+    pub(crate) fn leads_to(&self) -> &str {
         self.header("location")
     }
 
     /// What stands between two texts, the first time.
-    fn between(&self, before: &str, after: &str) -> &str {
+    pub(crate) fn between(&self, before: &str, after: &str) -> &str {
         let rest = self.text.split_once(before).map_or("", |(_, rest)| rest);
         rest.split_once(after).map_or("", |(found, _)| found)
     }
@@ -136,20 +136,20 @@ impl Browser {
     }
 }
 
-async fn link(world: &World, (partner, person, _): Caller) -> String {
+pub(crate) async fn link(world: &World, (partner, person, _): Caller) -> String {
     let account = Slug::parse(person).expect("an account");
     let secret = session::ticket(&world.booted.api.gateway, partner, &account).await;
     secret.expect("somebody who may use the pages").to_string()
 }
 
 /// The entries of the ledger from one on.
-async fn entries(world: &World, from: u64) -> Vec<Entry> {
+pub(crate) async fn entries(world: &World, from: u64) -> Vec<Entry> {
     let pool = &world.booted.api.gateway.store.pool;
     let rows = ledger::page(pool, from, 1_000).await.expect("a page");
     rows.iter().map(|row| entry::decode(&row.leaf).expect("an entry").1).collect()
 }
 
-async fn size(world: &World) -> u64 {
+pub(crate) async fn size(world: &World) -> u64 {
     ledger::head(&world.booted.api.gateway.store.pool).await.expect("a head").signed().size
 }
 
@@ -333,7 +333,7 @@ on_both! {
 }
 
 /// What an entry says of an action, and not of who asked by which way.
-fn about(entry: &Entry) -> String {
+pub(crate) fn about(entry: &Entry) -> String {
     let mut same = entry.clone();
     same.actor.certificate = None;
     same.actor.token = None;

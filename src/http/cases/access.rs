@@ -1,5 +1,5 @@
 //! `POST` and `GET /v1/cases/{id}/access-requests`, and `POST /v1/cases/{id}/access-exports`: somebody asks to see
-//! what is kept of them, and gets it, for a program or on paper.
+//! what is kept of them, and gets it.
 
 use crate::audit::export;
 use crate::clock::from_millisecond;
@@ -11,7 +11,6 @@ use crate::flow::Once;
 use crate::flow::access::{self, Answer, Word};
 use crate::http::Api;
 use crate::http::body::JsonBody;
-use crate::http::cases::page;
 use crate::http::cases::rights::checked;
 use crate::http::problem::Problem;
 use crate::http::reply;
@@ -68,7 +67,7 @@ pub struct AccessReplies {
     pub next: Option<String>,
 }
 
-/// Which request is answered, on whose word, and how.
+/// Which request is answered, and on whose word.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct AccessExport {
@@ -84,9 +83,6 @@ pub struct AccessExport {
     /// The privacy officer looked at the safety signal, which is left out otherwise.
     #[schema(value_type = Option<bool>)]
     pub officer_review: Field<bool>,
-    /// `json` (default), or `page` for one to print.
-    #[schema(value_type = Option<String>)]
-    pub form: Field<String>,
 }
 
 fn reply_of(row: &AccessRow) -> AccessReply {
@@ -163,7 +159,7 @@ pub async fn list_access_requests(
 #[utoipa::path(post, path = "/v1/cases/{id}/access-exports", tag = "rights", operation_id = "exportForAccess",
     params(("id" = String, Path, description = "Id of the case"), ("Idempotency-Key" = String, Header, description = "1-64 visible ASCII characters")),
     request_body = AccessExport,
-    responses((status = 201, body = serde_json::Value, description = "Everything that is kept; text/html for a page to print")))]
+    responses((status = 201, body = serde_json::Value, description = "Everything that is kept")))]
 pub async fn export_for_access(
     allowed: Allowed<SeeToAccess>,
     id: Path<String>,
@@ -184,24 +180,17 @@ pub async fn export_for_access(
                 == Some(&true),
             officer_review: r.optional("officerReview", &wire.officer_review) == Some(&true),
         };
-        let page = r.may("form", &wire.form, "term", |t: &String| match t.as_str() {
-            "json" => Ok(false),
-            "page" => Ok(true),
-            _ => Err("must be json or page"),
-        });
-        Some(((AccessRequestId::from_uuid(request?), word), page.unwrap_or(false)))
+        Some((AccessRequestId::from_uuid(request?), word))
     });
     let read = reply::idempotency_key(&request).and_then(|key| Ok((key, read?)));
-    let (key, (asked, as_page)) = match read {
+    let (key, asked) = match read {
         Ok(read) => read,
         Err(problem) => return Err(reply::unless_hidden(gateway, allowed, case, problem).await),
     };
     let route = format!("/v1/cases/{case}/access-exports");
     let once = Once::new(&gateway.keyring, allowed.subject(), &route, &key, &body.0);
     let answer = access::answer(gateway, allowed, case, asked, once).await?.value;
-    let told = told(&answer);
-    let response =
-        if as_page { page::response(&told) } else { reply::padded(StatusCode::CREATED, &told)? };
+    let response = reply::padded(StatusCode::CREATED, &told(&answer))?;
     Ok(reply::replayed(response, answer.replayed))
 }
 

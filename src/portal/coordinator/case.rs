@@ -1,7 +1,6 @@
 //! `/coordinator/zaak/{id}`: one case without names, and what can be done with it.
 
 use crate::domain::case::{CaseState, ReleasePurpose};
-use crate::domain::consent::SignatureDecision;
 use crate::http::Api;
 use crate::http::cases::{read, release, transition};
 use crate::http::consent;
@@ -11,11 +10,12 @@ use crate::policy::Allowed;
 use crate::policy::action::{
     DecideCaseConsent, ListPairings, ListReleases, ReadCase, TransitionCase,
 };
+use crate::portal::consent as consent_form;
 use crate::portal::coordinator::pairing;
-use crate::portal::edge::see_other;
-use crate::portal::form::{Form, Kind, Sent, instant_of, set};
-use crate::portal::page::{self, Frame, Row, Sheet, is_shown, short};
+use crate::portal::form::{Form, Kind};
+use crate::portal::page::{self, Frame, Row, Sheet, short, shown};
 use crate::portal::sign_in::is_fresh;
+use crate::portal::trail::{self, Done, done};
 use crate::portal::twin::{Told, body};
 use crate::portal::visit::Visit;
 use crate::portal::words::{reason, term, terms_of, who};
@@ -86,7 +86,7 @@ pub(super) async fn draw(
         frame = frame.wrong();
         let whole = forms.iter_mut().chain([&mut opening]);
         for form in whole.filter(|form| form.action.ends_with(of)) {
-            *form = form.clone().sent(&visit.sent).wrong(problem, place);
+            *form = form.clone().sent(&visit.sent).wrong(problem, consent_form::place);
         }
     }
     let page = CasePage {
@@ -116,30 +116,29 @@ pub(super) async fn draw(
         Some((_, Problem::Stale)) => StatusCode::PRECONDITION_FAILED,
         Some(_) => StatusCode::BAD_REQUEST,
     };
-    page::show(status, &page)
+    let mut shown = page::show(status, &page)?;
+    if !page.fresh {
+        trail::remember(shown.headers_mut(), &format!("/coordinator/zaak/{id}"));
+    }
+    Ok(shown)
 }
+
+/// A form of this page: the end of its path, and what the page says once it is done.
+pub(super) type Sending = (&'static str, Done);
 
 /// Leads back to the case when it was done, or shows what is wrong.
 pub(super) async fn after(
-    done: Result<HttpResponse, Problem>,
+    kept: Result<HttpResponse, Problem>,
     seeing: Seeing,
     visit: &Visit,
     id: &str,
     api: &Data<Api>,
-    of: &'static str,
+    (of, what): Sending,
 ) -> Result<HttpResponse, Problem> {
-    match done {
-        Ok(_) => Ok(see_other(&format!("/coordinator/zaak/{id}"))),
-        Err(problem) if is_shown(&problem) => {
-            draw(seeing, visit, id, api, Some((of, &problem))).await
-        }
-        Err(problem) => Err(problem),
+    match shown(kept)? {
+        None => Ok(done(&format!("/coordinator/zaak/{id}"), what)),
+        Some(problem) => draw(seeing, visit, id, api, Some((of, &problem))).await,
     }
-}
-
-/// The field of a form of this page that a pointer of the API belongs to.
-fn place(pointer: &str) -> String {
-    if pointer == "/at" { "dag" } else { pointer }.to_owned()
 }
 
 /// The form that opens names.
@@ -184,36 +183,10 @@ fn missing(visit: &Visit, case: &Told) -> String {
     labels.iter().map(|label| who(visit.lang, label)).collect::<Vec<_>>().join(", ")
 }
 
-/// The form for a decision about consent that the coordinator heard.
+/// The form for a decision about consent that the coordinator heard: who is still to sign stands first.
 fn deciding(visit: &Visit, id: &str, case: &Told) -> Form {
-    let mut labels = case.words("/consent/missing");
-    for label in ["parent1", "parent2", "child1", "child2", "child3", "child4"] {
-        if !labels.iter().any(|known| known == label) {
-            labels.push(label.to_owned());
-        }
-    }
-    let named = |label: String| (label.clone(), who(visit.lang, &label));
-    let options = labels.into_iter().map(named).collect();
-    let decisions = SignatureDecision::ALL.iter().map(|one| one.as_str());
-    Form::to(
-        visit,
-        format!("/coordinator/zaak/{id}/toestemming"),
-        ("Toestemming vastleggen", "Record consent"),
-    )
-    .ask(Kind::Select, "/signer", ("Wie besliste?", "Who decided?"))
-    .options(options)
-    .ask(Kind::Radio, "/decision", ("Wat was het antwoord?", "What was the answer?"))
-    .terms("decision", decisions)
-    .ask(Kind::Date, "dag", ("Op welke dag?", "On which day?"))
-    .ask(Kind::Text, "/method", ("Hoe?", "How?"))
-    .hint(
-        "Zoals: getekend op papier. Alleen nodig bij ja.",
-        "Such as: signed on paper. Needed for a yes only.",
-    )
-    .optional()
-    .ask(Kind::Text, "/evidence", ("Waar ligt het bewijs?", "Where is the proof?"))
-    .hint("Alleen nodig bij ja.", "Needed for a yes only.")
-    .optional()
+    let action = format!("/coordinator/zaak/{id}/toestemming");
+    consent_form::form(visit, action, &case.words("/consent/missing"))
 }
 
 /// What is known of the case, in words.
@@ -320,9 +293,9 @@ pub async fn step(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let named = Path::from(id.clone());
-    let done =
+    let kept =
         transition::transition_case(allowed, named, body(&visit.sent), request, api.clone()).await;
-    after(done, Seeing { case, pairings }, &visit, &id, &api, "/stap").await
+    after(kept, Seeing { case, pairings }, &visit, &id, &api, ("/stap", Done::Moved)).await
 }
 
 /// `POST /coordinator/zaak/{id}/toestemming`.
@@ -338,18 +311,9 @@ pub async fn decide(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let named = Path::from(id.clone());
-    let body = crate::portal::twin::body_of(&decision(&visit.sent, &api));
-    let done = consent::decide_case_consent(allowed, named, body, request, api.clone()).await;
-    after(done, Seeing { case, pairings }, &visit, &id, &api, "/toestemming").await
-}
-
-/// A decision as the API takes it. A person knows the day; the API wants an instant: now for today, else noon.
-fn decision(sent: &Sent, api: &Api) -> serde_json::Value {
-    let mut value = sent.json();
-    if let Some(at) = instant_of(sent.value("dag"), api.gateway.clock.now()) {
-        set(&mut value, "/at", at);
-    }
-    value
+    let body = consent_form::body(&visit, &api);
+    let kept = consent::decide_case_consent(allowed, named, body, request, api.clone()).await;
+    after(kept, Seeing { case, pairings }, &visit, &id, &api, ("/toestemming", Done::Decided)).await
 }
 
 /// `GET /coordinator/zaak/{id}/gezien`: who opened the names, when and why.

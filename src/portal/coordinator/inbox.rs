@@ -9,9 +9,9 @@ use crate::http::problem::Problem;
 use crate::policy::Allowed;
 use crate::policy::action::{AssignCase, ListAssignments, ListCases};
 use crate::portal::coordinator::case;
-use crate::portal::edge::see_other;
 use crate::portal::form::{Form, Kind};
-use crate::portal::page::{Row, Sheet, short};
+use crate::portal::page::{Row, Sheet, short, shown};
+use crate::portal::trail::{Done, done};
 use crate::portal::twin::{Told, body};
 use crate::portal::visit::Visit;
 use crate::portal::words::{term, terms_of};
@@ -274,12 +274,10 @@ pub async fn assign(
 ) -> Result<HttpResponse, Problem> {
     let sent = body(&visit.sent);
     let named = Path::from(id.clone());
-    match assign::assign_case(allowed, named, sent, request, api.clone()).await {
-        Ok(_) => Ok(see_other("/coordinator/toewijzen")),
-        Err(problem @ (Problem::Invalid(_) | Problem::StateConflict { .. } | Problem::Stale)) => {
-            let form = assignment(&visit, &id, &api).sent(&visit.sent).wrong_at(&problem);
-            handing(reading, &visit, id, api, form).await
-        }
-        Err(problem) => Err(problem),
-    }
+    let kept = assign::assign_case(allowed, named, sent, request, api.clone()).await;
+    let Some(problem) = shown(kept)? else {
+        return Ok(done("/coordinator/toewijzen", Done::Assigned));
+    };
+    let form = assignment(&visit, &id, &api).sent(&visit.sent).wrong_at(&problem);
+    handing(reading, &visit, id, api, form).await
 }

@@ -3,7 +3,6 @@
 //! The names stand in the answer to the form and nowhere else: going back, reloading or copying the address shows
 //! nothing of them. "Nu verbergen" has the browser forget what it kept.
 
-use crate::domain::identity::FieldGroup;
 use crate::http::Api;
 use crate::http::cases::release;
 use crate::http::problem::Problem;
@@ -13,13 +12,16 @@ use crate::policy::action::{
     ListPairings, ReadCase, ReadSupportFamily, ReleaseIdentity, ReleaseSupportIdentity,
 };
 use crate::portal::coordinator::case::{self, Seeing};
-use crate::portal::coordinator::support;
+use crate::portal::coordinator::{correct, plan, support};
 use crate::portal::edge::see_other;
-use crate::portal::page::{Frame, is_shown, short};
+use crate::portal::form::{Form, Kind};
+use crate::portal::kept::{Group, groups};
+use crate::portal::page::{Frame, VISIBLE_S, aside, short, show_names};
 use crate::portal::sign_in::{clear_cache, is_fresh};
+use crate::portal::trail::{Done, done};
 use crate::portal::twin::{Told, body};
 use crate::portal::visit::Visit;
-use crate::portal::words::{Lang, day, moment_of, term};
+use crate::portal::words::moment_of;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -27,16 +29,6 @@ use actix_web::web::{Data, Path};
 use askama::Template;
 use jiff::SignedDuration;
 use serde_json::Value;
-
-/// How long names stay on a screen, in seconds.
-const VISIBLE_S: i64 = 900;
-/// The length of the page is a multiple of this: it says little about how many people it names.
-const STEP: usize = 16 * 1024;
-
-struct Group {
-    words: String,
-    items: Vec<Vec<(String, String)>>,
-}
 
 #[derive(Template)]
 #[template(path = "names.html")]
@@ -46,9 +38,16 @@ struct NamesPage {
     /// What follows `/coordinator/` in the path to go back to.
     back: String,
     groups: Vec<Group>,
+    /// What can be put right, or kept up to date, of what is shown.
+    forms: Vec<Form>,
 }
 
-fn show(visit: &Visit, api: &Api, told: &Told, back: String) -> Result<HttpResponse, Problem> {
+fn show(
+    visit: &Visit,
+    api: &Api,
+    told: &Told,
+    (back, forms): (String, Vec<Form>),
+) -> Result<HttpResponse, Problem> {
     let until = api.gateway.clock.now() + SignedDuration::from_secs(VISIBLE_S);
     let id = back.rsplit('/').next().unwrap_or_default();
     let title = (format!("Namen bij {}", short(id)), format!("Names of {}", short(id)));
@@ -57,98 +56,9 @@ fn show(visit: &Visit, api: &Api, told: &Told, back: String) -> Result<HttpRespo
         until: moment_of(visit.lang, until),
         groups: groups(visit.lang, told.0.pointer("/fields").unwrap_or(&Value::Null)),
         back,
+        forms,
     };
-    let mut text = page.render().or(Err(Problem::Internal))?;
-    let missing = text.len().next_multiple_of(STEP) - text.len();
-    text.extend(std::iter::repeat_n(' ', missing));
-    let mut response = HttpResponse::build(StatusCode::OK);
-    // Names do not stay on a screen that somebody left: a limit that is what it is for (WCAG 2.2.1, essential).
-    response.insert_header(("refresh", format!("{VISIBLE_S};url=/coordinator/{}", page.back)));
-    Ok(response.content_type("text/html; charset=utf-8").body(text))
-}
-
-/// Each field group, who the family is first: lists of names and values, one a person where it is about persons.
-fn groups(lang: Lang, fields: &Value) -> Vec<Group> {
-    let group = |one: &FieldGroup| {
-        let name = one.as_str();
-        let value = fields.get(name)?;
-        let mut items = Vec::new();
-        match value {
-            Value::Array(people) if people.iter().all(Value::is_object) => {
-                items.extend(people.iter().map(|one| person(lang, one)));
-            }
-            other => items.push(leaves(lang, name, other)),
-        }
-        items.retain(|item| !item.is_empty());
-        Some(Group { words: term(lang, "field-group", name), items })
-    };
-    let all = FieldGroup::ALL.iter().filter_map(group);
-    all.filter(|group| !group.items.is_empty()).collect()
-}
-
-/// What is said of one person, and who that is.
-fn person(lang: Lang, value: &Value) -> Vec<(String, String)> {
-    let own = |name: &str| value.get(name).and_then(Value::as_str);
-    let (Some(label), Some(role)) = (own("ref"), own("role")) else {
-        return leaves(lang, "", value);
-    };
-    let who = format!("{} ({label})", term(lang, "subject", role));
-    let fields = value.as_object().into_iter().flatten();
-    let rest = fields.filter(|(name, _)| *name != "ref" && *name != "role");
-    let mut told = vec![(term(lang, "field", "ref"), who)];
-    told.extend(rest.flat_map(|(name, value)| leaves(lang, name, value)));
-    // Only who it is: the group says nothing of this person.
-    if told.len() == 1 { Vec::new() } else { told }
-}
-
-/// Every text within a value, with the name of its field.
-fn leaves(lang: Lang, name: &str, value: &Value) -> Vec<(String, String)> {
-    match value {
-        Value::Object(fields) => {
-            fields.iter().flat_map(|(name, value)| leaves(lang, name, value)).collect()
-        }
-        Value::Array(all) if all.iter().any(|one| one.is_object() || one.is_array()) => {
-            all.iter().flat_map(|one| leaves(lang, name, one)).collect()
-        }
-        Value::Array(all) if all.is_empty() => Vec::new(),
-        Value::Array(all) => {
-            let words: Vec<String> = all.iter().map(|one| text(lang, name, one)).collect();
-            vec![(label(lang, name), words.join(", "))]
-        }
-        Value::Null => Vec::new(),
-        other => vec![(label(lang, name), text(lang, name, other))],
-    }
-}
-
-fn label(lang: Lang, name: &str) -> String {
-    let own = term(lang, "field", name);
-    if own == name { term(lang, "field-group", name) } else { own }
-}
-
-fn text(lang: Lang, name: &str, value: &Value) -> String {
-    let Value::String(code) = value else {
-        return match value {
-            Value::Bool(true) => lang.say("ja", "yes").to_owned(),
-            Value::Bool(false) => lang.say("nee", "no").to_owned(),
-            other => other.to_string(),
-        };
-    };
-    let list = match name {
-        "codes" => "support",
-        "dayparts" => "daypart",
-        "frequency" => "frequency",
-        "composition" => "household",
-        "type" if term(lang, "plan", code) != *code => "plan",
-        "type" => "authority",
-        "status" => "goal",
-        "health-attention-points" => "attention",
-        "alreadyInvolved" => "involved",
-        "decision" => "decision",
-        "source" => "authority-source",
-        _ => "",
-    };
-    let as_day = matches!(name, "birthDate" | "at" | "seenOn").then(|| day(lang, code));
-    as_day.filter(|day| !day.is_empty()).unwrap_or_else(|| term(lang, list, code))
+    show_names(StatusCode::OK, &page, &format!("/coordinator/{}", page.back))
 }
 
 /// `POST /coordinator/zaak/{id}/namen`.
@@ -168,12 +78,17 @@ pub async fn open(
     }
     let named = Path::from(id.clone());
     match release::release_identity(allowed, named, body(&visit.sent), request, api.clone()).await {
-        Ok(answer) => show(&visit, &api, &Told::of(answer)?, format!("zaak/{id}")),
-        Err(problem) if is_shown(&problem) => {
+        Ok(answer) => {
+            let told = Told::of(answer)?;
+            let mut forms = correct::forms(&visit, &id, &told);
+            forms.extend(plan::forms(&visit, &id, &told));
+            show(&visit, &api, &told, (format!("zaak/{id}"), forms))
+        }
+        Err(problem) => {
+            let problem = aside(problem)?;
             let wrong = Some(("/namen", &problem));
             case::draw(Seeing { case, pairings }, &visit, &id, &api, wrong).await
         }
-        Err(problem) => Err(problem),
     }
 }
 
@@ -196,11 +111,12 @@ pub async fn open_support(
     let named = Path::from(id.clone());
     let sent = body(&visit.sent);
     match work::release_support_identity(allowed, named, sent, request, api.clone()).await {
-        Ok(answer) => show(&visit, &api, &Told::of(answer)?, back),
-        Err(problem) if is_shown(&problem) => {
-            support::draw(reading, &visit, &id, &api, Some(("/namen", &problem))).await
+        Ok(answer) => show(&visit, &api, &Told::of(answer)?, (back, Vec::new())),
+        Err(problem) => {
+            let problem = aside(problem)?;
+            let wrong = Some(("/namen", &problem));
+            support::draw(reading, &visit, &id, &api, wrong).await
         }
-        Err(problem) => Err(problem),
     }
 }
 
@@ -214,7 +130,7 @@ pub async fn hide(visit: Visit) -> Result<HttpResponse, Problem> {
     let known = to.starts_with("zaak/") || to.starts_with("steungezin/");
     let path =
         if known && to.chars().all(plain) { format!("/coordinator/{to}") } else { "/".to_owned() };
-    let mut response = see_other(&path);
+    let mut response = done(&path, Done::Hidden);
     clear_cache(&mut response);
     Ok(response)
 }

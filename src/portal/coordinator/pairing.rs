@@ -12,9 +12,9 @@ use crate::policy::action::{
     EvaluatePairing, ListPairings, MovePairing, PairCase, ProposeSupport, ReadCase,
 };
 use crate::portal::coordinator::case::{Seeing, after};
-use crate::portal::edge::see_other;
 use crate::portal::form::{Form, Kind};
-use crate::portal::page::{Row, Sheet, is_shown, short};
+use crate::portal::page::{Row, Sheet, short, shown};
+use crate::portal::trail::{Done, done};
 use crate::portal::twin::{Told, body};
 use crate::portal::visit::Visit;
 use crate::portal::words::{term, terms_of};
@@ -214,12 +214,11 @@ pub async fn introduce(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let named = Path::from(id.clone());
-    match introduce::create_pairing(allowed, named, body(&visit.sent), request, api.clone()).await {
-        Ok(_) => Ok(see_other(&format!("/coordinator/zaak/{id}"))),
-        Err(problem) if is_shown(&problem) => {
-            proposals(proposing, &visit, id, api, Some(&problem)).await
-        }
-        Err(problem) => Err(problem),
+    let sent = body(&visit.sent);
+    let kept = introduce::create_pairing(allowed, named, sent, request, api.clone()).await;
+    match shown(kept)? {
+        None => Ok(done(&format!("/coordinator/zaak/{id}"), Done::Introduced)),
+        Some(problem) => proposals(proposing, &visit, id, api, Some(&problem)).await,
     }
 }
 
@@ -242,7 +241,7 @@ pub async fn move_along(
         "ended" => "/ended",
         _ => return Err(Problem::NotFound),
     };
-    let done = step::transition_pairing(
+    let kept = step::transition_pairing(
         allowed,
         Path::from(pairing),
         body(&visit.sent),
@@ -250,7 +249,7 @@ pub async fn move_along(
         api.clone(),
     )
     .await;
-    after(done, Seeing { case, pairings }, &visit, &id, &api, of).await
+    after(kept, Seeing { case, pairings }, &visit, &id, &api, (of, Done::PairingMoved)).await
 }
 
 /// `POST /coordinator/zaak/{id}/koppeling/{pairing}/evaluatie`.
@@ -266,7 +265,7 @@ pub async fn evaluate(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let (id, pairing) = place.into_inner();
-    let done = evaluate::create_evaluation(
+    let kept = evaluate::create_evaluation(
         allowed,
         Path::from(pairing),
         body(&visit.sent),
@@ -274,5 +273,5 @@ pub async fn evaluate(
         api.clone(),
     )
     .await;
-    after(done, Seeing { case, pairings }, &visit, &id, &api, "/evaluatie").await
+    after(kept, Seeing { case, pairings }, &visit, &id, &api, ("/evaluatie", Done::Evaluated)).await
 }

@@ -6,16 +6,16 @@ use crate::http::cases::{access, rights};
 use crate::http::problem::Problem;
 use crate::policy::Allowed;
 use crate::policy::action::{EraseCase, ObjectToStatistics, SeeToAccess};
-use crate::portal::edge::see_other;
+use crate::portal::coordinator::answer;
 use crate::portal::form::{Form, Kind};
-use crate::portal::page::{Row, Sheet, is_shown};
+use crate::portal::page::{Row, Sheet, aside, shown};
 use crate::portal::sign_in::is_fresh;
+use crate::portal::trail::{Done, done};
 use crate::portal::twin::{Told, body};
 use crate::portal::visit::Visit;
 use crate::portal::words::who;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
-use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Path};
 
 async fn draw(
@@ -30,8 +30,8 @@ async fn draw(
     let items = Told::of(listed)?.list("/items");
     let mut sheet = Sheet::of(visit, ("Rechten van het gezin", "Rights of the family"))
         .tell(
-            "Een gezin mag zien wat er van hen is bewaard, dat laten verbeteren of wissen, en vragen niet mee te tellen in cijfers.",
-            "A family may see what is kept of it, have it corrected or erased, and ask not to be counted in figures.",
+            "Een gezin mag zien wat er van hen is bewaard, dat laten verbeteren of wissen, en vragen niet mee te tellen in cijfers. Verbeteren doet u onder de namen, zodra u die hebt geopend.",
+            "A family may see what is kept of it, have it corrected or erased, and ask not to be counted in figures. You correct below the names, once you opened them.",
         )
         .heads(&[("Wie vroeg inzage", "Who asked to see"), ("Gevraagd op", "Asked on"), ("Antwoord vóór", "Answer before"), ("Beantwoord", "Answered")]);
     sheet.back = format!("/coordinator/zaak/{id}");
@@ -78,7 +78,11 @@ fn forms(visit: &Visit, id: &str, items: &[Told]) -> Vec<Form> {
         .map(|one| {
             (
                 one.text("/id"),
-                format!("{}, {}", one.text("/subject"), one.day(visit.lang, "/receivedOn")),
+                format!(
+                    "{}, {}",
+                    who(visit.lang, &one.text("/subject")),
+                    one.day(visit.lang, "/receivedOn")
+                ),
             )
         })
         .collect();
@@ -99,8 +103,7 @@ fn forms(visit: &Visit, id: &str, items: &[Told]) -> Vec<Form> {
                         "Ik heb gekeken of anderen er last van hebben",
                         "I looked at whether others are harmed",
                     ),
-                )
-                .with("/form", "page"),
+                ),
         );
     }
     forms.push(
@@ -155,12 +158,10 @@ pub async fn request(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let (seeing, named) = (allowed.clone(), Path::from(id.clone()));
-    match access::request_access(allowed, named, body(&visit.sent), request, api.clone()).await {
-        Ok(_) => Ok(see_other(&format!("/coordinator/zaak/{id}/rechten"))),
-        Err(problem) if is_shown(&problem) => {
-            draw(seeing, &visit, &id, &api, Some(("/inzage", &problem))).await
-        }
-        Err(problem) => Err(problem),
+    let sent = body(&visit.sent);
+    match shown(access::request_access(allowed, named, sent, request, api.clone()).await)? {
+        None => Ok(done(&format!("/coordinator/zaak/{id}/rechten"), Done::Requested)),
+        Some(problem) => draw(seeing, &visit, &id, &api, Some(("/inzage", &problem))).await,
     }
 }
 
@@ -180,17 +181,12 @@ pub async fn answer(
         return draw(seeing, &visit, &id, &api, None).await;
     }
     match access::export_for_access(allowed, named, body(&visit.sent), request, api.clone()).await {
-        Ok(mut page) => {
-            // What is kept of somebody does not stay on a screen that was left.
-            let back = format!("900;url=/coordinator/zaak/{id}/rechten");
-            let value = HeaderValue::from_str(&back).or(Err(Problem::NotFound))?;
-            page.headers_mut().insert(HeaderName::from_static("refresh"), value);
-            Ok(page)
+        Ok(told) => answer::show(&visit, &api, &id, &Told::of(told)?),
+        Err(problem) => {
+            let problem = aside(problem)?;
+            let wrong = Some(("/antwoord", &problem));
+            draw(seeing, &visit, &id, &api, wrong).await
         }
-        Err(problem) if is_shown(&problem) => {
-            draw(seeing, &visit, &id, &api, Some(("/antwoord", &problem))).await
-        }
-        Err(problem) => Err(problem),
     }
 }
 
@@ -204,7 +200,7 @@ pub async fn object(
     id: Path<String>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let back = see_other(&format!("/coordinator/zaak/{id}"));
+    let back = done(&format!("/coordinator/zaak/{id}"), Done::Objected);
     rights::object_to_statistics(allowed, id, body(&visit.sent), api).await?;
     Ok(back)
 }
@@ -225,11 +221,8 @@ pub async fn erase(
         let problem = Problem::invalid("zeker", "not-sure", "must be ticked: it cannot be undone");
         return draw(seeing, &visit, &id, &api, Some(("/wissen", &problem))).await;
     }
-    match rights::erase_case(allowed, named, body(&visit.sent), api.clone()).await {
-        Ok(_) => Ok(see_other("/coordinator")),
-        Err(problem) if is_shown(&problem) => {
-            draw(seeing, &visit, &id, &api, Some(("/wissen", &problem))).await
-        }
-        Err(problem) => Err(problem),
+    match shown(rights::erase_case(allowed, named, body(&visit.sent), api.clone()).await)? {
+        None => Ok(done("/coordinator", Done::Erased)),
+        Some(problem) => draw(seeing, &visit, &id, &api, Some(("/wissen", &problem))).await,
     }
 }

@@ -9,10 +9,10 @@ use crate::policy::Allowed;
 use crate::policy::action::{
     ListSupportFamilies, ReadSupportFamily, RegisterSupportFamily, TransitionSupportFamily,
 };
-use crate::portal::edge::see_other;
 use crate::portal::form::{Form, Kind, set};
-use crate::portal::page::{Row, Sheet, is_shown, short};
+use crate::portal::page::{Row, Sheet, aside, short, shown};
 use crate::portal::sign_in::is_fresh;
+use crate::portal::trail::{Done, done};
 use crate::portal::twin::{Told, body, body_of};
 use crate::portal::visit::Visit;
 use crate::portal::words::{term, terms_of};
@@ -184,14 +184,11 @@ pub async fn step(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let named = Path::from(id.clone());
-    match work::transition_support_family(allowed, named, body(&visit.sent), request, api.clone())
-        .await
-    {
-        Ok(_) => Ok(see_other(&format!("/coordinator/steungezin/{id}"))),
-        Err(problem) if is_shown(&problem) => {
-            draw(reading, &visit, &id, &api, Some(("/stap", &problem))).await
-        }
-        Err(problem) => Err(problem),
+    let sent = body(&visit.sent);
+    let kept = work::transition_support_family(allowed, named, sent, request, api.clone()).await;
+    match shown(kept)? {
+        None => Ok(done(&format!("/coordinator/steungezin/{id}"), Done::SupportMoved)),
+        Some(problem) => draw(reading, &visit, &id, &api, Some(("/stap", &problem))).await,
     }
 }
 
@@ -296,17 +293,17 @@ pub async fn register(
         visit.sent.value("talen").split(',').map(str::trim).filter(|tag| !tag.is_empty());
     let languages: Value = languages.map(Value::from).collect();
     set(&mut value, "/offer/languages", languages);
-    match register::register_support_family(allowed, body_of(&value), request, api).await {
-        Ok(answer) => {
-            Ok(see_other(&format!("/coordinator/steungezin/{}", Told::of(answer)?.text("/id"))))
-        }
-        Err(problem) if is_shown(&problem) => {
-            let mut sheet =
-                Sheet::of(&visit, ("Steungezin aanmelden", "Register a support family"));
-            LIST.clone_into(&mut sheet.back);
-            sheet.forms.push(registration(&visit).sent(&visit.sent).wrong(&problem, place));
-            sheet.show()
-        }
-        Err(problem) => Err(problem),
-    }
+    let problem =
+        match register::register_support_family(allowed, body_of(&value), request, api).await {
+            Ok(answer) => {
+                let path = format!("/coordinator/steungezin/{}", Told::of(answer)?.text("/id"));
+                return Ok(done(&path, Done::Registered));
+            }
+            Err(problem) => problem,
+        };
+    let problem = aside(problem)?;
+    let mut sheet = Sheet::of(&visit, ("Steungezin aanmelden", "Register a support family"));
+    LIST.clone_into(&mut sheet.back);
+    sheet.forms.push(registration(&visit).sent(&visit.sent).wrong(&problem, place));
+    sheet.show()
 }

@@ -1,16 +1,18 @@
 //! `/verwijzer`: one's own referrals, without anything of the family; taking one back; a decision heard later.
 
-use crate::domain::consent::SignatureDecision;
+use crate::domain::partner::Role;
 use crate::http::Api;
 use crate::http::consent;
 use crate::http::problem::Problem;
 use crate::http::referrals::follow;
 use crate::policy::Allowed;
 use crate::policy::action::{DecideReferralConsent, ListReferrals, ReadReferral, WithdrawReferral};
-use crate::portal::edge::see_other;
-use crate::portal::form::{Form, Kind, instant_of, set};
-use crate::portal::page::{Row, Sheet, is_shown, short};
-use crate::portal::twin::{Told, body_of};
+use crate::portal::consent as consent_form;
+use crate::portal::form::Form;
+use crate::portal::page::{Row, Sheet, short, shown};
+use crate::portal::trail::{Done, done};
+use crate::portal::twin::Told;
+use crate::portal::verwijzer::report;
 use crate::portal::visit::Visit;
 use crate::portal::words::term;
 use actix_web::HttpRequest;
@@ -27,7 +29,7 @@ pub async fn list(
     request: HttpRequest,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let told = Told::of(follow::list_referrals(allowed, request, api).await?)?;
+    let told = Told::of(follow::list_referrals(allowed, request, api.clone()).await?)?;
     let mut sheet = Sheet::of(&visit, ("Mijn aanmeldingen", "My referrals")).heads(&[
         ("Nummer", "Number"),
         ("Uw kenmerk", "Your reference"),
@@ -51,6 +53,12 @@ pub async fn list(
         "/verwijzer/aanmelden".to_owned(),
         visit.say("Gezin aanmelden", "Refer a family").to_owned(),
     ));
+    if !report::programmes(&visit, &api).is_empty() {
+        sheet.links.push((
+            "/verwijzer/opgave".to_owned(),
+            visit.say("Opgave van een kwartaal", "Counts of a quarter").to_owned(),
+        ));
+    }
     if told.has("/next") {
         let next = format!("/verwijzer?cursor={}", told.text("/next"));
         sheet.links.push((next, visit.say("Volgende aanmeldingen", "Next referrals").to_owned()));
@@ -81,13 +89,24 @@ async fn draw(
         Told::of(follow::read_referral(allowed, Path::from(id.to_owned()), api.clone()).await?)?;
     let title = (format!("Aanmelding {}", short(id)), format!("Referral {}", short(id)));
     let mut sheet = Sheet::of(visit, (&title.0, &title.1))
+        .tell(
+            "Belt u met de coördinator? Noem uw eigen kenmerk: dit nummer ziet de coördinator niet.",
+            "Calling the coordinator? Give your own reference: the coordinator does not see this number.",
+        )
         .fact(("Uw kenmerk", "Your reference"), one.text("/reference"))
         .fact(("Ontvangen", "Received"), one.moment(visit.lang, "/receivedAt"))
         .fact(("Status", "Status"), status(visit, &one))
         .fact(("Veranderd", "Changed"), one.moment(visit.lang, "/changedAt"));
     "/verwijzer".clone_into(&mut sheet.back);
     sheet.folded = true;
-    sheet.forms = vec![deciding(visit, id)];
+    if visit.subject().is_some_and(|subject| subject.roles.contains(&Role::CaseManager)) {
+        sheet.links.push((
+            format!("/verwijzer/plan/{id}"),
+            visit.say("Doelen van het plan", "Goals of the plan").to_owned(),
+        ));
+    }
+    let action = format!("/verwijzer/aanmelding/{id}/toestemming");
+    sheet.forms = vec![consent_form::form(visit, action, &[])];
     if !matches!(one.text("/status").as_str(), "withdrawn" | "completed" | "not-paired") {
         let form = Form::to(
             visit,
@@ -98,46 +117,10 @@ async fn draw(
     }
     if let Some((of, problem)) = wrong {
         for form in sheet.forms.iter_mut().filter(|form| form.action.ends_with(of)) {
-            *form = form.clone().sent(&visit.sent).wrong(problem, |pointer| {
-                if pointer == "/at" { "dag" } else { pointer }.to_owned()
-            });
+            *form = form.clone().sent(&visit.sent).wrong(problem, consent_form::place);
         }
     }
     sheet.show()
-}
-
-/// The form for a signature, a refusal or a withdrawal that the referrer heard.
-fn deciding(visit: &Visit, id: &str) -> Form {
-    let who = [
-        ("parent1", "De eerste ouder", "The first parent"),
-        ("parent2", "De andere ouder", "The other parent"),
-        ("child1", "Kind 1", "Child 1"),
-        ("child2", "Kind 2", "Child 2"),
-        ("child3", "Kind 3", "Child 3"),
-        ("child4", "Kind 4", "Child 4"),
-    ];
-    let options = who
-        .iter()
-        .map(|(code, dutch, english)| ((*code).to_owned(), visit.say(dutch, english).to_owned()));
-    Form::to(
-        visit,
-        format!("/verwijzer/aanmelding/{id}/toestemming"),
-        ("Toestemming vastleggen", "Record consent"),
-    )
-    .ask(Kind::Radio, "/signer", ("Wie besliste?", "Who decided?"))
-    .options(options.collect())
-    .ask(Kind::Radio, "/decision", ("Wat was het antwoord?", "What was the answer?"))
-    .terms("decision", SignatureDecision::ALL.iter().map(|one| one.as_str()))
-    .ask(Kind::Date, "dag", ("Op welke dag?", "On which day?"))
-    .ask(Kind::Text, "/method", ("Hoe?", "How?"))
-    .hint(
-        "Zoals: getekend op papier. Alleen nodig bij ja.",
-        "Such as: signed on paper. Needed for a yes only.",
-    )
-    .optional()
-    .ask(Kind::Text, "/evidence", ("Waar is dat vastgelegd?", "Where is that kept?"))
-    .hint("Alleen nodig bij ja.", "Needed for a yes only.")
-    .optional()
 }
 
 /// `GET /verwijzer/aanmelding/{id}`.
@@ -164,12 +147,10 @@ pub async fn withdraw(
     id: Path<String>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    match follow::withdraw_referral(allowed, Path::from(id.clone()), api.clone()).await {
-        Ok(_) => Ok(see_other(&format!("/verwijzer/aanmelding/{id}"))),
-        Err(problem) if is_shown(&problem) => {
-            draw(reading, &visit, &id, &api, Some(("/intrekken", &problem))).await
-        }
-        Err(problem) => Err(problem),
+    let kept = follow::withdraw_referral(allowed, Path::from(id.clone()), api.clone()).await;
+    match shown(kept)? {
+        None => Ok(done(&format!("/verwijzer/aanmelding/{id}"), Done::Withdrawn)),
+        Some(problem) => draw(reading, &visit, &id, &api, Some(("/intrekken", &problem))).await,
     }
 }
 
@@ -185,18 +166,10 @@ pub async fn decide(
     request: HttpRequest,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    let mut value = visit.sent.json();
-    if let Some(at) = instant_of(visit.sent.value("dag"), api.gateway.clock.now()) {
-        set(&mut value, "/at", at);
-    }
-    let named = Path::from(id.clone());
-    match consent::decide_referral_consent(allowed, named, body_of(&value), request, api.clone())
-        .await
-    {
-        Ok(_) => Ok(see_other(&format!("/verwijzer/aanmelding/{id}"))),
-        Err(problem) if is_shown(&problem) => {
-            draw(reading, &visit, &id, &api, Some(("/toestemming", &problem))).await
-        }
-        Err(problem) => Err(problem),
+    let (named, body) = (Path::from(id.clone()), consent_form::body(&visit, &api));
+    let kept = consent::decide_referral_consent(allowed, named, body, request, api.clone()).await;
+    match shown(kept)? {
+        None => Ok(done(&format!("/verwijzer/aanmelding/{id}"), Done::Decided)),
+        Some(problem) => draw(reading, &visit, &id, &api, Some(("/toestemming", &problem))).await,
     }
 }

@@ -10,6 +10,7 @@ use crate::domain::referral::{
 };
 use crate::http::Api;
 use crate::portal::form::{Form, Kind, Sent, instant_of, set};
+use crate::portal::verwijzer::placed::is_shared;
 use crate::portal::visit::Visit;
 use crate::portal::words::{day, term};
 use jiff::Timestamp;
@@ -120,7 +121,9 @@ fn consent(visit: &Visit, form: Form) -> Form {
         .ask(Kind::Date, "ouder2", ("Op welke dag zei de andere ouder ja?", "On which day did the other parent say yes?"))
         .hint("Alleen bij gezag samen. Nog niet gevraagd? Laat leeg; de aanmelding wacht dan daarop.", "With shared authority only. Not asked yet? Leave it empty; the referral then waits for it.")
         .optional()
-        .ask(Kind::Flag, "kind-ja", ("Elk kind van 12 jaar en ouder zei zelf ook ja", "Each child of 12 and older said yes as well"))
+        .ask(Kind::Date, "kind", ("Op welke dag zei elk kind van 12 jaar en ouder zelf ja?", "On which day did each child of 12 and older say yes?"))
+        .hint("Alleen bij kinderen van 12 en ouder. Nog niet gevraagd? Laat leeg; de aanmelding wacht dan daarop.", "With children of 12 and older only. Not asked yet? Leave it empty; the referral then waits for it.")
+        .optional()
         .ask(Kind::Check, "/consent/purposes:l", ("Waarvoor zei het gezin ja?", "For what did the family say yes?"))
         .hint("Aanmelden en contact opnemen horen er altijd bij.", "Referring and making contact always belong to it.")
         .terms("consent-purpose", ["pairing", "monitoring", "feedback", "coordination"])
@@ -382,13 +385,13 @@ fn subjects(whole: &mut Value, sent: &Sent) -> Vec<(String, Option<String>)> {
 
 /// The consent: for whom, by whom, when.
 fn said(sent: &Sent, labels: &[(String, Option<String>)], api: &Api, now: Timestamp) -> Value {
-    let (first, second) =
-        (instant_of(sent.value("ouder1"), now), instant_of(sent.value("ouder2"), now));
+    let on = |field: &str| instant_of(sent.value(field), now);
+    let (first, second, children) = (on("ouder1"), on("ouder2"), on("kind"));
     let how = sent.value("hoe");
     let signed = |label: &str, at: &Option<String>| {
         at.as_ref().map(|at| json!({"ref": label, "decision": "given", "at": at, "method": how}))
     };
-    let shared = sent.value("gezag") == "GezamenlijkOuderlijkGezag";
+    let shared = is_shared(sent);
     let mut signatures: Vec<Value> = signed("parent1", &first).into_iter().collect();
     signatures.extend(signed("parent2", &second).filter(|_| shared));
     let twelve = |birth: &str| {
@@ -398,9 +401,9 @@ fn said(sent: &Sent, labels: &[(String, Option<String>)], api: &Api, now: Timest
         })
     };
     let youths = labels.iter().filter(|(_, birth)| birth.as_deref().is_some_and(twelve));
-    if sent.value("kind-ja") == "true" {
-        signatures.extend(youths.filter_map(|(label, _)| signed(label, &first)));
-    }
+    signatures.extend(youths.filter_map(|(label, _)| signed(label, &children)));
+    // From the first yes on: a signature of before would not count.
+    let from = [&first, &second, &children].into_iter().flatten().min();
     let mut purposes = vec!["referral", "contact"];
     purposes.extend(sent.values("/consent/purposes:l"));
     let mut categories = vec!["identity", "contact", "support-request"];
@@ -417,42 +420,11 @@ fn said(sent: &Sent, labels: &[(String, Option<String>)], api: &Api, now: Timest
         "categories": categories,
         "subjects": labels.iter().map(|(label, _)| label.as_str()).collect::<Vec<_>>(),
         "signatures": signatures,
-        "validFrom": first,
+        "validFrom": from,
         "evidence": sent.value("bewijs"),
         "noticeVersion": NOTICE,
         "explicit": true,
     })
-}
-
-/// The field that a pointer of the API belongs to.
-pub(super) fn place(pointer: &str) -> String {
-    let name = match pointer {
-        "/familyInformed" => "ja",
-        "/consent/evidence" => "bewijs",
-        "/contact" => "/contact/phone",
-        "/referrer" => "/referrer/name",
-        "/household" => "/household/composition",
-        "/subjects" => "/subjects/0/name/givenNames",
-        "/support" => "/support/codes",
-        "/plan" => "/plan/type",
-        _ if pointer.starts_with("/plan/goals") => "/plan/goals/0/text",
-        _ if pointer.starts_with("/consent/purposes") => "/consent/purposes",
-        _ if pointer.starts_with("/consent/signatures") && pointer.ends_with("/method") => "hoe",
-        _ if pointer.starts_with("/consent/signatures/1") => "ouder2",
-        _ if pointer.starts_with("/consent") => "ouder1",
-        _ if pointer.starts_with("/subjects/") && pointer.contains("/authority") => "gezag",
-        _ if pointer.starts_with("/support/codes") => "/support/codes",
-        _ if pointer.starts_with("/support/dayparts") => "/support/dayparts",
-        _ => pointer,
-    };
-    // What is said of a person, or of a name, as a whole belongs to its first field.
-    match name.strip_prefix("/subjects/").and_then(|rest| rest.split_once('/').or(Some((rest, ""))))
-    {
-        Some((at, "" | "name" | "ref" | "role" | "competent")) => {
-            format!("/subjects/{at}/name/givenNames")
-        }
-        _ => name.to_owned(),
-    }
 }
 
 /// What was answered, to read over before it is sent: title of a step, and its answers.

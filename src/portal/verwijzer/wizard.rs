@@ -13,7 +13,8 @@ use crate::policy::action::SubmitReferral;
 use crate::portal::form::{Form, Kind};
 use crate::portal::page::{self, Frame, Sheet, short};
 use crate::portal::twin::{Told, body_of};
-use crate::portal::verwijzer::steps::{self, LAST, READ_OUT, place, title};
+use crate::portal::verwijzer::placed::placed;
+use crate::portal::verwijzer::steps::{self, LAST, READ_OUT, title};
 use crate::portal::visit::Visit;
 use crate::portal::words::term;
 use actix_web::HttpRequest;
@@ -112,6 +113,7 @@ fn marked(visit: &Visit, api: &Api, step: usize, errors: Vec<FieldError>) -> For
     let asks = |name: &str, form: &Form| {
         form.fields.iter().any(|field| field.name.split(':').next() == Some(name))
     };
+    let place = placed(&visit.sent);
     let own: Vec<FieldError> =
         errors.into_iter().filter(|e| asks(&place(&e.pointer), &form)).collect();
     for name in [
@@ -150,7 +152,7 @@ async fn send(
     match submit::submit_referral(allowed, body, request, api.clone()).await {
         Ok(answer) => sent(visit, &Told::of(answer)?),
         Err(problem @ (Problem::Invalid(_) | Problem::ConsentRefused { .. })) => {
-            let form = steps::form(visit, &api, LAST).wrong(&problem, place);
+            let form = steps::form(visit, &api, LAST).wrong(&problem, placed(&visit.sent));
             draw(visit, &api, LAST, form, Vec::new())
         }
         Err(problem) => Err(problem),

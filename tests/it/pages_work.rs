@@ -1,0 +1,251 @@
+//! Pages on which work is done (POR): what is put right, told to who asked, decided, reported; and that the next page says
+//! that it was done, and somebody who had to sign in comes back to where they were.
+
+use crate::canary::{Canaries, Scanner};
+use crate::pages::{Browser, Shown, about, entries, link, size};
+use crate::support::{ANNA, BERT, Caller, POH_J, REGIETEAM, TOEZICHT, WIJKTEAM, example, on_both};
+use buurtpoort::audit::entry::Event;
+use serde_json::json;
+
+/// Opens the names of a case.
+async fn opened(own: &Browser, case: &str) -> Shown {
+    let names = [("/purpose", "intake"), ("/reason", "Eerste gesprek plannen")];
+    let shown = own.post(&format!("/coordinator/zaak/{case}/namen"), &names).await;
+    assert_eq!(shown.status, 200, "{}", shown.text);
+    shown
+}
+
+/// The fields of the form that goes to a path and holds a field, as a browser would send them unchanged.
+fn fields(shown: &Shown, path: &str, holding: &str) -> Vec<(String, String)> {
+    let action = format!("action=\"{path}\"");
+    let forms = shown
+        .text
+        .split("<form ")
+        .skip(1)
+        .map(|form| form.split("</form>").next().unwrap_or_default());
+    let own = forms
+        .into_iter()
+        .find(|form| form.contains(&action) && form.contains(holding))
+        .expect("the form");
+    let value = |input: &str, name: &str| {
+        let rest = input.split_once(&format!(" {name}=\"")).map(|(_, rest)| rest)?;
+        rest.split('"').next().map(str::to_owned)
+    };
+    let sent = |input: &&str| !input.contains("type=\"radio\"") || input.contains(" checked");
+    let inputs =
+        own.split("<input ").skip(1).map(|rest| rest.split('>').next().unwrap_or_default());
+    let inputs: Vec<String> =
+        inputs.filter(|input| sent(input)).map(|input| format!(" {input}")).collect();
+    inputs
+        .iter()
+        .filter_map(|input| Some((value(input, "name")?, value(input, "value")?)))
+        .filter(|(name, _)| name != "csrf")
+        .collect()
+}
+
+async fn send(own: &Browser, path: &str, fields: &[(String, String)]) -> Shown {
+    let all: Vec<(&str, &str)> =
+        fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    own.post(path, &all).await
+}
+
+fn change(fields: &mut [(String, String)], name: &str, value: &str) {
+    let own = fields.iter_mut().find(|(known, _)| known == name).expect("the field");
+    value.clone_into(&mut own.1);
+}
+
+on_both! {
+    /// What is wrong is put right beside the names, the rest stays as it was, and the ledger has what the API would leave.
+    async fn por_a_family_is_put_right(world: World) {
+        let (_, case) = world.assigned_case().await;
+        let before = world.release(&case).await;
+        let anna = Browser::of(world, ANNA).await;
+        let (zaak, path) = (format!("/coordinator/zaak/{case}"), format!("/coordinator/zaak/{case}/verbeteren"));
+        let shown = opened(&anna, &case).await;
+        let mut contact = fields(&shown, &path, "/contact/phone");
+        change(&mut contact, "/contact/phone", "024 000 00 09");
+        let at = size(world).await;
+        assert_eq!(send(&anna, &path, &contact).await.leads_to(), zaak);
+        let said = anna.get(&zaak).await;
+        assert!(said.text.contains("role=\"status\"") && said.text.contains("De gegevens zijn verbeterd."), "{}", said.text);
+        assert!(!anna.get(&zaak).await.text.contains("De gegevens zijn verbeterd."), "once");
+        let middle = size(world).await;
+        let mut again = example("correction")["contact"].clone();
+        again["phone"] = json!("+31240000009");
+        assert_eq!(world.post(ANNA, &format!("/v1/cases/{case}/corrections"), &json!({"contact": again})).await.status, 200);
+        let all = entries(world, at).await;
+        // The second rests on the consent as it stands after the first.
+        let corrected = |part: &[buurtpoort::audit::entry::Entry]| -> Vec<String> {
+            part.iter().filter(|one| one.event == Event::CaseCorrected).map(|one| about(one).replace("consent:2", "consent:1")).collect()
+        };
+        let (page, api) = all.split_at(usize::try_from(middle - at).expect("small"));
+        assert_eq!((corrected(page).len(), corrected(page)), (1, corrected(api)));
+        let mut who = fields(&opened(&anna, &case).await, &path, "/subjects/0/name/surname");
+        change(&mut who, "/subjects/1/name/givenNames", "Kindje");
+        assert_eq!(send(&anna, &path, &who).await.leads_to(), zaak);
+        let after = world.release(&case).await;
+        assert_eq!(after.text("/fields/contact-details/phone"), "+31240000009");
+        assert_eq!(after.text("/fields/names/1/name/givenNames"), "Kindje");
+        for group in ["address", "address-confidential", "preferred-language", "birth-date", "household"] {
+            assert_eq!(before.body["fields"][group], after.body["fields"][group], "{group}");
+        }
+        let bert = Browser::of(world, BERT).await;
+        assert_eq!(send(&bert, &path, &who).await.status, 404);
+    }
+}
+
+on_both! {
+    /// A mistake brings back what was sent and nothing else, on a page that goes by itself.
+    async fn por_a_mistake_shows_what_was_sent_only(world: World) {
+        let (mut canaries, mut body) = (Canaries::new(), example("referral-wijkteam"));
+        for (pointer, at) in [("/subjects/0/name/surname", "a"), ("/subjects/1/name/givenNames", "b")] {
+            *body.pointer_mut(pointer).expect("a field") = json!(canaries.word(at));
+        }
+        world.later(1);
+        assert_eq!(world.post(WIJKTEAM, "/v1/referrals", &body).await.status, 201);
+        let case = world.assign_last().await;
+        let (anna, path) = (Browser::of(world, ANNA).await, format!("/coordinator/zaak/{case}/verbeteren"));
+        let mut contact = fields(&opened(&anna, &case).await, &path, "/contact/phone");
+        change(&mut contact, "/contact/address/postcode", "nergens");
+        let wrong = send(&anna, &path, &contact).await;
+        assert_eq!(wrong.status, 400, "{}", wrong.text);
+        assert!(wrong.text.contains("<title>Fout: ") && wrong.text.contains("nergens"), "{}", wrong.text);
+        assert!(wrong.header("refresh").starts_with("900;url=/coordinator/zaak/"), "{}", wrong.header("refresh"));
+        assert_eq!(wrong.text.len() % (16 * 1024), 0);
+        let scanner = Scanner::new(canaries.all());
+        assert!(scanner.find(wrong.text.as_bytes()).is_empty());
+        assert!(!scanner.find(opened(&anna, &case).await.text.as_bytes()).is_empty(), "control");
+    }
+}
+
+on_both! {
+    /// Somebody who asked gets a page in words, in either language, without a code or what is another's.
+    async fn por_what_is_kept_is_told_in_words(world: World) {
+        let (_, case) = world.assigned_case().await;
+        let anna = Browser::of(world, ANNA).await;
+        opened(&anna, &case).await;
+        let rights = format!("/coordinator/zaak/{case}/rechten");
+        assert_eq!(anna.post(&format!("{rights}/inzage"), &[("/subject", "parent1")]).await.leads_to(), rights);
+        let listed = anna.get(&rights).await;
+        let request = listed.between("name=\"/request\" value=\"", "\"").to_owned();
+        assert!(listed.text.contains("Ouder 1") && listed.text.contains("Het verzoek is vastgelegd."), "{}", listed.text);
+        let path = format!("{rights}/antwoord");
+        let mut all = vec![("/request", request.as_str()), ("/identityVerified:b", "true")];
+        let unchecked = anna.post(&path, &all).await;
+        assert!(unchecked.status == 400 && !unchecked.text.contains("Proefpersoon"), "{}", unchecked.text);
+        all.push(("/rightsOfOthersChecked:b", "true"));
+        let told = anna.post(&path, &all).await;
+        assert_eq!((told.status, told.text.len() % (16 * 1024)), (200, 0), "{}", told.text);
+        for words in ["Inzage in uw gegevens", "Proefpersoon", "1 januari 1990", "Voorbeeldstraat", "Eerste gesprek plannen", "Een steungezin zoeken en voorstellen", "Namen geopend", "buurtgezinnen ("] {
+            assert!(told.text.contains(words), "{words}: {}", told.text);
+        }
+        let main = told.between("<main", "</main>");
+        for code in ["parent1", "child1", "one-parent", "release.", "birthDate", "contact-details", "relieve-parent", "2021"] {
+            assert!(!main.contains(code), "{code}: {main}");
+        }
+        assert!(told.header("refresh").starts_with("900;url="));
+        let english = anna.post(&format!("{path}?taal=en"), &all).await;
+        assert!(english.text.contains("What is kept of you") && english.text.contains("1 January 1990"), "{}", english.text);
+    }
+}
+
+on_both! {
+    /// A case that may be about the same family is decided on, and the page tells no value.
+    async fn por_a_double_case_is_decided_on(world: World) {
+        let [first, second] = world.twice().await;
+        let (anna, path) = (Browser::of(world, ANNA).await, format!("/coordinator/zaak/{second}/dubbel"));
+        let page = anna.get(&path).await;
+        assert!(page.text.contains("Waarschijnlijk") && page.text.contains("E-mailadres"), "{}", page.text);
+        assert!(!page.text.contains("Proefpersoon") && !page.text.contains("example.nl"));
+        assert_eq!(anna.post(&path, &[("/case", &first), ("/decision", "linked")]).await.leads_to(), path);
+        let decided = anna.get(&path).await;
+        assert!(decided.text.contains("De beslissing is vastgelegd.") && decided.text.contains("Hetzelfde gezin</td>"), "{}", decided.text);
+        assert_eq!(anna.post(&path, &[("/case", &first)]).await.status, 400);
+        let (_, lone) = world.assigned_case().await;
+        let alone = anna.get(&format!("/coordinator/zaak/{lone}/dubbel")).await;
+        assert_eq!(alone.status, 200);
+    }
+}
+
+on_both! {
+    /// A goal is kept up to date beside the names, and read by the case manager of the plan.
+    async fn por_a_goal_is_followed(world: World) {
+        let (referral, case) = world.planned_case().await;
+        let anna = Browser::of(world, ANNA).await;
+        let path = format!("/coordinator/zaak/{case}/doel");
+        let mut goal = fields(&opened(&anna, &case).await, &path, "/id");
+        change(&mut goal, "/status", "in-progress");
+        let id = goal.iter().find(|(name, _)| name == "/id").expect("an id").1.clone();
+        assert_eq!(send(&anna, &path, &goal).await.leads_to(), format!("/coordinator/zaak/{case}"));
+        assert_eq!(anna.post(&path, &[("/id", &id)]).await.status, 400, "no status");
+        let manager: Caller = (REGIETEAM.0, REGIETEAM.1, "case-manager");
+        let own = Browser::of(world, manager).await;
+        assert_eq!(own.post("/verwijzer/plan", &[("nummer", &referral)]).await.leads_to(), format!("/verwijzer/plan/{referral}"));
+        let read = own.get(&format!("/verwijzer/plan/{referral}")).await;
+        assert!(read.status == 200 && read.text.contains("Bezig"), "{}", read.text);
+        assert!(!read.text.contains("Proefpersoon"));
+        assert_eq!(own.get("/verwijzer/plan/00000000-0000-4000-8000-000000000000").await.status, 404);
+        assert_eq!(own.post("/verwijzer/plan", &[("nummer", "x")]).await.status, 404);
+        let other = Browser::of(world, WIJKTEAM).await;
+        assert_eq!(other.get(&format!("/verwijzer/plan/{referral}")).await.status, 403);
+    }
+}
+
+on_both! {
+    /// Who runs a programme reports its counts; a count that does not fit is shown at its field.
+    async fn por_counts_are_reported(world: World) {
+        let poh = Browser::of(world, POH_J).await;
+        assert!(poh.get("/verwijzer").await.text.contains("/verwijzer/opgave"));
+        let page = poh.get("/verwijzer/opgave").await;
+        assert!(page.text.contains("Kinderen gezien") && !page.text.contains("Huishoudens"), "{}", page.text);
+        let counts = |seen: &'static str| {
+            [("kwartaal", "2026Q3"), ("/municipality", "GM0268"), ("/childrenSeen:n", seen), ("/helpedWithoutReferral:n", "75"), ("/referredOn:n", "20"), ("/contacts:n", "480"), ("/respondents:n", "40"), ("/grade", "8,6")]
+        };
+        let wrong = poh.post("/verwijzer/opgave/poh-j", &counts("60")).await;
+        assert!(wrong.status == 400 && wrong.text.contains("href=\"#v-helpedWithoutReferral-n\""), "{}", wrong.text);
+        assert_eq!(poh.post("/verwijzer/opgave/poh-j", &counts("100")).await.leads_to(), "/verwijzer/opgave");
+        assert!(poh.get("/verwijzer/opgave").await.text.contains("De opgave is ontvangen."));
+        let kept = "SELECT COUNT(*) FROM programme_report";
+        assert_eq!(crate::sql::number(&world.booted.api.gateway.store.pool, kept).await, 1);
+        assert_eq!(poh.post("/verwijzer/opgave/regieteam", &counts("100")).await.status, 400);
+        assert_eq!(poh.post("/verwijzer/opgave/anders", &counts("100")).await.status, 404);
+        let wijkteam = Browser::of(world, WIJKTEAM).await;
+        assert!(!wijkteam.get("/verwijzer").await.text.contains("/verwijzer/opgave"));
+        assert!(wijkteam.get("/verwijzer/opgave").await.text.contains("doet geen opgave"));
+    }
+}
+
+on_both! {
+    /// Who had to sign in comes back to where they were, once, if it is a page of theirs.
+    async fn por_one_comes_back_after_signing_in(world: World) {
+        let (_, case) = world.assigned_case().await;
+        let path = format!("/coordinator/zaak/{case}");
+        let sign_in = async |who: Caller| {
+            let own = Browser::new(world);
+            assert_eq!(own.get(&path).await.leads_to(), "/inloggen");
+            let secret = link(world, who).await;
+            assert_eq!(own.post("/inloggen/link", &[("link", &secret)]).await.leads_to(), "/");
+            let first = own.get("/").await.leads_to().to_owned();
+            (first, own.get("/").await.leads_to().to_owned())
+        };
+        assert_eq!(sign_in(ANNA).await, (path.clone(), "/coordinator".to_owned()));
+        assert_eq!(sign_in(TOEZICHT).await, ("/toezicht".to_owned(), "/toezicht".to_owned()));
+        // Where names cannot be opened any more, one comes back to the case.
+        let anna = Browser::of(world, ANNA).await;
+        world.later(601);
+        assert!(anna.get(&path).await.text.contains("Opnieuw inloggen"));
+        let secret = link(world, ANNA).await;
+        anna.post("/inloggen/link", &[("link", &secret)]).await;
+        assert_eq!(anna.get("/").await.leads_to(), path);
+        // Who signs out leaves nothing to come back to.
+        assert!(anna.get("/coordinator").await.status == 200 && anna.get(&path).await.status == 200);
+        world.later(601);
+        anna.get(&path).await;
+        let out = anna.post("/afmelden", &[]).await;
+        assert_eq!(out.leads_to(), "/inloggen");
+        assert!(anna.get("/inloggen").await.text.contains("U bent uitgelogd."));
+        let secret = link(world, ANNA).await;
+        anna.post("/inloggen/link", &[("link", &secret)]).await;
+        assert_eq!(anna.get("/").await.leads_to(), "/coordinator");
+    }
+}
