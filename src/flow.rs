@@ -51,6 +51,7 @@ pub mod remind;
 pub mod report;
 pub mod retention;
 pub mod session;
+pub mod stages;
 pub mod standing;
 pub mod submit;
 pub mod support;

@@ -1,10 +1,11 @@
 //! `buurtpoort check` and `buurtpoort healthcheck`.
 
 use crate::audit::checkpoint::Checkpoint;
-use crate::cli::boot::Claim;
+use crate::cli::boot::{Booted, Claim};
 use crate::cli::{Failure, boot, print};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::portal::provider;
 use crate::store::ledger;
 use crate::worker::archive::Archive;
 use std::path::Path;
@@ -26,10 +27,30 @@ pub async fn run(path: &Path) -> Result<(), Failure> {
     if partners == 0 {
         return Err(Failure::new("register: no partners; see partner apply"));
     }
+    sign_ins(&booted).await?;
     print(&format!(
         "configuration, {} database, certificates, keys, policies and the ledger's signed head are in order; {partners} partners",
         gateway.store.pool.name()
     ))
+}
+
+/// Asks each partner's provider what it says of itself.
+///
+/// # Errors
+/// One line a partner whose people could not sign in, and why.
+pub async fn sign_ins(booted: &Booted) -> Result<(), Failure> {
+    let gateway = &booted.api.gateway;
+    let (register, mut wrong) = (gateway.register.load_full(), Vec::new());
+    for partner in register.partners() {
+        let Some(sign_in) = &partner.sign_in else { continue };
+        let tried = match booted.api.door.origin {
+            Some(_) => provider::try_out(gateway, sign_in).await,
+            None => Err("portal.origin is not set: no provider can send anybody back".to_owned()),
+        };
+        wrong.extend(tried.err().map(|why| format!("sign-in of {}: {why}", partner.name.as_str())));
+    }
+    wrong.sort();
+    if wrong.is_empty() { Ok(()) } else { Err(Failure::new(wrong.join("\n"))) }
 }
 
 /// Asks `/ready` of a running gateway.

@@ -96,6 +96,7 @@ fn admit(request: &ServiceRequest, marks: &Marks) -> Result<(), Problem> {
     let partner =
         register.recognise(&peer.number(), &peer.pin().0).ok_or(Problem::PartnerUnknown)?;
     api.limits.take(partner.id).map_err(Problem::TooManyRequests)?;
+    api.door.saw(partner.id, peer.pin().0, peer.not_after());
     if !request.path().starts_with("/v1/") {
         // Token endpoint and metadata: the certificate is enough.
         request.extensions_mut().insert(Arc::new(partner.clone()));

@@ -1,7 +1,9 @@
 //! `/beheer`: how the gateway is, for who runs it. Nothing of a person, a case or a figure.
 
 use crate::crypto::keyring::{KeyPurpose, KeyState};
+use crate::domain::partner::Partner;
 use crate::flow::Gateway;
+use crate::flow::stages::{self, Stage};
 use crate::http::Api;
 use crate::http::deliveries;
 use crate::http::problem::Problem;
@@ -12,7 +14,7 @@ use crate::portal::page::{Row, Sheet, short};
 use crate::portal::trail::{Done, done};
 use crate::portal::twin::Told;
 use crate::portal::visit::Visit;
-use crate::portal::words::{moment_of, term};
+use crate::portal::words::{moment_of, moment_of_ms, term};
 use crate::tls::reload::valid_until;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
@@ -55,7 +57,7 @@ pub async fn show(
             ("Partner", "Partner"),
             ("Soort", "Kind"),
             ("Stand", "State"),
-            ("Sleutels", "Keys"),
+            ("Certificaat geldt tot", "Certificate valid until"),
             ("Inloggen", "Signing in"),
             ("Mensen", "People"),
         ]);
@@ -71,7 +73,7 @@ pub async fn show(
                 partner.name.as_str().to_owned(),
                 term(visit.lang, "partner-kind", partner.kind.as_str()),
                 term(visit.lang, "partner-status", partner.status.as_str()),
-                partner.pins.len().to_string(),
+                certificates(&visit, &api, partner),
                 visit
                     .say(
                         if partner.sign_in.is_some() { "eigen account" } else { "alleen demo" },
@@ -83,6 +85,16 @@ pub async fn show(
         })
         .collect();
     sheet.show()
+}
+
+/// Until when the certificates of a partner are valid, one a key. The register has keys; a certificate is known once it
+/// was shown.
+fn certificates(visit: &Visit, api: &Api, partner: &Partner) -> String {
+    let until = |pin: &[u8; 32]| match api.door.valid_until(partner.id, pin) {
+        Some(until) => moment_of(visit.lang, until),
+        None => visit.say("nog niet gezien", "not seen yet").to_owned(),
+    };
+    partner.pins.iter().map(until).collect::<Vec<_>>().join(" · ")
 }
 
 /// Until when the certificate of the listeners is valid, as it lies on the disk now.
@@ -108,6 +120,70 @@ fn keys(visit: &Visit, gateway: &Gateway) -> String {
     let mut keys: Vec<String> = there.map(told).collect();
     keys.sort();
     keys.join(", ")
+}
+
+/// `GET /beheer/cijfers`: how far figures have come, and no figure.
+///
+/// # Errors
+/// 403 for any other role.
+pub async fn figures(
+    allowed: Allowed<ListDeliveries>,
+    visit: Visit,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let all = stages::list(&api.gateway, allowed).await?.value;
+    let mut sheet = Sheet::of(&visit, ("Cijfers", "Figures"))
+        .tell(
+            "Van concept tot afgeleverd. Controleren en publiceren gebeurt in een keer: wat de controle niet doorstaat, wordt niet gepubliceerd. Publiceren doet u op de opdrachtregel, met buurtpoort statistics.",
+            "From draft to delivered. Checking and publishing are one step: what does not withstand the check is not published. You publish on the command line, by buurtpoort statistics.",
+        )
+        .heads(&[
+            ("Gebied", "Area"),
+            ("Periode", "Period"),
+            ("Concept", "Draft"),
+            ("Gecontroleerd en gepubliceerd", "Checked and published"),
+            ("Afgeleverd", "Delivered"),
+        ]);
+    sheet.rows = all.iter().map(|stage| stage_row(&visit, stage)).collect();
+    visit
+        .say("Er is geen afspraak met een gemeente.", "There is no contract with a gemeente.")
+        .clone_into(&mut sheet.empty);
+    sheet.show()
+}
+
+fn stage_row(visit: &Visit, stage: &Stage) -> Row {
+    let waits = visit.say("wacht", "waits").to_owned();
+    let draft = match (stage.sealed_ms, stage.approved) {
+        (Some(_), _) => visit.say("gedaan", "done").to_owned(),
+        (None, None) => visit.say("klaar om te controleren", "ready to be checked").to_owned(),
+        (None, Some(count)) => {
+            format!(
+                "{}: {count} {} 2",
+                stage.table,
+                visit.say("goedkeuring(en) van", "approval(s) of")
+            )
+        }
+    };
+    let (messages, delivered) = stage.messages;
+    let delivered = match (stage.sealed_ms, messages) {
+        (None, _) => waits.clone(),
+        (Some(_), 0) => visit.say("haalt zelf op", "fetches itself").to_owned(),
+        (Some(_), _) => {
+            let count = format!("{delivered} {} {messages}", visit.say("van", "of"));
+            let last = stage.delivered_ms.map(|ms| moment_of_ms(visit.lang, ms));
+            last.map_or(count.clone(), |last| format!("{count}, {last}"))
+        }
+    };
+    Row {
+        path: String::new(),
+        cells: vec![
+            term(visit.lang, "gemeente", &stage.area),
+            stage.period.clone(),
+            draft,
+            stage.sealed_ms.map_or(waits, |ms| moment_of_ms(visit.lang, ms)),
+            delivered,
+        ],
+    }
 }
 
 /// `GET /beheer/leveringen`: messages to partners, and where they stand.

@@ -2,6 +2,8 @@
 
 use crate::config::Config;
 use crate::http::limits::Buckets;
+use crate::ids::PartnerId;
+use jiff::Timestamp;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
@@ -23,6 +25,7 @@ pub struct Door {
     strangers: Buckets<u128>,
     sign_ins: Buckets<u128>,
     gone: Mutex<HashMap<String, i64>>,
+    seen: Mutex<HashMap<(PartnerId, [u8; 32]), Timestamp>>,
 }
 
 const fn number(number: u32) -> NonZeroU32 {
@@ -44,6 +47,7 @@ impl Door {
             // A whole office behind one address begins its day.
             sign_ins: Buckets::with_burst(number(5), number(60)),
             gone: Mutex::default(),
+            seen: Mutex::default(),
         }
     }
 
@@ -70,6 +74,19 @@ impl Door {
         };
         let bucket = if signs_in { &self.sign_ins } else { &self.strangers };
         bucket.take(whose)
+    }
+
+    /// Keeps until when a certificate is valid that a partner of the register came with, by its key.
+    pub fn saw(&self, partner: PartnerId, pin: [u8; 32], until: Timestamp) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert((partner, pin), until);
+    }
+
+    /// Until when the certificate of a partner's key is valid; nothing where it did not come with it since the start.
+    #[must_use]
+    pub fn valid_until(&self, partner: PartnerId, pin: &[u8; 32]) -> Option<Timestamp> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(&(partner, *pin)).copied()
     }
 
     /// Goes a way back, which can be gone once; whether it was not before.

@@ -105,6 +105,12 @@ impl Frame {
         self.lang.say(dutch, english)
     }
 
+    /// An attribute for words that are Dutch on every page: labels of figures, as the files have them.
+    #[must_use]
+    pub const fn dutch(&self) -> &'static str {
+        self.lang.say("", " lang=\"nl\"")
+    }
+
     /// The words of a term of a list.
     #[must_use]
     pub fn term(&self, list: &str, code: &str) -> String {
@@ -162,9 +168,11 @@ const fn entries(role: Role) -> &'static [Entry] {
             ("/toezicht/controle", "Controle", "Checks"),
             ("/toezicht/regels", "Regels", "Rules"),
         ],
-        Role::Operator => {
-            &[("/beheer", "Stand", "State"), ("/beheer/leveringen", "Leveringen", "Deliveries")]
-        }
+        Role::Operator => &[
+            ("/beheer", "Stand", "State"),
+            ("/beheer/cijfers", "Cijfers", "Figures"),
+            ("/beheer/leveringen", "Leveringen", "Deliveries"),
+        ],
         Role::CaseManager => &[("/verwijzer/plan", "Doelen van een plan", "Goals of a plan")],
         Role::DataSubject => &[],
     }

@@ -154,6 +154,20 @@ async fn discover(client: &reqwest::Client, sign_in: &SignIn) -> Result<Discover
     safe.then_some(found).ok_or(Refused::Answer)
 }
 
+/// Whether a provider can be reached, and says of itself and of its keys what it must. Asks nothing about anybody.
+///
+/// # Errors
+/// What is wrong with it, in words of ours.
+pub async fn try_out(gateway: &Gateway, sign_in: &SignIn) -> Result<(), String> {
+    let reached = async {
+        let client = client_of(gateway, sign_in)?;
+        let found = discover(&client, sign_in).await?;
+        let keys = json_of(client.get(is_https(&found.jwks_uri).ok_or(Refused::Answer)?)).await?;
+        keys.get("keys").and_then(Value::as_array).map(drop).ok_or(Refused::Answer)
+    };
+    reached.await.map_err(|refused| refused.to_string())
+}
+
 /// `GET /inloggen/bij/{partner}`: to the provider of a partner.
 ///
 /// # Errors

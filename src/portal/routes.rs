@@ -105,6 +105,7 @@ fn supervised(router: Router) -> Router {
         .add(get.clone(), "/toezicht/cijfers", toezicht::disclosures)
         .add(get.clone(), "/toezicht/inzage", toezicht::clocks)
         .add(get.clone(), "/beheer", beheer::show)
+        .add(get.clone(), "/beheer/cijfers", beheer::figures)
         .add(get, "/beheer/leveringen", beheer::list)
         .add(post, "/beheer/leveringen", beheer::retry)
 }

@@ -71,3 +71,26 @@ pub async fn of(
             .collect()
     })
 }
+
+/// Tables beyond a contract that were approved of and are not published: area, year, table, how many approved.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn open(pool: &Pool) -> Result<Vec<(String, String, String, i64)>, StoreError> {
+    const SQL: &str = "SELECT a.area, a.period, a.table_id, COUNT(*) AS approved FROM disclosure_approval a \
+        WHERE NOT EXISTS (SELECT 1 FROM figures_release f WHERE f.area = a.area AND f.period = a.period) \
+        GROUP BY a.area, a.period, a.table_id ORDER BY a.area, a.period, a.table_id";
+    on_db!(pool, |db| sqlx::query(SQL)
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok((
+                row.try_get("area")?,
+                row.try_get("period")?,
+                row.try_get("table_id")?,
+                row.try_get("approved")?,
+            ))
+        })
+        .collect())
+}

@@ -348,3 +348,61 @@ pub async fn list(pool: &Pool, area: &str) -> Result<Vec<FiguresRow>, StoreError
         .map(|row| figures_of!(row))
         .collect())
 }
+
+/// A release without its figures, and how far the messages about it have come.
+#[derive(Clone, Debug)]
+pub struct StageRow {
+    /// CBS code of a gemeente, or the name of a region.
+    pub area: String,
+    /// Quarter or year.
+    pub period: String,
+    /// Milliseconds since the epoch.
+    pub sealed_ms: i64,
+    /// Messages that tell of it.
+    pub messages: i64,
+    /// Of those, how many were delivered.
+    pub delivered: i64,
+    /// When the last of those was delivered, in milliseconds since the epoch.
+    pub delivered_ms: Option<i64>,
+}
+
+/// The last releases, newest first, with the messages of a kind about them.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn stages(pool: &Pool, kind: &str, limit: i64) -> Result<Vec<StageRow>, StoreError> {
+    const SQL: &str = "SELECT f.area, f.period, f.sealed_ms, COUNT(o.id) AS messages, \
+        COUNT(d.message_id) AS delivered, MAX(d.at_ms) AS delivered_ms FROM figures_release f \
+        LEFT JOIN outbox o ON o.object_id = f.id AND o.kind = $1 LEFT JOIN delivered d ON d.message_id = o.id \
+        GROUP BY f.id, f.area, f.period, f.sealed_ms ORDER BY f.sealed_ms DESC, f.area, f.period DESC LIMIT $2";
+    on_db!(pool, |db| sqlx::query(SQL)
+        .bind(kind)
+        .bind(limit)
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(StageRow {
+                area: row.try_get("area")?,
+                period: row.try_get("period")?,
+                sealed_ms: row.try_get("sealed_ms")?,
+                messages: row.try_get("messages")?,
+                delivered: row.try_get("delivered")?,
+                delivered_ms: row.try_get("delivered_ms")?,
+            })
+        })
+        .collect())
+}
+
+/// Area and period of every release.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub async fn published(pool: &Pool) -> Result<Vec<(String, String)>, StoreError> {
+    on_db!(pool, |db| sqlx::query("SELECT area, period FROM figures_release")
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(|row| Ok((row.try_get("area")?, row.try_get("period")?)))
+        .collect())
+}

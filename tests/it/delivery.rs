@@ -141,6 +141,11 @@ on_both! {
         assert_eq!(first.expect("pulled too")["figures"], events[0]["data"]["figures"]);
         let own = to_nijmegen(world).await;
         assert!(own.len() == 2 && own.iter().all(|one| one["state"] == "delivered"), "{own:?}");
+        let page = crate::pages::Browser::of(world, BEHEER).await.get("/beheer/cijfers").await;
+        for period in ["2026Q3", "2026Q4"] {
+            let row = page.between(&format!(">{period}<"), "</tr>");
+            assert!(row.contains("gedaan") && row.contains("1 van 1, "), "{period}: {}", page.text);
+        }
         assert_eq!(round(gateway, &courier).await, 0, "nothing is sent again");
         assert_eq!(mailbox.events().len(), 2);
         mailbox.handle.stop(false).await;

@@ -70,6 +70,8 @@ mod programme;
 #[cfg(test)]
 mod proofs;
 #[cfg(test)]
+mod provider;
+#[cfg(test)]
 mod race;
 #[cfg(test)]
 mod recover;

@@ -2,8 +2,11 @@
 //! that it was done, and somebody who had to sign in comes back to where they were.
 
 use crate::canary::{Canaries, Scanner};
+use crate::frozen::{agree, contract, nijmegen, wait};
 use crate::pages::{Browser, Shown, about, entries, link, size};
-use crate::support::{ANNA, BERT, Caller, POH_J, REGIETEAM, TOEZICHT, WIJKTEAM, example, on_both};
+use crate::support::{
+    ANNA, BEHEER, BERT, Caller, POH_J, REGIETEAM, TOEZICHT, WIJKTEAM, example, on_both,
+};
 use buurtpoort::audit::entry::Event;
 use serde_json::json;
 
@@ -247,5 +250,29 @@ on_both! {
         let secret = link(world, ANNA).await;
         anna.post("/inloggen/link", &[("link", &secret)]).await;
         assert_eq!(anna.get("/").await.leads_to(), "/coordinator");
+    }
+}
+
+on_both! {
+    /// An operator sees how far figures have come, and no figure; what partners' certificates were last.
+    async fn por_an_operator_sees_how_far_figures_are(world: World) {
+        agree(world, |disclosure| disclosure.contracts.push(contract(nijmegen(), "2026Q3")));
+        let own = Browser::of(world, BEHEER).await;
+        assert!(!own.get("/beheer/cijfers").await.text.contains("2026Q4"), "it is not over");
+        wait(world, 60);
+        let own = Browser::of(world, BEHEER).await;
+        let drafts = own.get("/beheer/cijfers").await;
+        let stand = |page: &Shown, period: &str| page.between(&format!(">{period}<"), "</tr>").to_owned();
+        assert!(stand(&drafts, "2026Q3").contains("klaar om te controleren"), "{}", drafts.text);
+        let quarter = buurtpoort::domain::period::Period::parse("2026Q3").expect("a quarter");
+        buurtpoort::flow::publish::publish(&world.booted.api.gateway, nijmegen(), quarter).await.expect("published");
+        let sealed = own.get("/beheer/cijfers").await;
+        assert!(stand(&sealed, "2026Q3").contains("haalt zelf op") && !stand(&sealed, "2026Q3").contains("klaar"), "{}", sealed.text);
+        assert!(stand(&sealed, "2026Q4").contains("klaar om te controleren"), "{}", sealed.text);
+        let before = own.get("/beheer").await;
+        assert!(before.text.contains("nog niet gezien"), "{}", before.text);
+        let shown = before.text.matches("nog niet gezien").count();
+        assert_eq!(world.get(POH_J, "/v1/referrals").await.status, 200);
+        assert_eq!(own.get("/beheer").await.text.matches("nog niet gezien").count(), shown - 1);
     }
 }
