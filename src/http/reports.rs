@@ -107,7 +107,7 @@ fn read(
     let in_path = |rule: &str| vec![FieldError::new("", "path", rule)];
     let programme = Programme::parse(programme)
         .or(Err(in_path("the programme must be poh-j, regieteam or doorbraakaanpak")))?;
-    let period = Quarter::parse(period, now).map_err(|error| in_path(&error.to_string()))?;
+    let period = Quarter::parse(period, now).map_err(|error| error.to_string());
     let wire: ReportRequest = shape(body).map_err(|error| vec![error])?;
     let tree = tree(body).map_err(|error| vec![error])?;
     let mut r = Reading::default();
@@ -123,11 +123,14 @@ fn read(
     counts.sort();
     let mut errors = r.into_errors();
     errors.extend(tree.bsn_places());
-    match municipality {
-        Some(municipality) if errors.is_empty() => {
+    match (municipality, period) {
+        (Some(municipality), Ok(period)) if errors.is_empty() => {
             Ok(Report { programme, period, municipality, counts })
         }
-        _ => Err(errors),
+        (_, period) => {
+            errors.extend(period.err().iter().flat_map(|rule| in_path(rule)));
+            Err(errors)
+        }
     }
 }
 

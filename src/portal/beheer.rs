@@ -76,8 +76,8 @@ pub async fn show(
                 certificates(&visit, &api, partner),
                 visit
                     .say(
-                        if partner.sign_in.is_some() { "eigen account" } else { "alleen demo" },
-                        if partner.sign_in.is_some() { "own account" } else { "link" },
+                        if partner.sign_in.is_some() { "eigen account" } else { "geen account" },
+                        if partner.sign_in.is_some() { "own account" } else { "no account" },
                     )
                     .to_owned(),
                 partner.people.len().to_string(),

@@ -372,7 +372,8 @@ impl Form {
                 Some(field) if field.kind != Kind::Hidden => {
                     if field.error.is_empty() {
                         field.error.clone_from(&text);
-                        self.errors.push((field.id(), format!("{}: {text}", field.label)));
+                        let mark = if field.label.ends_with('?') { "" } else { ":" };
+                        self.errors.push((field.id(), format!("{}{mark} {text}", field.label)));
                     }
                 }
                 _ => self.errors.push((String::new(), text)),

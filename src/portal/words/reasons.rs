@@ -132,6 +132,7 @@ pub(super) const REASONS: &[(&str, &str, &str)] = &[
 /// Code and Dutch; English is the rule of the API itself.
 pub(super) const ERRORS: &[(&str, &str)] = &[
     ("missing", "Vul dit in."),
+    ("path", "Kies een kwartaal dat al is begonnen."),
     ("text", "Gebruik gewone tekens, en niet meer dan past."),
     ("term", "Kies een van de mogelijkheden."),
     ("range", "Dit getal past hier niet."),
