@@ -17,7 +17,7 @@ use crate::domain::case::{CaseState, Stage};
 use crate::domain::consent::{Consent, SubjectRef};
 use crate::domain::identity::{Disclosure, FieldGroup, Secret};
 use crate::domain::partner::Role;
-use crate::domain::referral::{Profile, Source};
+use crate::domain::referral::{GoalStatus, Profile, Source};
 use crate::flow::cases::reason_of;
 use crate::flow::on_case::{OpenCase, Which, Wish, basis, ledger_object, on_case, standing_of};
 use crate::flow::release::{conclude, seal_reason};
@@ -168,6 +168,8 @@ pub struct Answer {
     pub participants: Vec<String>,
     /// The groups, opened.
     pub disclosures: Vec<Disclosure>,
+    /// Where the goals of the plan stand today, by label.
+    pub goals: Vec<(String, GoalStatus)>,
     /// Pairings with their evaluations.
     pub pairings: Vec<(PairingRow, Vec<EvaluationRow>)>,
     /// Whether it is for who registered the family: to others no word and no wijk of it is told.
@@ -387,6 +389,7 @@ async fn gather(
         case: (row.state, row.source, crate::clock::from_millisecond(row.received_ms), row.profile),
         consent: (memory.consent, standing.stage_word()),
         participants: memory.plan_participants,
+        goals: memory.goals,
         disclosures,
         pairings: paired,
         releases,

@@ -128,6 +128,8 @@ pub async fn decide(
     decision: LinkDecision,
 ) -> Result<Done<LinkDecision>, FlowError> {
     let person = allowed.subject().person.clone();
+    // As in the list: who withdrew consent is compared with nobody, by either coordinator.
+    let covered = is_covered(gateway, other).await?;
     let wish = move |found: &OpenCase<'_>, now: Timestamp| {
         let evidence: Vec<_> = found.common.iter().copied().collect();
         let link = LinkRow {
@@ -147,7 +149,7 @@ pub async fn decide(
                 ..Note::default()
             },
             outcome: judge(&evidence)
-                .filter(|_| found.standing.stage == Some(Stage::Full))
+                .filter(|_| covered && found.standing.stage == Some(Stage::Full))
                 .ok_or(NOT_ALIKE)
                 .map(|_| (rows, decision)),
         }

@@ -7,7 +7,7 @@ use crate::domain::access::{Condition, Conditions, Field, Use};
 use crate::domain::case::{ReleasePurpose, Stage};
 use crate::domain::identity::{Disclosure, FieldGroup, Secret};
 use crate::domain::pairing::furthest;
-use crate::domain::referral::ReferralStatus;
+use crate::domain::referral::{GoalStatus, ReferralStatus};
 use crate::flow::cases::holds;
 use crate::flow::on_case::{
     OpenCase, Which, Wish, basis, ledger_object, next_of, on_case, standing_of,
@@ -49,6 +49,8 @@ pub struct Released {
     pub stage: Stage,
     /// The groups, opened.
     pub disclosures: Vec<Disclosure>,
+    /// Where the goals of its plan stand today, by label.
+    pub goals: Vec<(String, GoalStatus)>,
     /// Whether the key was used before: the identity was opened again, and recorded again.
     pub replayed: bool,
 }
@@ -100,6 +102,7 @@ pub async fn release(
         purpose,
         stage: intent.stage,
         disclosures: opened?,
+        goals: intent.goals,
         replayed: intent.replayed,
     };
     Ok(Done { value, committed })
@@ -111,6 +114,7 @@ struct Intent {
     at: Timestamp,
     stage: Stage,
     groups: Vec<FieldGroup>,
+    goals: Vec<(String, GoalStatus)>,
     object: crate::audit::entry::Object,
     replayed: bool,
 }
@@ -143,7 +147,8 @@ impl Wanted {
         let outcome = self.rows(found, stage, &note.fields, now).map(|rows| {
             // A replay is a release of its own: it opens the identity again, so it has its own row.
             let replayed = found.remembered.is_some();
-            (rows, Intent { id: self.id, at: now, stage, groups, object, replayed })
+            let goals = found.memory.goals.clone();
+            (rows, Intent { id: self.id, at: now, stage, groups, goals, object, replayed })
         });
         Wish { granted: Event::ReleaseIntent, note, outcome }
     }

@@ -31,10 +31,8 @@ pub fn form(visit: &Visit, action: String, first: &[String]) -> Form {
             "Zoals: getekend op papier. Alleen nodig bij ja.",
             "Such as: signed on paper. Needed for a yes only.",
         )
-        .optional()
         .ask(Kind::Text, "/evidence", ("Waar ligt het bewijs?", "Where is the proof?"))
         .hint("Alleen nodig bij ja.", "Needed for a yes only.")
-        .optional()
 }
 
 /// What was sent, as the API takes it. A person knows the day; the API wants an instant: now for today, else noon.

@@ -159,7 +159,9 @@ async fn fill(
         visit.session = found;
     }
     let signs_in = ["/inloggen/l/", "/inloggen/link", "/inloggen/bij/", "/inloggen/terug"];
-    let signs_in = signs_in.iter().any(|start| request.path().starts_with(start));
+    // A path of ours needs no escaping: one that has it may lead where its letters do not say.
+    let signs_in = request.path().contains('%')
+        || signs_in.iter().any(|start| request.path().starts_with(start));
     if visit.session.is_none() || signs_in {
         let from = request.peer_addr().ok_or(Problem::Internal)?.ip();
         api.door.knock(from, signs_in).map_err(Problem::TooManyRequests)?;
@@ -228,8 +230,13 @@ fn as_page(response: ServiceResponse<BoxBody>, visit: &Visit) -> ServiceResponse
     metrics::counter!("problems_total", "kind" => problem.kind()).increment(1);
     let answer = match problem {
         Problem::Unauthenticated { .. } => {
+            if visit.posted {
+                return response.into_response(trail::done("/inloggen", trail::Done::Lost));
+            }
             let mut answer = see_other("/inloggen");
-            if !visit.posted {
+            // Not for who was led here by another site: it would choose where one goes after signing in.
+            let from = response.request().headers().get("sec-fetch-site");
+            if from.is_none_or(|from| from != "cross-site") {
                 trail::remember(answer.headers_mut(), &visit.path);
             }
             answer

@@ -324,6 +324,10 @@ impl Form {
     #[must_use]
     pub fn options(mut self, options: Vec<(String, String)>) -> Self {
         if let Some(field) = self.fields.last_mut() {
+            // Where there is one choice it is made.
+            if let ([(only, _)], Kind::Radio | Kind::Select) = (options.as_slice(), field.kind) {
+                field.values = vec![only.clone()];
+            }
             field.options = options;
         }
         self
@@ -368,6 +372,14 @@ impl Form {
             let text = words::error(self.lang, error.code, &error.detail);
             let field =
                 self.fields.iter_mut().find(|field| field.name == name || plain(&field.name));
+            let chosen = field.as_ref().is_some_and(|field| {
+                matches!(field.kind, Kind::Radio | Kind::Check | Kind::Select)
+            });
+            let text = if chosen && error.code == "missing" {
+                self.lang.say("Maak een keuze.", "Make a choice.").to_owned()
+            } else {
+                text
+            };
             match field {
                 Some(field) if field.kind != Kind::Hidden => {
                     if field.error.is_empty() {

@@ -98,6 +98,7 @@ fn text(lang: Lang, name: &str, value: &Value) -> String {
         "decision" => "decision",
         "source" => "authority-source",
         "to" => "state",
+        "preferred-language" => "language",
         _ => "",
     };
     let as_day =

@@ -5,6 +5,7 @@ use crate::http::problem::Problem;
 use crate::portal::assets;
 use crate::portal::edge;
 use crate::portal::form::{Form, Kind};
+use crate::portal::trail::Done;
 use crate::portal::visit::Visit;
 use crate::portal::words::{self, Lang};
 use actix_web::HttpResponse;
@@ -47,6 +48,8 @@ pub struct Frame {
     pub style: String,
     /// What was done just now; empty where nothing was.
     pub done: String,
+    /// How that is shown: `ok`, or `warning` where it was not done.
+    pub done_as: &'static str,
 }
 
 impl Frame {
@@ -83,6 +86,7 @@ impl Frame {
                 .done
                 .map(|done| words::term(visit.lang, "done", done.as_str()))
                 .unwrap_or_default(),
+            done_as: if visit.done == Some(Done::Lost) { "warning" } else { "ok" },
         }
     }
 
@@ -273,12 +277,21 @@ impl Sheet {
         self
     }
 
+    /// Says what is wrong with a form, where the page has it no more.
+    pub fn refuse(&mut self, problem: &Problem) {
+        if self.forms.iter().all(|form| form.errors.is_empty()) {
+            self.frame.done = words::told(self.frame.lang, problem).join(" ");
+            self.frame.done_as = "error";
+        }
+    }
+
     /// Writes the page: 200, or 400 where a form of it is wrong.
     ///
     /// # Errors
     /// [`Problem::Internal`] when it cannot be written.
     pub fn show(mut self) -> Result<HttpResponse, Problem> {
-        let wrong = self.forms.iter().any(|form| !form.errors.is_empty());
+        let wrong =
+            self.frame.done_as == "error" || self.forms.iter().any(|form| !form.errors.is_empty());
         if wrong {
             self.frame = self.frame.wrong();
         }

@@ -303,7 +303,9 @@ async fn who(
     let now_ms = gateway.clock.now().as_millisecond();
     let in_time = now_ms <= way.until_ms;
     // RFC 9207: an answer of another provider is not taken for one of this.
-    let same_provider = one("iss").is_none_or(|issuer| issuer == sign_in.issuer);
+    let issuers = sent.iter().filter(|(known, _)| known == "iss");
+    let issuers: Vec<&str> = issuers.map(|(_, issuer)| issuer.as_str()).collect();
+    let same_provider = issuers.len() <= 1 && issuers.iter().all(|one| *one == sign_in.issuer);
     let same_way = one("state") == Some(way.state.as_str()) && partner.name.as_str() == name;
     // Nothing is asked of anybody before all of it fits.
     if !in_time || !same_way || !same_provider || !api.door.goes(&way.state, way.until_ms, now_ms) {

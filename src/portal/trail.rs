@@ -54,6 +54,8 @@ words! {
         Retried = "retried",
         /// Names are off the screen.
         Hidden = "hidden",
+        /// Nothing: it was sent after the time was over.
+        Lost = "lost",
         /// Nobody is signed in here any more.
         SignedOut = "signed-out",
     }

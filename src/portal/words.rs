@@ -142,6 +142,29 @@ pub fn terms_of(lang: Lang, list: &str, codes: &[String]) -> String {
     words.join(", ")
 }
 
+/// For what names were opened: for a step of the case, or to answer somebody who asked.
+#[must_use]
+pub fn why(lang: Lang, code: &str) -> String {
+    let own = term(lang, "purpose", code);
+    if own == code { term(lang, "use", code) } else { own }
+}
+
+/// The reason that somebody gave for opening names; an answer to a request gives its own.
+#[must_use]
+pub fn because(lang: Lang, purpose: &str, reason: String) -> String {
+    let answer = lang.say("Antwoord op een verzoek om inzage", "Answer to a request to see");
+    if purpose == "access-request" && !reason.is_empty() { answer.to_owned() } else { reason }
+}
+
+/// Languages that can be chosen: code and name; `kept` as well, whatever it is.
+#[must_use]
+pub fn languages(lang: Lang, kept: &str) -> Vec<(String, String)> {
+    let known = terms::codes("language");
+    let more = (!kept.is_empty() && !known.contains(&kept)).then_some(kept);
+    let all = known.iter().copied().chain(more);
+    all.map(|code| (code.to_owned(), term(lang, "language", code))).collect()
+}
+
 /// What a reason of consent means, and what to do.
 #[must_use]
 pub fn reason(lang: Lang, code: &str) -> String {
@@ -156,6 +179,17 @@ pub fn error(lang: Lang, code: &str, rule: &str) -> String {
     match (lang, found) {
         (Lang::Nl, Some((_, dutch))) => (*dutch).to_owned(),
         _ => rule.to_owned(),
+    }
+}
+
+/// What is wrong, in sentences: of what was sent, each mistake.
+#[must_use]
+pub fn told(lang: Lang, wrong: &Problem) -> Vec<String> {
+    match wrong {
+        Problem::Invalid(errors) => {
+            errors.iter().map(|one| error(lang, one.code, &one.detail)).collect()
+        }
+        other => problem(lang, other).1,
     }
 }
 

@@ -335,7 +335,7 @@ async function answer(page) {
   await page.getByText('Inzage geven (om te printen)').first().click();
   await page.locator('input[name="/request"]').first().check();
   await page.getByLabel('Ik heb gecontroleerd wie het vraagt').check();
-  await page.getByLabel('Ik heb gekeken of anderen er last van hebben').check();
+  await page.getByLabel('Ik heb gekeken of er gegevens van anderen in staan').check();
   await press(page, 'Inzage geven (om te printen)');
   await expectHeading(page, 'Inzage in uw gegevens', 'what is kept');
   check((await page.getByText('Proefpersoon').count()) > 0 && (await page.getByText(/parent1|release\./).count()) === 0, 'what is kept is told in words');

@@ -141,13 +141,40 @@ on_both! {
         let told = world.export(&case, &answer_to(asked.text("/id"))).await;
         assert_eq!(told.status, 201, "{}", told.raw);
         assert_eq!(told.body["data"]["names"][0]["ref"], json!("child1"));
-        for hidden in ["Voorbeeldstraat", "+31240000002", "gezin@example.nl", "1990-01-01", "Graag een middag", "Eerste gesprek plannen", "WK026801"] {
+        for hidden in ["Voorbeeldstraat", "+31240000002", "gezin@example.nl", "1990-01-01", "Graag een middag", "Eerste gesprek plannen", "WK026801", "GM0268", "buurtgezinnen:nijmegen"] {
             assert!(!told.raw.contains(hidden), "{hidden}");
         }
         let registrant = world.ask_access(&case).await;
         let told = world.export(&case, &answer_to(&registrant)).await;
-        for shown in ["Voorbeeldstraat", "Graag een middag", "Eerste gesprek plannen", "WK026801"] {
+        for shown in ["Voorbeeldstraat", "Graag een middag", "Eerste gesprek plannen", "WK026801", "GM0268", "buurtgezinnen:nijmegen"] {
             assert!(told.raw.contains(shown), "control: {shown}");
+        }
+    }
+}
+
+on_both! {
+    /// That an address is secret is not forgotten by a correction that leaves it out, nor does one make an address tellable
+    /// of which nobody said so.
+    async fn a_correction_makes_no_address_tellable(world: World) {
+        let referred = async |confidential: Value| {
+            let mut body = example("referral-wijkteam");
+            body["contact"]["confidential"] = confidential;
+            if body["contact"]["confidential"].is_null() {
+                body["contact"].as_object_mut().expect("a contact").remove("confidential");
+            }
+            world.later(1);
+            assert_eq!(world.post(crate::support::WIJKTEAM, "/v1/referrals", &body).await.status, 201);
+            world.assign_last().await
+        };
+        let mut contact = example("correction")["contact"].clone();
+        contact.as_object_mut().expect("a contact").remove("confidential");
+        for said in [json!(true), Value::Null, json!(false)] {
+            let case = referred(said.clone()).await;
+            let path = format!("/v1/cases/{case}/corrections");
+            assert_eq!(world.post(ANNA, &path, &json!({"contact": contact})).await.status, 200);
+            let after = world.release(&case).await;
+            assert_eq!(after.text("/fields/contact-details/phone"), "+31240000009", "control");
+            assert_eq!(after.body["fields"]["address-confidential"], said, "{}", after.raw);
         }
     }
 }

@@ -221,6 +221,8 @@ on_both! {
         assert_eq!(world.links(&first).await, json!([]), "nor is it proposed to another case");
         let refused = world.decide_link(&second, &first, "linked").await;
         assert_eq!((refused.status, refused.errors()[0].1.as_str()), (400, "not-alike"));
+        let refused = world.decide_link(&first, &second, "apart").await;
+        assert_eq!((refused.status, refused.errors()[0].1.as_str()), (400, "not-alike"), "nor from the other case");
         let tags = async || sql::number(&world.booted.api.gateway.store.pool, "SELECT COUNT(*) FROM case_file WHERE tags IS NOT NULL").await;
         let before = tags().await;
         let erasure = json!({"reason": "family-asked"});

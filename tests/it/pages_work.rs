@@ -94,6 +94,24 @@ on_both! {
         }
         let bert = Browser::of(world, BERT).await;
         assert_eq!(send(&bert, &path, &who).await.status, 404);
+        // Of an address nobody said whether it is secret: the form does not say so either. A parent needs no date of birth.
+        let mut body = example("referral-wijkteam");
+        body["contact"].as_object_mut().expect("a contact").remove("confidential");
+        body["subjects"][0].as_object_mut().expect("a parent").remove("birthDate");
+        world.later(1);
+        let sent = world.post(WIJKTEAM, "/v1/referrals", &body).await;
+        assert_eq!(sent.status, 201, "{}", sent.raw);
+        let case = world.assign_last().await;
+        let path = format!("/coordinator/zaak/{case}/verbeteren");
+        let contact = fields(&opened(&anna, &case).await, &path, "/contact/phone");
+        assert!(contact.contains(&("/contact/confidential:b".to_owned(), String::new())), "{contact:?}");
+        assert_eq!(send(&anna, &path, &contact).await.status, 303);
+        let shown = opened(&anna, &case).await;
+        assert!(!shown.text.contains("Adres geheim"), "{}", shown.text);
+        let mut who = fields(&shown, &path, "/subjects/0/name/surname");
+        change(&mut who, "/subjects/0/name/surname", "Proefpersoon-Voorbeeld");
+        assert_eq!(send(&anna, &path, &who).await.status, 303);
+        assert_eq!(world.release(&case).await.text("/fields/names/0/name/surname"), "Proefpersoon-Voorbeeld");
     }
 }
 
@@ -181,6 +199,13 @@ on_both! {
         let id = goal.iter().find(|(name, _)| name == "/id").expect("an id").1.clone();
         assert_eq!(send(&anna, &path, &goal).await.leads_to(), format!("/coordinator/zaak/{case}"));
         assert_eq!(anna.post(&path, &[("/id", &id)]).await.status, 400, "no status");
+        let today = fields(&opened(&anna, &case).await, &path, "/id");
+        assert!(today.contains(&("/status".to_owned(), "in-progress".to_owned())), "as it stands today: {today:?}");
+        let late = Browser::of(world, ANNA).await;
+        world.later(601);
+        for bad in ["x%0d%0ay", "..%2f.."] {
+            assert_eq!(late.post(&format!("/coordinator/steungezin/{bad}/namen"), &[]).await.status, 404, "{bad}");
+        }
         let manager: Caller = (REGIETEAM.0, REGIETEAM.1, "case-manager");
         let own = Browser::of(world, manager).await;
         assert_eq!(own.post("/verwijzer/plan", &[("nummer", &referral)]).await.leads_to(), format!("/verwijzer/plan/{referral}"));
@@ -188,7 +213,7 @@ on_both! {
         assert!(read.status == 200 && read.text.contains("Bezig"), "{}", read.text);
         assert!(!read.text.contains("Proefpersoon"));
         assert_eq!(own.get("/verwijzer/plan/00000000-0000-4000-8000-000000000000").await.status, 404);
-        assert_eq!(own.post("/verwijzer/plan", &[("nummer", "x")]).await.status, 404);
+        assert_eq!(own.post("/verwijzer/plan", &[("nummer", "x")]).await.status, 400);
         let other = Browser::of(world, WIJKTEAM).await;
         assert_eq!(other.get(&format!("/verwijzer/plan/{referral}")).await.status, 403);
     }

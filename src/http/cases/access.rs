@@ -13,6 +13,7 @@ use crate::http::Api;
 use crate::http::body::JsonBody;
 use crate::http::cases::rights::checked;
 use crate::http::problem::Problem;
+use crate::http::referrals::goals;
 use crate::http::reply;
 use crate::http::wire::Field;
 use crate::ids::{AccessRequestId, CaseId};
@@ -199,23 +200,26 @@ fn told(answer: &Answer) -> Value {
     let subject = answer.request.subject.as_str();
     let (state, source, received, profile) = &answer.case;
     let (consent, covered) = &answer.consent;
-    let data: serde_json::Map<String, Value> = answer
+    let mut data: serde_json::Map<String, Value> = answer
         .disclosures
         .iter()
         .filter(|one| one.group != FieldGroup::Registrant)
         .map(|one| (one.group.as_str().to_owned(), own(one, subject)))
         .collect();
+    if let Some(goals) = data.get_mut(FieldGroup::PlanGoals.as_str()) {
+        goals::put_today(goals, &answer.goals);
+    }
     json!({
         "request": answer.request.id.to_string(),
         "subject": subject,
         "madeAt": answer.at.to_string(),
         "case": {
             "state": state.as_str(), "source": source.as_str(), "receivedAt": received.to_string(),
-            "municipality": profile.municipality.as_str(),
+            "municipality": Some(profile.municipality.as_str()).filter(|_| answer.for_registrant),
             "district": profile.district.filter(|_| answer.for_registrant).map(|district| district.to_string()),
             "household": profile.composition.as_str(),
         },
-        "consent": consent.as_ref().map(|consent| consent_of(consent, covered, subject)),
+        "consent": consent.as_ref().map(|consent| consent_of(consent, covered, (subject, answer.for_registrant))),
         "recipients": recipients(answer),
         "data": data,
         "pairings": answer.pairings.iter().map(pairing).collect::<Vec<_>>(),
@@ -250,12 +254,13 @@ fn own(disclosure: &Disclosure, subject: &str) -> Value {
     content
 }
 
-fn consent_of(consent: &Consent, stage: &str, subject: &str) -> Value {
+fn consent_of(consent: &Consent, stage: &str, (subject, for_registrant): (&str, bool)) -> Value {
     let own = consent.signatures.iter().filter(|one| one.signer.as_str() == subject);
     json!({
         "covers": stage,
         "purposes": consent.purposes.iter().map(|one| one.as_str()).collect::<Vec<_>>(),
-        "recipients": consent.recipients.iter().map(Recipient::as_str).collect::<Vec<_>>(),
+        // Whom consent names says in which gemeente the family lives.
+        "recipients": consent.recipients.iter().filter(|_| for_registrant).map(Recipient::as_str).collect::<Vec<_>>(),
         "categories": consent.categories.iter().map(|one| one.as_str()).collect::<Vec<_>>(),
         "validUntil": consent.valid_until.map(|until| until.to_string()),
         "decisions": own.map(|one| json!({"decision": one.decision.as_str(), "at": one.at.to_string()})).collect::<Vec<_>>(),

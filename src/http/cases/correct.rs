@@ -29,7 +29,8 @@ pub struct CorrectionRequest {
     /// decide is not corrected here.
     #[schema(value_type = Option<Vec<shape::Subject>>)]
     pub subjects: Field<Vec<Field<shape::Subject>>>,
-    /// How the family is reached, whole.
+    /// How the family is reached, whole. Where `confidential` is left out the address is not told to another family, and what
+    /// was said of it stays with the address.
     #[schema(value_type = Option<shape::Contact>)]
     pub contact: Field<shape::Contact>,
 }
@@ -86,8 +87,11 @@ fn read_correction(body: &[u8], now: Timestamp) -> Result<Correction, Vec<FieldE
     };
     let mut disclosures = seal::groups(&referral);
     disclosures.retain(|one| GROUPS.contains(&one.group) && sent(&one.group));
-    // What was not sent of a section that was is gone: else its old version would be the newest.
-    for group in GROUPS.iter().copied().filter(|group| sent(group)) {
+    // What was not sent of a section that was is gone: else its old version would be the newest. That an address is secret
+    // is not forgotten by leaving it out: it goes with the address.
+    let has_address = disclosures.iter().any(|one| one.group == FieldGroup::Address);
+    let stays = |group: FieldGroup| group == FieldGroup::AddressConfidential && has_address;
+    for group in GROUPS.iter().copied().filter(|group| sent(group) && !stays(*group)) {
         if disclosures.iter().all(|one| one.group != group) {
             disclosures.push(Disclosure { group, content: Secret::new("null".to_owned()) });
         }

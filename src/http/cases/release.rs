@@ -11,6 +11,7 @@ use crate::flow::release::{self, Asked, Released};
 use crate::http::Api;
 use crate::http::body::JsonBody;
 use crate::http::problem::Problem;
+use crate::http::referrals::goals;
 use crate::http::reply;
 use crate::http::tree::tree;
 use crate::http::wire::{Field, FieldError, Reading, shape};
@@ -49,7 +50,7 @@ pub struct ReleaseReply {
     pub purpose: &'static str,
     /// `full` or `contact`.
     pub stage: &'static str,
-    /// The field groups that consent and stage allow, each as it was sent.
+    /// The field groups that consent and stage allow, each as it was sent; goals with the status of today.
     #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
     pub fields: BTreeMap<&'static str, Box<RawValue>>,
 }
@@ -148,7 +149,11 @@ fn reply_of(released: Released) -> Result<ReleaseReply, Problem> {
             }
             group => (group.as_str(), content),
         };
-        fields.insert(name, content.or(Err(Problem::Internal))?);
+        let mut content = content.or(Err(Problem::Internal))?;
+        if disclosure.group == FieldGroup::PlanGoals {
+            content = goals::today(&content, &released.goals)?;
+        }
+        fields.insert(name, content);
     }
     Ok(ReleaseReply {
         id: released.id.to_string(),

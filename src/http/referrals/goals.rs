@@ -67,15 +67,26 @@ fn reply_of(id: ReferralId, view: &PlanView) -> Result<PlanReply, Problem> {
 }
 
 /// The goals as they were sent, each with the status it has today.
-fn today(sent: &RawValue, standing: &[(String, GoalStatus)]) -> Result<Box<RawValue>, Problem> {
+///
+/// # Errors
+/// [`Problem::Internal`] when what was sealed is not JSON.
+pub(in crate::http) fn today(
+    sent: &RawValue,
+    standing: &[(String, GoalStatus)],
+) -> Result<Box<RawValue>, Problem> {
     let mut goals: Value = serde_json::from_str(sent.get()).or(Err(Problem::Internal))?;
+    put_today(&mut goals, standing);
+    RawValue::from_string(goals.to_string()).or(Err(Problem::Internal))
+}
+
+/// Gives goals the status that they have today.
+pub(in crate::http) fn put_today(goals: &mut Value, standing: &[(String, GoalStatus)]) {
     for goal in goals.as_array_mut().into_iter().flatten() {
         let found = standing.iter().find(|(id, _)| goal["id"] == json!(id));
         if let Some((_, status)) = found {
             goal["status"] = json!(status.as_str());
         }
     }
-    RawValue::from_string(goals.to_string()).or(Err(Problem::Internal))
 }
 
 /// Reads how the goals of a plan stand.

@@ -7,7 +7,7 @@ use crate::portal::kept::{Group, groups, leaves};
 use crate::portal::page::{Frame, show_names};
 use crate::portal::twin::Told;
 use crate::portal::visit::Visit;
-use crate::portal::words::{Lang, moment, term, terms_of, who};
+use crate::portal::words::{Lang, because, moment, term, terms_of, who, why};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
@@ -267,12 +267,6 @@ fn said(lang: Lang, told: &Told) -> Part {
     }
 }
 
-/// Why somebody opened the names: for a step of the case, or to answer a request such as this.
-fn why(lang: Lang, code: &str) -> String {
-    let own = term(lang, "purpose", code);
-    if own == code { term(lang, "use", code) } else { own }
-}
-
 fn releases(lang: Lang, told: &Told) -> Part {
     let row = |one: &Told| {
         vec![
@@ -280,7 +274,7 @@ fn releases(lang: Lang, told: &Told) -> Part {
             one.text("/person"),
             why(lang, &one.text("/purpose")),
             terms_of(lang, "field-group", &one.words("/fields")),
-            one.text("/reason"),
+            because(lang, &one.text("/purpose"), one.text("/reason")),
         ]
     };
     Part {
@@ -290,7 +284,7 @@ fn releases(lang: Lang, told: &Told) -> Part {
                 ("Wanneer", "When"),
                 ("Wie", "Who"),
                 ("Waarvoor", "For what"),
-                ("Wat", "What"),
+                ("Wat zij mochten zien", "What they could see"),
                 ("Waarom", "Why"),
             ],
         ),

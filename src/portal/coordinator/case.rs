@@ -18,7 +18,7 @@ use crate::portal::sign_in::is_fresh;
 use crate::portal::trail::{self, Done, done};
 use crate::portal::twin::{Told, body};
 use crate::portal::visit::Visit;
-use crate::portal::words::{reason, term, terms_of, who};
+use crate::portal::words::{because, reason, term, terms_of, who, why};
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -214,13 +214,14 @@ pub(super) fn facts(visit: &Visit, case: &Told) -> Vec<(String, String)> {
     put("Gevraagd", "Asked for", words("support", "/request/support/codes"));
     put("Wanneer", "When", words("daypart", "/request/support/dayparts"));
     put("Hoe vaak", "How often", word("frequency", "/request/support/frequency"));
-    put("Taal", "Language", case.text("/request/preferredLanguage"));
+    put("Taal", "Language", word("language", "/request/preferredLanguage"));
     facts
 }
 
 /// The way of a case: what is behind it, where it stands, what comes.
 fn steps(visit: &Visit, state: CaseState, pairings: &[Told]) -> Vec<Step> {
-    const WAY: [(CaseState, &str, &str); 7] = [
+    const WAY: [(CaseState, &str, &str); 8] = [
+        (CaseState::New, "Aanmelding ontvangen", "Referral received"),
         (CaseState::Intake, "Gesprek", "First talk"),
         (CaseState::Searching, "Steungezin zoeken", "Looking for a support family"),
         (CaseState::Introduction, "Kennismaking", "Introduction"),
@@ -341,9 +342,9 @@ pub async fn seen(
         cells: vec![
             one.moment(visit.lang, "/releasedAt"),
             one.text("/person"),
-            term(visit.lang, "purpose", &one.text("/purpose")),
+            why(visit.lang, &one.text("/purpose")),
             terms_of(visit.lang, "field-group", &one.words("/fields")),
-            one.text("/reason"),
+            because(visit.lang, &one.text("/purpose"), one.text("/reason")),
         ],
     };
     sheet.rows = told.list("/items").iter().map(row).collect();

@@ -11,7 +11,7 @@ use crate::portal::page::{Sheet, show_names, shown};
 use crate::portal::trail::{Done, done};
 use crate::portal::twin::{Told, body};
 use crate::portal::visit::Visit;
-use crate::portal::words::{term, who};
+use crate::portal::words::{languages, term, who};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
@@ -24,7 +24,7 @@ const NAME: [(&str, &str, &str); 3] = [
     ("surname", "Achternaam", "Surname"),
 ];
 /// How a family is reached: place in the body, Dutch, English.
-const REACHED: [(&str, &str, &str); 8] = [
+const REACHED: [(&str, &str, &str); 7] = [
     ("phone", "Telefoon", "Telephone"),
     ("email", "E-mail", "E-mail"),
     ("address/street", "Straat", "Street"),
@@ -32,7 +32,6 @@ const REACHED: [(&str, &str, &str); 8] = [
     ("address/suffix", "Toevoeging", "Suffix"),
     ("address/postcode", "Postcode", "Postcode"),
     ("address/town", "Plaats", "Town"),
-    ("preferredLanguage", "Taal, als code zoals nl", "Language, as a code such as nl"),
 ];
 
 /// The forms for field groups that were opened, holding what they hold.
@@ -63,13 +62,15 @@ pub(super) fn forms(visit: &Visit, id: &str, told: &Told) -> Vec<Form> {
     own.into_iter().flatten().collect()
 }
 
-/// Everybody in the referral, as a correction takes them; nothing where somebody's name or date of birth is not shown.
+/// Everybody in the referral, as a correction takes them; nothing where somebody's name is not shown. An adult may have no
+/// date of birth.
 fn subjects(names: Option<&Value>, births: Option<&Value>) -> Option<Value> {
-    let births = births?.as_array()?;
+    let births = births.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let one = |name: &Value| {
         let mut whole = name.as_object()?.clone();
-        let born = births.iter().find(|one| one.get("ref") == name.get("ref"))?;
-        whole.insert("birthDate".to_owned(), born.get("birthDate")?.clone());
+        let born = births.iter().find(|one| one.get("ref") == name.get("ref"));
+        let born = born.and_then(|one| one.get("birthDate"));
+        whole.extend(born.map(|born| ("birthDate".to_owned(), born.clone())));
         ["ref", "role", "name"]
             .iter()
             .all(|field| whole.contains_key(*field))
@@ -100,7 +101,7 @@ fn naming(visit: &Visit, id: &str, kept: &Told) -> Form {
         form = form
             .ask(Kind::Heading, "", (&heading, &heading))
             .with(&place("ref"), label)
-            .with(&place("role"), role);
+            .with(&place("role"), role.as_str());
         for (field, dutch, english) in NAME {
             let value = one.text(&format!("/name/{field}"));
             form = form
@@ -113,6 +114,9 @@ fn naming(visit: &Visit, id: &str, kept: &Told) -> Form {
         form = form
             .ask(Kind::Date, &place("birthDate"), ("Geboortedatum", "Date of birth"))
             .holding(one.text("/birthDate"));
+        if role != "youth" {
+            form = form.optional();
+        }
     }
     form
 }
@@ -131,16 +135,31 @@ fn reaching(visit: &Visit, id: &str, kept: &Told) -> Form {
         let value = kept.text(&pointer);
         form = form.ask(Kind::Text, &pointer, (dutch, english)).holding(value).optional();
     }
-    let yes_no =
+    form = form
+        .ask(Kind::Select, "/contact/preferredLanguage", ("Taal", "Language"))
+        .options(languages(visit.lang, &kept.text("/contact/preferredLanguage")))
+        .holding(kept.text("/contact/preferredLanguage"))
+        .optional();
+    let said =
         |code: &str, words: (&str, &str)| (code.to_owned(), visit.say(words.0, words.1).to_owned());
-    let is_hidden = if kept.is("/contact/confidential") { "true" } else { "false" };
+    // Nothing is chosen for who did not say: an address that nobody spoke of is not told.
     form.ask(
         Kind::Radio,
         "/contact/confidential:b",
-        ("Moet het adres geheim blijven?", "Must the address stay secret?"),
+        (
+            "Mag het adres aan een steungezin worden verteld?",
+            "May a support family be told the address?",
+        ),
     )
-    .options(vec![yes_no("false", ("Nee", "No")), yes_no("true", ("Ja", "Yes"))])
-    .holding(is_hidden)
+    .options(vec![
+        said("true", ("Nee, het is geheim", "No, it is secret")),
+        said("false", ("Ja", "Yes")),
+        said(
+            "",
+            ("Niet besproken: dan vertellen wij het niet", "Not talked of: then we do not tell it"),
+        ),
+    ])
+    .holding(kept.text("/contact/confidential"))
 }
 
 /// `POST /coordinator/zaak/{id}/verbeteren`.

@@ -73,6 +73,9 @@ async fn draw(
             None => form,
         });
     }
+    if let Some(problem) = wrong {
+        sheet.refuse(problem);
+    }
     sheet.show()
 }
 

@@ -90,10 +90,20 @@ fn row(visit: &Visit, one: &Told, at: &str) -> Row {
             word("source", "/source"),
             or_dash(terms_of(visit.lang, "age", &one.words("/ageBands"))),
             one.day(visit.lang, "/receivedAt"),
-            word("state", "/state"),
+            marked(visit, one),
             or_dash(due.unwrap_or_default()),
         ],
     }
+}
+
+/// The state of a case, with what presses.
+fn marked(visit: &Visit, one: &Told) -> String {
+    let urgent = (one.text("/urgency") == "urgent").then(|| term(visit.lang, "urgency", "urgent"));
+    let signal = one.is("/request/safetySignal");
+    let signal =
+        signal.then(|| visit.say("Bel eerst de verwijzer", "Call the referrer first").to_owned());
+    let state = term(visit.lang, "state", &one.text("/state"));
+    [Some(state), urgent, signal].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 /// `GET /coordinator`.

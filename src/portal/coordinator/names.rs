@@ -29,6 +29,7 @@ use actix_web::web::{Data, Path};
 use askama::Template;
 use jiff::SignedDuration;
 use serde_json::Value;
+use uuid::Uuid;
 
 #[derive(Template)]
 #[template(path = "names.html")]
@@ -106,6 +107,8 @@ pub async fn open_support(
 ) -> Result<HttpResponse, Problem> {
     let back = format!("steungezin/{id}");
     if !is_fresh(&visit) {
+        // What leads on is made of an id and of nothing else.
+        Uuid::try_parse(&id).or(Err(Problem::NotFound))?;
         return Ok(see_other(&format!("/coordinator/{back}")));
     }
     let named = Path::from(id.clone());

@@ -56,6 +56,7 @@ async fn draw(
         for form in sheet.forms.iter_mut().filter(|form| form.action.ends_with(of)) {
             *form = form.clone().sent(&visit.sent).wrong_at(problem);
         }
+        sheet.refuse(problem);
     }
     sheet.show()
 }
@@ -100,8 +101,8 @@ fn forms(visit: &Visit, id: &str, items: &[Told]) -> Vec<Form> {
                     Kind::Flag,
                     "/rightsOfOthersChecked:b",
                     (
-                        "Ik heb gekeken of anderen er last van hebben",
-                        "I looked at whether others are harmed",
+                        "Ik heb gekeken of er gegevens van anderen in staan die niet verteld mogen worden",
+                        "I looked at whether it holds data of others that must not be told",
                     ),
                 ),
         );
@@ -111,6 +112,11 @@ fn forms(visit: &Visit, id: &str, items: &[Told]) -> Vec<Form> {
             visit,
             at("bezwaar"),
             ("Niet meetellen in cijfers", "Not to be counted in figures"),
+        )
+        .ask(Kind::Heading, "", ("Niet meetellen", "Not to be counted"))
+        .hint(
+            "Het gezin telt dan niet mee in cijfers die nog komen. Dat kan niet worden teruggedraaid.",
+            "The family is then not counted in figures that are still to come. This cannot be undone.",
         )
         .with("/to", "statistics"),
     );

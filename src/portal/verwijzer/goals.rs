@@ -19,32 +19,41 @@ use serde_json::Value;
 /// The field of the number of a referral.
 const NUMBER: &str = "nummer";
 
+fn asking(visit: &Visit, wrong: Option<&Problem>) -> Result<HttpResponse, Problem> {
+    let mut sheet = Sheet::of(visit, ("Doelen van een plan", "Goals of a plan")).tell(
+        "U ziet hoe de doelen ervoor staan als uw organisatie meedoet in het plan en het gezin dat goed vindt. Hebt u het gezin zelf aangemeld? Ga dan naar Mijn aanmeldingen.",
+        "You see where the goals stand if your organisation takes part in the plan and the family agrees to it. Did you refer the family yourself? Go to My referrals.",
+    );
+    let form = Form::to(visit, "/verwijzer/plan", ("Doelen bekijken", "See the goals"))
+        .ask(Kind::Text, NUMBER, ("Heel nummer van de aanmelding", "Whole number of the referral"))
+        .hint(
+            "36 tekens. Het staat bij de verwijzer op de pagina van de aanmelding.",
+            "36 characters. The referrer finds it on the page of the referral.",
+        );
+    sheet.forms.push(match wrong {
+        Some(problem) => form.sent(&visit.sent).wrong_at(problem),
+        None => form,
+    });
+    sheet.show()
+}
+
 /// `GET /verwijzer/plan`: asks of which referral.
 ///
 /// # Errors
 /// 403 for a role that manages no plan.
 pub async fn ask(_: Allowed<ReadGoals>, visit: Visit) -> Result<HttpResponse, Problem> {
-    let mut sheet = Sheet::of(&visit, ("Doelen van een plan", "Goals of a plan")).tell(
-        "U ziet hoe de doelen ervoor staan als uw organisatie meedoet in het plan en het gezin dat goed vindt.",
-        "You see where the goals stand if your organisation takes part in the plan and the family agrees to it.",
-    );
-    let form = Form::to(&visit, "/verwijzer/plan", ("Doelen bekijken", "See the goals"))
-        .ask(Kind::Text, NUMBER, ("Nummer van de aanmelding", "Number of the referral"))
-        .hint(
-            "Het hele nummer, zoals de verwijzer het kreeg.",
-            "The whole number, as the referrer got it.",
-        );
-    sheet.forms.push(form);
-    sheet.show()
+    asking(&visit, None)
 }
 
 /// `POST /verwijzer/plan`: to the goals of the referral that was named.
 ///
 /// # Errors
-/// 404 for what is no number.
+/// 403 for a role that manages no plan.
 pub async fn find(_: Allowed<ReadGoals>, visit: Visit) -> Result<HttpResponse, Problem> {
-    let number = visit.sent.value(NUMBER);
-    let id = uuid::Uuid::try_parse(number).or(Err(Problem::NotFound))?;
+    let Ok(id) = uuid::Uuid::try_parse(visit.sent.value(NUMBER)) else {
+        let rule = "must be the whole number of a referral: 36 characters";
+        return asking(&visit, Some(&Problem::invalid(NUMBER, "number", rule)));
+    };
     Ok(see_other(&format!("/verwijzer/plan/{id}")))
 }
 

@@ -89,14 +89,17 @@ async fn draw(
         Told::of(follow::read_referral(allowed, Path::from(id.to_owned()), api.clone()).await?)?;
     let title = (format!("Aanmelding {}", short(id)), format!("Referral {}", short(id)));
     let mut sheet = Sheet::of(visit, (&title.0, &title.1))
-        .tell(
-            "Belt u met de coördinator? Noem uw eigen kenmerk: dit nummer ziet de coördinator niet.",
-            "Calling the coordinator? Give your own reference: the coordinator does not see this number.",
-        )
         .fact(("Uw kenmerk", "Your reference"), one.text("/reference"))
+        .fact(("Heel nummer", "Whole number"), id)
         .fact(("Ontvangen", "Received"), one.moment(visit.lang, "/receivedAt"))
         .fact(("Status", "Status"), status(visit, &one))
         .fact(("Veranderd", "Changed"), one.moment(visit.lang, "/changedAt"));
+    if one.has("/reference") {
+        sheet = sheet.tell(
+            "Belt u met de coördinator? Noem uw eigen kenmerk: het nummer ziet de coördinator niet.",
+            "Calling the coordinator? Give your own reference: the coordinator does not see the number.",
+        );
+    }
     "/verwijzer".clone_into(&mut sheet.back);
     sheet.folded = true;
     if visit.subject().is_some_and(|subject| subject.roles.contains(&Role::CaseManager)) {

@@ -12,7 +12,7 @@ use crate::http::Api;
 use crate::portal::form::{Form, Kind, Sent, instant_of, set};
 use crate::portal::verwijzer::placed::is_shared;
 use crate::portal::visit::Visit;
-use crate::portal::words::{day, term};
+use crate::portal::words::{day, languages, term};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -43,7 +43,7 @@ pub(super) fn form(visit: &Visit, api: &Api, step: usize) -> Form {
         2 => consent(visit, form),
         3 => family(visit, form),
         4 => request(visit, form),
-        5 => contact(form),
+        5 => contact(visit, form),
         _ => form,
     };
     form.sent(&visit.sent)
@@ -311,9 +311,12 @@ fn plan(form: Form) -> Form {
         )
 }
 
-fn contact(form: Form) -> Form {
+fn contact(visit: &Visit, form: Form) -> Form {
     form.ask(Kind::Text, "/contact/phone", ("Telefoon van het gezin", "Telephone of the family"))
-        .hint("Zoals 06 1234 5678.", "Such as 06 1234 5678.")
+        .hint(
+            "Zoals 06 1234 5678. Telefoon of e-mail: vul ten minste een van beide in.",
+            "Such as 06 1234 5678. Telephone or e-mail: fill in at least one of them.",
+        )
         .optional()
         .ask(Kind::Text, "/contact/email", ("E-mail van het gezin", "E-mail of the family"))
         .optional()
@@ -330,8 +333,8 @@ fn contact(form: Form) -> Form {
             "/contact/confidential:b",
             ("Het adres is geheim", "The address is confidential"),
         )
-        .ask(Kind::Text, "/contact/preferredLanguage", ("Taal", "Language"))
-        .hint("Een code, zoals nl of ar.", "A code, such as nl or ar.")
+        .ask(Kind::Select, "/contact/preferredLanguage", ("Taal", "Language"))
+        .options(languages(visit.lang, visit.sent.value("/contact/preferredLanguage")))
         .optional()
 }
 

@@ -169,8 +169,8 @@ fn sent(visit: &Visit, told: &Told) -> Result<HttpResponse, Problem> {
         .fact(("Ontvangen", "Received"), told.moment(visit.lang, "/receivedAt"));
     sheet = if waits {
         sheet.tell(
-            "Er ontbreekt nog een handtekening. De coördinator kan al contact opnemen, maar zoekt nog geen steungezin. Zegt de ander ook ja? Leg dat dan vast bij deze aanmelding.",
-            "A signature is still missing. The coordinator can make contact, but does not look for a support family yet. Does the other say yes as well? Record it with this referral.",
+            "Nog niet iedereen die ja moet zeggen, heeft dat gedaan: de andere ouder, of een kind van 12 jaar of ouder. De coördinator kan al contact opnemen, maar zoekt nog geen steungezin. Hoort u een ja? Leg dat dan vast bij deze aanmelding.",
+            "Not everybody who must say yes has: the other parent, or a child of 12 or older. The coordinator can make contact, but does not look for a support family yet. Do you hear a yes? Record it with this referral.",
         )
     } else {
         sheet.tell(

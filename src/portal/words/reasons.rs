@@ -132,6 +132,7 @@ pub(super) const REASONS: &[(&str, &str, &str)] = &[
 /// Code and Dutch; English is the rule of the API itself.
 pub(super) const ERRORS: &[(&str, &str)] = &[
     ("missing", "Vul dit in."),
+    ("number", "Vul het hele nummer in: 36 tekens."),
     ("path", "Kies een kwartaal dat al is begonnen."),
     ("text", "Gebruik gewone tekens, en niet meer dan past."),
     ("term", "Kies een van de mogelijkheden."),
@@ -155,7 +156,11 @@ pub(super) const ERRORS: &[(&str, &str)] = &[
     ("bsn-not-allowed", "Hier staat een burgerservicenummer. Haal dat weg."),
     ("family-not-informed", "Bespreek de aanmelding eerst met het gezin."),
     ("not-agreed", "Zonder akkoord kan een steungezin niet worden aangemeld."),
-    ("item-count", "Kies er niet te veel, en ten minste een als dat nodig is."),
+    ("item-count", "Kies er een, twee of drie."),
+    ("implausible", "Dit aantal past niet bij de andere: een deel is nooit meer dan het geheel."),
+    ("not-expected", "Laat dit leeg zolang niemand een cijfer gaf."),
+    ("not-of-this-programme", "Dit telt een ander programma."),
+    ("court-order-missing", "Hiervoor is een beschikking van de rechter nodig."),
     ("wrong-type", "Dit past hier niet."),
     ("source-not-registered", "Uw organisatie meldt niet in deze hoedanigheid aan."),
     ("municipality-not-served", "In deze gemeente is Buurtgezinnen er nog niet."),
@@ -183,6 +188,11 @@ pub(super) const ERRORS: &[(&str, &str)] = &[
         "authority-unclear",
         "Zoek eerst uit wie het gezag heeft, in het gezagsregister. Zonder dat kan niemand ja zeggen.",
     ),
+    (
+        "consent-first",
+        "Met deze verbetering zou de toestemming volledig worden. Leg eerst vast wie ja zei.",
+    ),
+    ("subjects-differ", "Noem iedereen van de aanmelding, en niemand anders."),
     ("not-sure", "Vink aan dat u dit zeker weet."),
     ("not-alike", "Deze zaken lijken niet op elkaar."),
 ];
@@ -258,7 +268,7 @@ pub(super) const PROBLEMS: &[Row] = &[
         "not-found",
         ("Niet gevonden", "Not found"),
         (
-            "Deze pagina is er niet, of is niet van u. Wie dat wil weten, kan het aan het adres niet zien.",
+            "Deze pagina is er niet, of u mag haar niet zien. Welke van de twee, zeggen wij niet.",
             "This page is not there, or not yours. Nobody can tell which.",
         ),
     ),

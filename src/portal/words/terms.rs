@@ -11,7 +11,41 @@ pub(super) fn find(list: &str, code: &str) -> Option<(&'static str, &'static str
     words.iter().find(|(known, ..)| *known == code).map(|(_, dutch, english)| (*dutch, *english))
 }
 
+/// The codes of a list.
+pub(super) fn codes(list: &str) -> Vec<&'static str> {
+    let all = LISTS.iter().chain(records::LISTS).find(|(name, _)| *name == list);
+    all.map(|(_, words)| words.iter().map(|(code, ..)| *code).collect()).unwrap_or_default()
+}
+
 const LISTS: &[(&str, &[Words])] = &[
+    (
+        "language",
+        &[
+            ("nl", "Nederlands", "Dutch"),
+            ("am", "Amhaars", "Amharic"),
+            ("ar", "Arabisch", "Arabic"),
+            ("bg", "Bulgaars", "Bulgarian"),
+            ("zh", "Chinees", "Chinese"),
+            ("fa", "Dari of Farsi", "Dari or Farsi"),
+            ("de", "Duits", "German"),
+            ("en", "Engels", "English"),
+            ("fr", "Frans", "French"),
+            ("ku", "Koerdisch", "Kurdish"),
+            ("uk", "Oekraïens", "Ukrainian"),
+            ("pap", "Papiaments", "Papiamento"),
+            ("ps", "Pasjtoe", "Pashto"),
+            ("pl", "Pools", "Polish"),
+            ("pt", "Portugees", "Portuguese"),
+            ("ro", "Roemeens", "Romanian"),
+            ("ru", "Russisch", "Russian"),
+            ("so", "Somalisch", "Somali"),
+            ("es", "Spaans", "Spanish"),
+            ("ti", "Tigrinya", "Tigrinya"),
+            ("tr", "Turks", "Turkish"),
+            ("ur", "Urdu", "Urdu"),
+            ("vi", "Vietnamees", "Vietnamese"),
+        ],
+    ),
     (
         "state",
         &[
@@ -276,7 +310,7 @@ const LISTS: &[(&str, &[Words])] = &[
             ("statistics", "Cijfers", "Statistics"),
             ("audit", "Controle", "Audit"),
             ("operations", "Beheer", "Operations"),
-            ("access-request", "Inzage", "Access request"),
+            ("access-request", "Rechten van het gezin", "Rights of the family"),
         ],
     ),
     (

@@ -415,6 +415,11 @@ pub(super) const LISTS: &[(&str, &[Words])] = &[
             ),
             ("retried", "Het bericht wordt opnieuw geprobeerd.", "The message is tried again."),
             ("hidden", "De namen zijn verborgen.", "The names are hidden."),
+            (
+                "lost",
+                "Uw tijd was om. Wat u net verstuurde, is niet bewaard: log opnieuw in en vul het nog een keer in.",
+                "Your time was over. What you just sent was not kept: sign in again and fill it in once more.",
+            ),
             ("signed-out", "U bent uitgelogd.", "You are signed out."),
         ],
     ),
