@@ -92,11 +92,16 @@ async function magnified(page, name) {
   check((await tooWide(page)) <= 0, `${name}: too wide at 200 %`);
   if (name === 'api') return;
   await page.setViewportSize({ width: 1280, height: 900 });
-  await page.evaluate(() => { document.documentElement.style.fontSize = '200%'; });
+  // As somebody does in the settings of the browser: what is measured in letters grows along, widths of windows too.
+  const browser = await page.context().newCDPSession(page);
+  await browser.send('Page.setFontSizes', { fontSizes: { standard: 32 } });
+  const letter = await page.evaluate(() => parseFloat(getComputedStyle(document.querySelector('main')).fontSize));
+  check(letter >= 32, `${name}: letters of ${letter} points where 32 were asked for`);
   check((await tooWide(page)) <= 0, `${name}: too wide with letters twice as large`);
+  await browser.send('Page.setFontSizes', { fontSizes: { standard: 16 } });
+  await browser.detach();
   await page.setViewportSize({ width: 320, height: 700 });
   await page.evaluate(() => {
-    document.documentElement.style.fontSize = '';
     for (const one of document.querySelectorAll('body, body *')) {
       one.style.lineHeight = '1.5';
       one.style.letterSpacing = '0.12em';
@@ -445,6 +450,8 @@ async function oversee(browser) {
 async function operate(browser) {
   const page = await somebody(browser, 'beheer', 'beheer-1');
   await look(page, 'beheer');
+  await page.getByRole('link', { name: 'Cijfers', exact: true }).click();
+  await look(page, 'beheer-cijfers');
   await page.getByRole('link', { name: 'Leveringen' }).click();
   await look(page, 'leveringen');
 }
