@@ -28,10 +28,10 @@ pub fn path(name: &str) -> String {
     format!("/assets/{}", file.unwrap_or_default())
 }
 
-/// `GET /assets/{name}`: compressed where the browser takes that, as they all do.
+/// `GET /assets/{name}`: compressed, as all browsers take it; fonts as they are.
 ///
 /// # Errors
-/// 404 for any other name; 406 for the largest file, which is there compressed only, to who takes it not so.
+/// 404 for any other name; 406 to who does not take what is there compressed only.
 pub async fn serve(name: Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let kind = match name.rsplit_once('.').map(|(_, kind)| kind) {
         Some("css") => "text/css; charset=utf-8",

@@ -19,6 +19,7 @@ use crate::tls::reload::valid_until;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
+use jiff::{SignedDuration, Timestamp};
 
 /// `GET /beheer`: state, keys, partners.
 ///
@@ -33,10 +34,14 @@ pub async fn show(
     let gateway = &api.gateway;
     let waiting =
         Told::of(deliveries::list_deliveries(allowed, request, api.clone()).await?)?.list("/items");
-    let open = waiting.iter().filter(|one| one.text("/state") != "delivered").count();
+    let standing = |states: &[&str]| {
+        waiting.iter().filter(|one| states.contains(&one.text("/state").as_str())).count()
+    };
+    let (open, parked) = (standing(&["waiting", "retrying", "parked"]), standing(&["parked"]));
     let state = gateway.store.writer.health().state();
     let (head, until) = (gateway.store.writer.latest(), api.tls.revocations_expire_at());
     let mut sheet = Sheet::of(&visit, ("Stand", "State"))
+        .fact(("Vraagt aandacht", "Needs attention"), attention(&visit, &api, parked))
         .fact(("Logboek", "Ledger"), term(visit.lang, "health", state.as_str()))
         .fact(("Regels in het logboek", "Entries in the ledger"), head.size.to_string())
         .fact(
@@ -65,26 +70,45 @@ pub async fn show(
     let register = gateway.register.load();
     let mut partners: Vec<_> = register.partners().collect();
     partners.sort_by(|one, other| one.name.cmp(&other.name));
-    sheet.rows = partners
-        .iter()
-        .map(|partner| Row {
-            path: String::new(),
-            cells: vec![
-                partner.name.as_str().to_owned(),
-                term(visit.lang, "partner-kind", partner.kind.as_str()),
-                term(visit.lang, "partner-status", partner.status.as_str()),
-                certificates(&visit, &api, partner),
-                visit
-                    .say(
-                        if partner.sign_in.is_some() { "eigen account" } else { "geen account" },
-                        if partner.sign_in.is_some() { "own account" } else { "no account" },
-                    )
-                    .to_owned(),
-                partner.people.len().to_string(),
-            ],
-        })
-        .collect();
+    sheet.rows = partners.iter().map(|partner| partner_row(&visit, &api, partner)).collect();
     sheet.show()
+}
+
+fn partner_row(visit: &Visit, api: &Api, partner: &Partner) -> Row {
+    let sign_in = match partner.sign_in {
+        Some(_) => ("eigen account", "own account"),
+        None => ("geen account", "no account"),
+    };
+    Row {
+        path: String::new(),
+        cells: vec![
+            partner.name.as_str().to_owned(),
+            term(visit.lang, "partner-kind", partner.kind.as_str()),
+            term(visit.lang, "partner-status", partner.status.as_str()),
+            certificates(visit, api, partner),
+            visit.say(sign_in.0, sign_in.1).to_owned(),
+            partner.people.len().to_string(),
+        ],
+    }
+}
+
+/// What an operator should look at now, or that there is nothing.
+fn attention(visit: &Visit, api: &Api, parked: usize) -> String {
+    let now = api.gateway.clock.now();
+    let soon = |until: Option<Timestamp>, days: i64| {
+        until.is_none_or(|until| until < now + SignedDuration::from_hours(24 * days))
+    };
+    let ledger = api.gateway.store.writer.health().state().as_str() != "ok";
+    let own = valid_until(&api.door.certificate).ok();
+    let all = [
+        (ledger, ("het logboek", "the ledger")),
+        (soon(api.tls.revocations_expire_at(), 7), ("de intreklijst", "the revocation list")),
+        (soon(own, 30), ("het eigen certificaat", "the own certificate")),
+        (parked > 0, ("leveringen die geparkeerd staan", "deliveries that are parked")),
+    ];
+    let told: Vec<&str> =
+        all.iter().filter(|(is, _)| *is).map(|(_, words)| visit.say(words.0, words.1)).collect();
+    if told.is_empty() { visit.say("Niets", "Nothing").to_owned() } else { told.join(", ") }
 }
 
 /// Until when the certificates of a partner are valid, one a key. The register has keys; a certificate is known once it

@@ -391,6 +391,9 @@ impl Form {
                 _ => self.errors.push((String::new(), text)),
             }
         }
+        // In the order in which the fields stand on the page; what belongs to none of them first.
+        let fields = &self.fields;
+        self.errors.sort_by_key(|(id, _)| fields.iter().position(|field| field.id() == *id));
         self
     }
 

@@ -30,6 +30,8 @@ pub struct Frame {
     pub lang: Lang,
     /// Title; never of a person.
     pub title: String,
+    /// Whether something is wrong on the page: the title of the window begins with that.
+    pub is_wrong: bool,
     /// Short name of the partner of who is signed in; empty where nobody is.
     pub partner: String,
     /// Roles of who is signed in.
@@ -62,6 +64,7 @@ impl Frame {
         Self {
             lang: visit.lang,
             title: visit.say(title.0, title.1).to_owned(),
+            is_wrong: false,
             partner: subject
                 .map(|subject| subject.partner_name.as_str().to_owned())
                 .unwrap_or_default(),
@@ -90,10 +93,10 @@ impl Frame {
         }
     }
 
-    /// The same frame, saying in its title that something is wrong.
+    /// The same frame, saying in the title of the window that something is wrong.
     #[must_use]
-    pub fn wrong(mut self) -> Self {
-        self.title = format!("{} {}", self.lang.say("Fout:", "Error:"), self.title);
+    pub const fn wrong(mut self) -> Self {
+        self.is_wrong = true;
         self
     }
 

@@ -284,6 +284,7 @@ on_both! {
         agree(world, |disclosure| disclosure.contracts.push(contract(nijmegen(), "2026Q3")));
         let own = Browser::of(world, BEHEER).await;
         assert!(!own.get("/beheer/cijfers").await.text.contains("2026Q4"), "it is not over");
+        assert!(own.get("/beheer").await.text.contains("Vraagt aandacht</dt><dd>Niets</dd>"));
         wait(world, 60);
         let own = Browser::of(world, BEHEER).await;
         let drafts = own.get("/beheer/cijfers").await;
@@ -299,5 +300,9 @@ on_both! {
         let shown = before.text.matches("nog niet gezien").count();
         assert_eq!(world.get(POH_J, "/v1/referrals").await.status, 200);
         assert_eq!(own.get("/beheer").await.text.matches("nog niet gezien").count(), shown - 1);
+        // The list of revoked certificates lasts thirty days.
+        world.later(25 * 86_400);
+        let own = Browser::of(world, BEHEER).await;
+        assert!(own.get("/beheer").await.text.contains("Vraagt aandacht</dt><dd>de intreklijst</dd>"));
     }
 }

@@ -202,9 +202,10 @@ async function build() {
   const add = (name, data) => {
     const dot = name.lastIndexOf('.');
     const file = `${name.slice(0, dot)}.${hash(data, 'hex').slice(0, 8)}${name.slice(dot)}`;
-    // Fonts are compressed already. Swagger UI is large and for browsers only, which all take brotli.
-    if (name !== 'swagger-ui-bundle.js') files.set(file, data);
-    if (!name.endsWith('.woff2')) files.set(`${file}.br`, brotliCompressSync(data));
+    // Fonts are compressed already. The rest stands there compressed only: it is for browsers, which all take brotli over
+    // TLS, and each byte is one of the program.
+    if (name.endsWith('.woff2')) files.set(file, data);
+    else files.set(`${file}.br`, brotliCompressSync(data));
     manifest[name] = { file, sha384: hash(data, 'base64') };
     return file;
   };
