@@ -49,7 +49,7 @@ enum Verb {
     /// Bring the database to the schema of this program, and make the keys of a new deployment.
     Migrate(boot::MigrateArgs),
     /// Try configuration, database, certificates, keys, policies and ledger; open no port.
-    Check(ConfigArgs),
+    Check(check::CheckArgs),
     /// Ask a running gateway whether it is ready.
     Healthcheck(ConfigArgs),
     /// Print an access token of the development issuer of a demo.
@@ -182,7 +182,7 @@ async fn act(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Scenario(args) => return scenario::run(&args).await,
         Verb::Serve(args) => serve::run(&args.config).await?,
         Verb::Migrate(args) => boot::migrate(&args).await?,
-        Verb::Check(args) => check::run(&args.config).await?,
+        Verb::Check(args) => check::run(&args).await?,
         Verb::Healthcheck(args) => check::health(&args.config).await?,
         Verb::Token(args) => print(&issuer::token(&args)?)?,
         Verb::Link(args) => print(&links::run(&args).await?)?,

@@ -8,16 +8,29 @@ use crate::config::Config;
 use crate::portal::provider;
 use crate::store::ledger;
 use crate::worker::archive::Archive;
-use std::path::Path;
+use clap::Args;
+use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Opens everything a gateway would open, except ports.
+/// What is checked.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// Configuration file.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// Ask each partner's `OpenID` provider as well whether its people could sign in.
+    #[arg(long)]
+    pub sign_in: bool,
+}
+
+/// Opens everything a gateway would open, except ports. Providers of partners are asked only where that is wanted: a
+/// gateway that is checked before it starts must not wait for them.
 ///
 /// # Errors
 /// One line naming what is wrong: exit code 3 for the file itself, 1 for what it names.
-pub async fn run(path: &Path) -> Result<(), Failure> {
-    let config = Config::read(path).map_err(Failure::usage)?;
+pub async fn run(args: &CheckArgs) -> Result<(), Failure> {
+    let config = Config::read(&args.config).map_err(Failure::usage)?;
     let booted = boot::boot(config, Clock::System, Claim::Share).await?;
     let gateway = &booted.api.gateway;
     Archive::at(&booted.config.ledger.checkpoints).try_writing()?;
@@ -27,7 +40,9 @@ pub async fn run(path: &Path) -> Result<(), Failure> {
     if partners == 0 {
         return Err(Failure::new("register: no partners; see partner apply"));
     }
-    sign_ins(&booted).await?;
+    if args.sign_in {
+        sign_ins(&booted).await?;
+    }
     print(&format!(
         "configuration, {} database, certificates, keys, policies and the ledger's signed head are in order; {partners} partners",
         gateway.store.pool.name()

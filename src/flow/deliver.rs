@@ -202,6 +202,20 @@ pub async fn list(
     Ok(Done { value, committed })
 }
 
+/// How many messages wait for a partner that takes them, and how many lanes are parked, for an operator.
+///
+/// # Errors
+/// [`FlowError::NotFound`] when the policies refuse.
+pub async fn waiting(
+    gateway: &Arc<Gateway>,
+    allowed: Allowed<ListDeliveries>,
+) -> Result<Done<(i64, i64)>, FlowError> {
+    let partner = allowed.subject().partner;
+    let event = Event::OperatorAction;
+    let (_, committed) = plain::settle(gateway, &allowed, partner, &Facts::Bare, event).await?;
+    Ok(Done { value: deliveries::waiting(&gateway.store.pool).await?, committed })
+}
+
 /// Has a message tried again at once, which was parked or waits for its next attempt.
 ///
 /// # Errors

@@ -18,6 +18,7 @@ use crate::policy::action::{DecideLink, ListLinks};
 use crate::policy::facts::Circumstance;
 use crate::policy::verdict::Note;
 use crate::store::StoreError;
+use crate::store::cases::CaseRow;
 use crate::store::effect::Rows;
 use crate::store::links::{self, LinkRow};
 use crate::store::{cases, facts};
@@ -109,9 +110,14 @@ pub async fn list(
 
 /// Whether the family's consent is full today.
 async fn is_covered(gateway: &Gateway, case: CaseId) -> Result<bool, FlowError> {
-    let Some(row) = cases::find(&gateway.store.pool, case).await? else { return Ok(false) };
-    let Some((_, memory)) = facts::open(&gateway.keyring, &row)? else { return Ok(false) };
-    let standing = standing_of(&gateway.consent.load(), &row, &memory, gateway.clock.now());
+    let row = cases::find(&gateway.store.pool, case).await?;
+    row.map_or(Ok(false), |row| covers(gateway, &row, gateway.clock.now()))
+}
+
+/// Whether the consent of a family is full, of its row.
+fn covers(gateway: &Gateway, row: &CaseRow, now: Timestamp) -> Result<bool, FlowError> {
+    let Some((_, memory)) = facts::open(&gateway.keyring, row)? else { return Ok(false) };
+    let standing = standing_of(&gateway.consent.load(), row, &memory, now);
     Ok(standing.stage == Some(Stage::Full))
 }
 
@@ -128,9 +134,13 @@ pub async fn decide(
     decision: LinkDecision,
 ) -> Result<Done<LinkDecision>, FlowError> {
     let person = allowed.subject().person.clone();
-    // As in the list: who withdrew consent is compared with nobody, by either coordinator.
-    let covered = is_covered(gateway, other).await?;
+    let own = Arc::clone(gateway);
     let wish = move |found: &OpenCase<'_>, now: Timestamp| {
+        // As in the list: who withdrew consent is compared with nobody, by either coordinator. It is looked at whatever
+        // comes of it, so that the clock tells nothing of a case that is not the caller's.
+        let covered = found
+            .other
+            .is_some_and(|row| covers(&own, row, now).unwrap_or(false) && row.id == other);
         let evidence: Vec<_> = found.common.iter().copied().collect();
         let link = LinkRow {
             case: found.row.id,

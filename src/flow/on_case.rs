@@ -42,6 +42,8 @@ pub(super) struct OpenCase<'a> {
     pub(super) pairing: Option<&'a PairingRow>,
     /// What it has in common with the other case asked for.
     pub(super) common: &'a BTreeSet<Evidence>,
+    /// That other case; another one where it is not there.
+    pub(super) other: Option<&'a CaseRow>,
     /// The support family asked for, or that of the pairing.
     pub(super) support: Option<&'a FoundSupport>,
 }
@@ -181,7 +183,7 @@ fn decided<A: Action, T>(
     let request = allowed.subject().request;
     let opened = found.case.as_ref().map(|row| (row, facts::open(&gateway.keyring, row)));
     let Some((row, Ok(Some((key, memory))))) = &opened else {
-        as_long_as_a_foreign_case(gateway, found.instead.as_deref(), now, circumstance, wish);
+        as_long_as_a_foreign_case(gateway, found, now, circumstance, wish);
         let verdict = allowed.decide(object, &Facts::Absent, &Circumstance::None);
         let corrupt = matches!(opened, Some((_, Err(_))));
         let note =
@@ -204,6 +206,7 @@ fn decided<A: Action, T>(
         origin: found.origin.as_ref(),
         pairing: found.pairing.as_ref(),
         common: &found.common,
+        other: found.other.as_deref(),
         support: found.support.as_ref(),
     };
     let facts = facts_for(&case);
@@ -246,13 +249,13 @@ fn is_theirs<A: Action>(allowed: &Allowed<A>, found: &Found) -> bool {
 /// the caller's. A wish is pure: nothing comes of it.
 fn as_long_as_a_foreign_case<T>(
     gateway: &Gateway,
-    instead: Option<&CaseRow>,
+    found: &Found,
     now: Timestamp,
     circumstance: &impl Fn(&OpenCase<'_>) -> Circumstance,
     wish: &impl Fn(&OpenCase<'_>, Timestamp) -> Wish<T>,
 ) {
     let decoy = gateway.decoy.load();
-    let row = instead.unwrap_or(&decoy);
+    let row = found.instead.as_deref().unwrap_or(&decoy);
     if let Ok(Some((key, memory))) = facts::open(&gateway.keyring, row) {
         let standing = standing_of(&gateway.consent.load(), row, &memory, now);
         let case = OpenCase {
@@ -266,6 +269,7 @@ fn as_long_as_a_foreign_case<T>(
             origin: None,
             pairing: None,
             common: &BTreeSet::new(),
+            other: found.other.as_deref(),
             support: None,
         };
         std::hint::black_box((circumstance(&case), wish(&case, now)));

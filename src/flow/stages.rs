@@ -55,24 +55,13 @@ pub async fn list(
         figures::published(pool).await?.into_iter().collect();
     let mut value = drafts(&disclosure, gateway.clock.now(), &published);
     value.extend(approvals::open(pool).await?.into_iter().map(|(area, period, table, count)| {
-        Stage {
-            area,
-            period,
-            table,
-            approved: usize::try_from(count).ok(),
-            sealed_ms: None,
-            messages: (0, 0),
-            delivered_ms: None,
-        }
+        Stage { table, approved: usize::try_from(count).ok(), ..draft(area, period) }
     }));
     value.extend(figures::stages(pool, MESSAGE, MOST).await?.into_iter().map(|row| Stage {
-        area: row.area,
-        period: row.period,
-        table: String::new(),
-        approved: None,
         sealed_ms: Some(row.sealed_ms),
         messages: (row.messages, row.delivered),
         delivered_ms: row.delivered_ms,
+        ..draft(row.area, row.period)
     }));
     Ok(Done { value, committed })
 }
@@ -87,14 +76,14 @@ fn drafts(
         let area = contract.municipality.to_string();
         let open = |period: &String| !published.contains(&(area.clone(), period.clone()));
         let own = told(contract, now).into_iter().filter(open);
-        own.map(|period| draft(&area, period)).collect::<Vec<_>>()
+        own.map(|period| draft(area.clone(), period)).collect::<Vec<_>>()
     };
     disclosure.contracts.iter().flat_map(of).collect()
 }
 
-fn draft(area: &str, period: String) -> Stage {
+fn draft(area: String, period: String) -> Stage {
     Stage {
-        area: area.to_owned(),
+        area,
         period,
         table: String::new(),
         approved: None,

@@ -3,6 +3,7 @@
 use crate::crypto::keyring::{KeyPurpose, KeyState};
 use crate::domain::partner::Partner;
 use crate::flow::Gateway;
+use crate::flow::deliver;
 use crate::flow::stages::{self, Stage};
 use crate::http::Api;
 use crate::http::deliveries;
@@ -28,16 +29,10 @@ use jiff::{SignedDuration, Timestamp};
 pub async fn show(
     allowed: Allowed<ListDeliveries>,
     visit: Visit,
-    request: HttpRequest,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let gateway = &api.gateway;
-    let waiting =
-        Told::of(deliveries::list_deliveries(allowed, request, api.clone()).await?)?.list("/items");
-    let standing = |states: &[&str]| {
-        waiting.iter().filter(|one| states.contains(&one.text("/state").as_str())).count()
-    };
-    let (open, parked) = (standing(&["waiting", "retrying", "parked"]), standing(&["parked"]));
+    let (open, parked) = deliver::waiting(gateway, allowed).await?.value;
     let state = gateway.store.writer.health().state();
     let (head, until) = (gateway.store.writer.latest(), api.tls.revocations_expire_at());
     let mut sheet = Sheet::of(&visit, ("Stand", "State"))
@@ -93,7 +88,7 @@ fn partner_row(visit: &Visit, api: &Api, partner: &Partner) -> Row {
 }
 
 /// What an operator should look at now, or that there is nothing.
-fn attention(visit: &Visit, api: &Api, parked: usize) -> String {
+fn attention(visit: &Visit, api: &Api, parked: i64) -> String {
     let now = api.gateway.clock.now();
     let soon = |until: Option<Timestamp>, days: i64| {
         until.is_none_or(|until| until < now + SignedDuration::from_hours(24 * days))

@@ -101,6 +101,8 @@ pub struct Found {
     pub support_instead: Option<SupportRow>,
     /// What the case, or the one read in its place, has in common with the other one asked for.
     pub common: BTreeSet<Evidence>,
+    /// That other case, or another read in its place: only to take as long.
+    pub other: Option<Box<CaseRow>>,
     /// Number and counts of the last version of the report asked for.
     pub report: Option<(i32, Vec<(String, i64)>)>,
     /// Whether the figures asked for are published.

@@ -177,6 +177,8 @@ on_both! {
         }
         let id = head().await["id"].as_str().expect("an id").to_owned();
         assert_eq!(round(gateway, &courier).await, 0, "parked");
+        let state = crate::pages::Browser::of(world, BEHEER).await.get("/beheer").await;
+        assert!(state.text.contains("leveringen die geparkeerd staan"), "{}", state.text);
         let path = format!("/v1/deliveries/{id}/retries");
         let mailbox = Mailbox::open(world, TcpListener::bind(address).expect("the same port"));
         let other = world.post(BEHEER, &format!("/v1/deliveries/{}/retries", DeliveryId::new()), &json!({})).await;

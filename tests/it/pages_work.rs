@@ -182,9 +182,6 @@ on_both! {
         let decided = anna.get(&path).await;
         assert!(decided.text.contains("De beslissing is vastgelegd.") && decided.text.contains("Hetzelfde gezin</td>"), "{}", decided.text);
         assert_eq!(anna.post(&path, &[("/case", &first)]).await.status, 400);
-        let (_, lone) = world.assigned_case().await;
-        let alone = anna.get(&format!("/coordinator/zaak/{lone}/dubbel")).await;
-        assert_eq!(alone.status, 200);
     }
 }
 

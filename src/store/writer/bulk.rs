@@ -164,6 +164,10 @@ pub(super) async fn look_up(
     }
     if let (Some(other), Some(case)) = (question.other, read) {
         found.common = links::common(conn, case.id, other).await?;
+        found.other = match cases::read(conn, other).await? {
+            cases::Read::It(row) | cases::Read::Another(row) => Some(row),
+            cases::Read::None => None,
+        };
     }
     if let Some(known) = question.register {
         found.register_moved = partners::version_on(conn).await? != known;
