@@ -121,11 +121,11 @@ need_postgres() {
     set +a
 }
 
-# Three ports that nobody listens on.
+# Four ports that nobody listens on.
 free_ports() {
     python3 - <<'PYTHON'
 import socket
-held = [socket.socket() for _ in range(3)]
+held = [socket.socket() for _ in range(4)]
 for one in held:
     one.bind(("127.0.0.1", 0))
 ports = [one.getsockname()[1] for one in held]
@@ -206,9 +206,9 @@ step_demo() {
 
 # play_story DIR [OPTION…]: the demo's story to its end, on three free ports.
 play_story() {
-    local dir=$1 api portal admin
+    local dir=$1 api portal admin _
     shift
-    read -r api portal admin < <(free_ports)
+    read -r api portal admin _ < <(free_ports)
     say "the story in ${dir##*/}"
     timeout 300 cargo run --locked --release --quiet -- demo --exit-after-story --dir "$dir" \
         --api-port "$api" --portal-port "$portal" --admin-port "$admin" "$@"
@@ -222,10 +222,10 @@ step_pages() {
     (cd src/portal/assets && npm run --silent check)
     npm_ci tests/browser
     cargo build --locked --release --quiet
-    local dir=$work/demo-pages api portal admin pid
-    read -r api portal admin < <(free_ports)
+    local dir=$work/demo-pages api portal admin sign_in pid
+    read -r api portal admin sign_in < <(free_ports)
     target/release/buurtpoort demo --dir "$dir" --api-port "$api" --portal-port "$portal" \
-        --admin-port "$admin" >"$work/demo-pages.log" 2>&1 &
+        --admin-port "$admin" --sign-in-port "$sign_in" >"$work/demo-pages.log" 2>&1 &
     pid=$!
     for _ in $(seq 120); do
         grep -q '^Pages' "$work/demo-pages.log" && break
@@ -233,18 +233,21 @@ step_pages() {
         sleep 1
     done
     local result=0
-    browse "$dir" "$portal" || result=$?
+    browse "$dir" "$portal" "$sign_in" || result=$?
     kill "$pid"
     wait "$pid" || true
     return "$result"
 }
 
-# browse DIR PORTAL-PORT: the story, and signing in by a provider, against a demo that serves.
+# browse DIR PORTAL-PORT SIGN-IN-PORT: the story, and signing in with a certificate and by a provider, against a demo
+# that serves.
 browse() {
     local program=target/release/buurtpoort portal=https://localhost:$2
-    CHROMIUM=${CHROMIUM:-$(command -v chromium)} timeout 1200 \
-        node tests/browser/story.mjs "$program" "$1" "$portal" target/pages || return
-    CHROMIUM=${CHROMIUM:-$(command -v chromium)} timeout 300 \
+    local CHROMIUM=${CHROMIUM:-$(command -v chromium)}
+    export CHROMIUM
+    timeout 1200 node tests/browser/story.mjs "$program" "$1" "$portal" target/pages || return
+    timeout 300 node tests/browser/certificate.mjs "$program" "$1" "$portal" "https://localhost:$3" target/pages || return
+    timeout 300 \
         node tests/browser/sign_in.mjs "$program" "$1" "$portal"
 }
 

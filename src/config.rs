@@ -68,6 +68,8 @@ pub struct Listen {
     pub portal: SocketAddr,
     /// Admin listener, plain HTTP: a loopback address.
     pub admin: SocketAddr,
+    /// Sign-in listener, TLS that asks for a person's certificate; none where nobody signs in with one.
+    pub sign_in: Option<SocketAddr>,
     /// Threads that serve the API.
     pub workers: usize,
 }
@@ -79,6 +81,7 @@ impl Default for Listen {
             api: any(8443),
             portal: any(8444),
             admin: SocketAddr::from(([127, 0, 0, 1], 9090)),
+            sign_in: None,
             workers: 2,
         }
     }
@@ -214,6 +217,8 @@ pub struct Portal {
     /// Scheme, host and port by which browsers know the portal, such as `https://portal.example.nl`: to where providers
     /// send people back. Without it nobody signs in by a provider.
     pub origin: Option<String>,
+    /// Scheme, host and port by which browsers know the sign-in listener.
+    pub sign_in_origin: Option<String>,
 }
 
 /// `[log]`
@@ -304,14 +309,32 @@ impl Config {
         )?;
         rule((100..=60_000).contains(timeout_ms), "delivery.timeout-ms: must be 100 to 60000")?;
         rule(is_origin(&self.tokens.issuer), "tokens.issuer: must be an https URL without a path")?;
-        rule(
-            self.portal.origin.as_deref().is_none_or(is_origin),
-            "portal.origin: must be an https URL without a path",
-        )?;
+        self.check_sign_in()?;
         rule(
             telemetry::is_filter(&self.log.filter),
             "log.filter: must be a filter as RUST_LOG has it",
         )
+    }
+
+    /// The sign-in listener and the portal lead people to each other.
+    fn check_sign_in(&self) -> Result<(), ConfigError> {
+        let Portal { origin, sign_in_origin } = &self.portal;
+        let both = [origin, sign_in_origin];
+        if !both.into_iter().flatten().all(|origin| is_origin(origin)) {
+            return Err(ConfigError::Rule(
+                "portal: origin and sign-in-origin must be https URLs without a path",
+            ));
+        }
+        let whole = match self.listen.sign_in {
+            Some(_) => origin.is_some() && sign_in_origin.is_some() && origin != sign_in_origin,
+            None => sign_in_origin.is_none(),
+        };
+        if whole {
+            return Ok(());
+        }
+        Err(ConfigError::Rule(
+            "listen.sign-in: needs portal.origin and portal.sign-in-origin, which differ; without it there is no portal.sign-in-origin",
+        ))
     }
 
     fn rebase(&mut self, base: &Path) -> Result<(), ConfigError> {
@@ -392,6 +415,19 @@ mod tests {
         assert!(changed("[ledger]", "[listen]\nadmin = \"0.0.0.0:9090\"\n[ledger]").is_err());
         assert!(changed("[ledger]", "[listen]\nadmin = \"127.0.0.1:9090\"\n[ledger]").is_ok());
         assert!(changed("issuer = \"https:", "issuer = \"http:").is_err());
+        let portal = |lines: &str| changed("[ledger]", &format!("{lines}\n[ledger]"));
+        let listen = "[listen]\nsign-in = \"127.0.0.1:8445\"\n[portal]";
+        let (own, other) =
+            ("origin = \"https://localhost:8444\"", "sign-in-origin = \"https://localhost:8445\"");
+        assert!(portal(&format!("{listen}\n{own}\n{other}")).is_ok());
+        assert!(portal(&format!("{listen}\n{own}")).is_err());
+        assert!(portal(&format!("{listen}\n{other}")).is_err());
+        assert!(
+            portal(&format!("{listen}\n{own}\nsign-in-origin = \"https://localhost:8444\""))
+                .is_err()
+        );
+        assert!(portal(&format!("[portal]\n{own}\n{other}")).is_err());
+        assert!(portal(&format!("[portal]\n{own}")).is_ok());
         assert!(changed("sqlite:buurtpoort.sqlite", "postgres://u:p@localhost/x").is_err());
         assert!(changed("sqlite:buurtpoort.sqlite", "postgres://u@localhost/x").is_ok());
     }

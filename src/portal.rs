@@ -14,6 +14,7 @@
 
 pub mod assets;
 pub mod beheer;
+pub mod certificate;
 pub mod consent;
 pub mod coordinator;
 pub mod door;

@@ -57,6 +57,13 @@ pub async fn sign_ins(booted: &Booted) -> Result<(), Failure> {
     let gateway = &booted.api.gateway;
     let (register, mut wrong) = (gateway.register.load_full(), Vec::new());
     for partner in register.partners() {
+        let keys = partner.people.iter().any(|person| !person.pins.is_empty());
+        if keys && booted.api.door.sign_in_origin.is_none() {
+            wrong.push(format!(
+                "sign-in of {}: people have pins, and listen.sign-in is not set",
+                partner.name.as_str()
+            ));
+        }
         let Some(sign_in) = &partner.sign_in else { continue };
         let tried = match booted.api.door.origin {
             Some(_) => provider::try_out(gateway, sign_in).await,

@@ -48,6 +48,9 @@ pub struct DemoArgs {
     /// Port of the admin listener.
     #[arg(long, default_value_t = 9090)]
     pub admin_port: u16,
+    /// Port of a listener where people sign in with a certificate; none where it is not given.
+    #[arg(long)]
+    pub sign_in_port: Option<u16>,
     /// `postgres://…` of an empty database; an SQLite file in the directory where it is not given.
     #[arg(long)]
     pub database: Option<String>,
@@ -150,6 +153,8 @@ pub struct Raised {
     pub portal: SocketAddr,
     /// Address of the admin listener.
     pub admin: SocketAddr,
+    /// Address of the sign-in listener.
+    pub sign_in: Option<SocketAddr>,
 }
 
 /// Makes everything fresh and starts the listeners. Port 0 takes a free one. The tests raise their
@@ -169,8 +174,9 @@ pub async fn raise(
     let api = sockets.api.local_addr()?;
     let portal = sockets.portal.local_addr()?;
     let admin = sockets.admin.local_addr()?;
+    let sign_in = sockets.sign_in.as_ref().map(TcpListener::local_addr).transpose()?;
     let servers = serve::start(&booted, sockets, metrics)?;
-    Ok(Raised { booted, servers, api, portal, admin })
+    Ok(Raised { booted, servers, api, portal, admin, sign_in })
 }
 
 /// Makes, plays, serves.
@@ -220,6 +226,7 @@ fn sockets(args: &DemoArgs) -> Result<Sockets, Failure> {
         api: bind(args.api_port)?,
         portal: bind(args.portal_port)?,
         admin: bind(args.admin_port)?,
+        sign_in: args.sign_in_port.map(bind).transpose()?,
     })
 }
 
@@ -333,6 +340,7 @@ fn people_of(partner: &str) -> Vec<PersonFile> {
     own.map(|(_, account, roles)| PersonFile {
         account: (*account).to_owned(),
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+        pins: Vec::new(),
     })
     .collect()
 }
@@ -349,18 +357,26 @@ fn config_text(args: &DemoArgs, sockets: &Sockets) -> Result<String, Failure> {
         }
         None => "url = \"sqlite:buurtpoort.sqlite\"",
     };
+    let (listen, origin) = match &sockets.sign_in {
+        Some(socket) => {
+            let at = socket.local_addr()?;
+            let origin = format!("sign-in-origin = \"https://localhost:{}\"\n", at.port());
+            (format!("sign-in = \"{at}\"\n"), origin)
+        }
+        None => Default::default(),
+    };
     let at = format!("https://localhost:{}", api.port());
     Ok(format!(
         "# Made by `buurtpoort demo`.\n\
          [database]\n{database}\n\n\
-         [listen]\napi = \"{api}\"\nportal = \"{portal}\"\nadmin = \"{admin}\"\n\n\
+         [listen]\napi = \"{api}\"\nportal = \"{portal}\"\nadmin = \"{admin}\"\n{listen}\n\
          [tls]\ncertificate = \"pki/server/cert.pem\"\nkey = \"pki/server/key.pem\"\n\
          client-authorities = \"pki/ca.pem\"\nrevocations = \"pki/ca.crl.pem\"\n\n\
          [keys]\nroot = \"keys/root.key\"\ndeployment = \"demo\"\n\n\
          [tokens]\naudience = \"{at}\"\nissuer = \"{at}\"\n\n\
          [ledger]\norigin = \"localhost/audit/1\"\n\n\
          [delivery]\ncertificate = \"pki/gateway/cert.pem\"\nkey = \"pki/gateway/key.pem\"\n\n\
-         [portal]\norigin = \"https://localhost:{}\"\n\n[policies]\ndirectory = \"policies\"\n",
+         [portal]\norigin = \"https://localhost:{}\"\n{origin}\n[policies]\ndirectory = \"policies\"\n",
         portal.port()
     ))
 }

@@ -16,6 +16,7 @@ use crate::tls::peer::SpkiPin;
 use crate::tls::reload::authorities;
 use crate::worker::delivery;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::path::Path;
 
 /// A register as it stands in a file.
@@ -73,6 +74,9 @@ pub struct PersonFile {
     pub account: String,
     /// Roles that people of this kind of partner may hold.
     pub roles: Vec<String>,
+    /// SHA-256 of each public key by which they may sign in with a certificate, base64url.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<String>,
 }
 
 /// The `OpenID` provider of a partner.
@@ -150,6 +154,7 @@ pub fn parse(text: &str) -> Result<(Vec<Partner>, Vec<Territory>), Failure> {
     let file: RegisterFile =
         toml::from_str(text).map_err(|error| Failure::usage(error.message()))?;
     let partners: Vec<Partner> = file.partner.iter().map(partner).collect::<Result<_, _>>()?;
+    keys_are_of_one(&partners)?;
     let territories =
         file.territory.iter().map(|t| territory(t, &partners)).collect::<Result<_, _>>()?;
     Ok((partners, territories))
@@ -193,7 +198,33 @@ fn person(file: &PersonFile, kind: PartnerKind) -> Result<Person, String> {
             format!("{}: a role is not one that this partner's people may hold", file.account)
         })
     };
-    Ok(Person { account, roles: file.roles.iter().map(role).collect::<Result<_, _>>()? })
+    let pin = |text: &String| {
+        let pin = SpkiPin::parse(text).map(|pin| pin.0);
+        pin.map_err(|rule| format!("{}: pins: {rule}", file.account))
+    };
+    Ok(Person {
+        account,
+        roles: file.roles.iter().map(role).collect::<Result<_, _>>()?,
+        pins: file.pins.iter().map(pin).collect::<Result<_, _>>()?,
+    })
+}
+
+/// A key by which a person signs in is that person's alone, and no system's.
+fn keys_are_of_one(partners: &[Partner]) -> Result<(), Failure> {
+    let systems = partners.iter().flat_map(|partner| &partner.pins);
+    let mut taken: HashSet<[u8; 32]> = systems.copied().collect();
+    for partner in partners {
+        for person in &partner.people {
+            if !person.pins.iter().all(|pin| taken.insert(*pin)) {
+                return Err(Failure::usage(format!(
+                    "partner {}: people: {}: pins: a key must be of one person, and not of a partner's system",
+                    partner.name.as_str(),
+                    person.account.as_str()
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn sign_in(file: &SignInFile) -> Result<SignIn, String> {

@@ -114,7 +114,7 @@ pub async fn play(args: &ScenarioArgs, metrics: &PrometheusHandle) -> Result<Vec
         let (pool, keyring) = (&gateway.store.pool, &gateway.keyring);
         report::compare(pool, keyring, &programmes, start).await
     };
-    let serving = async { tokio::try_join!(servers.api, servers.portal, servers.admin) };
+    let serving = servers.serve();
     tokio::select! {
         played = playing => {
             for handle in handles {
@@ -122,7 +122,7 @@ pub async fn play(args: &ScenarioArgs, metrics: &PrometheusHandle) -> Result<Vec
             }
             played
         }
-        served = serving => served.map(|_| Vec::new()).map_err(Failure::from),
+        served = serving => served.map(|()| Vec::new()).map_err(Failure::from),
     }
 }
 
@@ -132,6 +132,7 @@ fn demo_args(args: &ScenarioArgs) -> DemoArgs {
         api_port: 0,
         portal_port: 0,
         admin_port: 0,
+        sign_in_port: None,
         database: args.database.clone(),
         reset: args.reset,
         exit_after_story: true,

@@ -34,6 +34,7 @@ pub async fn run(path: &Path) -> Result<(), Failure> {
         api: TcpListener::bind(listen.api)?,
         portal: TcpListener::bind(listen.portal)?,
         admin: TcpListener::bind(listen.admin)?,
+        sign_in: listen.sign_in.map(TcpListener::bind).transpose()?,
     };
     let servers = start(&booted, sockets, &metrics)?;
     tracing::info!(
@@ -67,8 +68,8 @@ pub fn start(
 /// # Errors
 /// When a listener fails.
 pub async fn until_stopped(booted: &Booted, servers: Servers) -> Result<(), Failure> {
-    let handles = [servers.api.handle(), servers.portal.handle(), servers.admin.handle()];
-    let serving = async { tokio::try_join!(servers.api, servers.portal, servers.admin) };
+    let handles = servers.handles();
+    let serving = servers.serve();
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

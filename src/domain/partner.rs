@@ -138,6 +138,8 @@ pub struct Person {
     pub account: Slug,
     /// What the pages let them do.
     pub roles: Vec<Role>,
+    /// SHA-256 of each public key by which they may sign in with a certificate; mostly none.
+    pub pins: Vec<[u8; 32]>,
 }
 
 /// The `OpenID` provider that says who somebody of a partner is.
@@ -180,7 +182,7 @@ pub struct Partner {
     pub endpoint: Option<Endpoint>,
     /// Its people who may use the pages.
     pub people: Vec<Person>,
-    /// Who says who they are; without it nobody of it can sign in, but by the links of a demo.
+    /// Who says who they are; without it they sign in with a certificate, or by the links of a demo.
     pub sign_in: Option<SignIn>,
 }
 

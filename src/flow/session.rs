@@ -1,20 +1,21 @@
 //! Who is signed in to the portal: for at most eight hours, or a quarter of an hour without being seen.
 //!
 //! A session is looked up on every request, with the register as it is then: who lost a role, or whose partner was
-//! suspended, is out with the next request. Beginning and ending stand in the ledger.
+//! suspended, or whose key was taken off, is out with the next request. Beginning and ending stand in the ledger.
 //!
 //! # Not here
-//! Cookies, links and providers: they belong to the portal.
+//! Cookies, links, providers and certificates: they belong to the portal.
 
 use crate::audit::entry::{Code, Event, Object, Outcome};
 use crate::crypto::digest::{hex, unhex};
 use crate::domain::partner::{Partner, Role, Slug};
+use crate::domain::partner_number::PartnerNumber;
 use crate::flow::{FlowError, Gateway, witness};
 use crate::ids::{PartnerId, RequestId};
 use crate::policy::Subject;
 use crate::policy::verdict::entry_of;
 use crate::store::effect::{Effect, Rows};
-use crate::store::sessions::{self, Hash, SessionRow};
+use crate::store::sessions::{self, Admitted, Hash, Pin, SessionRow};
 use crate::store::writer::{Found, Question};
 use crate::store::{StoreError, partners::Register};
 use std::sync::Arc;
@@ -29,6 +30,8 @@ const WHOLE_MS: i64 = 8 * 60 * MINUTE_MS;
 const FRESH_MS: i64 = 10 * MINUTE_MS;
 /// How long a way in that works once is good for.
 pub const TICKET_MS: i64 = 15 * MINUTE_MS;
+/// How long somebody who showed a certificate has to come back to the portal.
+const CODE_MS: i64 = MINUTE_MS;
 
 /// How somebody showed who they are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,13 +40,23 @@ pub enum Way {
     Link,
     /// By the `OpenID` provider of their partner.
     Provider,
+    /// With a certificate, of which this is the key.
+    Certificate(Pin),
 }
 
 impl Way {
+    const fn pin(self) -> Option<Pin> {
+        match self {
+            Self::Link | Self::Provider => None,
+            Self::Certificate(pin) => Some(pin),
+        }
+    }
+
     const fn why(self) -> &'static str {
         match self {
             Self::Link => "session:link",
             Self::Provider => "session:provider",
+            Self::Certificate(_) => "session:certificate",
         }
     }
 }
@@ -78,13 +91,77 @@ fn fresh_secret(gateway: &Gateway) -> Result<Secret, StoreError> {
 pub async fn ticket(gateway: &Gateway, partner: &str, account: &Slug) -> Result<Secret, FlowError> {
     let register = gateway.register.load();
     let found = register.named(partner).ok_or(FlowError::NotFound)?;
-    roles_of(found, account).ok_or(FlowError::NotFound)?;
+    roles_of(found, account, None).ok_or(FlowError::NotFound)?;
     let secret = fresh_secret(gateway)?;
     let hash = hash_of(gateway, "ticket", &secret).ok_or(FlowError::NotFound)?;
-    let now_ms = gateway.clock.now().as_millisecond();
-    let until = (now_ms, now_ms + TICKET_MS);
-    sessions::put_ticket(&gateway.store.pool, &hash, (found.id, account), until).await?;
+    let who = Admitted { partner: found.id, account: account.clone(), pin: None };
+    keep(gateway, &hash, &who, TICKET_MS).await?;
     Ok(secret)
+}
+
+async fn keep(
+    gateway: &Gateway,
+    hash: &Hash,
+    who: &Admitted,
+    good_ms: i64,
+) -> Result<(), StoreError> {
+    let now_ms = gateway.clock.now().as_millisecond();
+    sessions::put_ticket(&gateway.store.pool, hash, who, (now_ms, now_ms + good_ms)).await
+}
+
+/// Hash of a code that works only in the browser that set out with `state`: 64 hex digits each.
+fn hash_of_code(gateway: &Gateway, code: &str, state: &str) -> Option<Hash> {
+    unhex::<32>(state)?;
+    hash_of(gateway, &format!("code:{state}"), code)
+}
+
+/// What a browser keeps while somebody shows a certificate elsewhere.
+///
+/// # Errors
+/// [`FlowError::Store`] without randomness.
+pub fn set_out(gateway: &Gateway) -> Result<Secret, FlowError> {
+    Ok(fresh_secret(gateway)?)
+}
+
+/// Whether that is what a browser keeps.
+#[must_use]
+pub fn is_state(state: &str) -> bool {
+    unhex::<32>(state).is_some()
+}
+
+/// A code for somebody whose certificate the register knows: works once, within a minute, in the browser that set out.
+///
+/// # Errors
+/// [`FlowError::NotFound`] where the certificate is nobody's who may use the pages, or `state` is none of ours.
+pub async fn code(
+    gateway: &Gateway,
+    number: &PartnerNumber,
+    pin: &Pin,
+    state: &str,
+) -> Result<Secret, FlowError> {
+    let register = gateway.register.load_full();
+    let known = register.recognise_person(number, pin);
+    let (partner, person) = known.ok_or(FlowError::NotFound)?;
+    roles_of(partner, &person.account, Some(pin)).ok_or(FlowError::NotFound)?;
+    let secret = fresh_secret(gateway)?;
+    let hash = hash_of_code(gateway, &secret, state).ok_or(FlowError::NotFound)?;
+    let who = Admitted { partner: partner.id, account: person.account.clone(), pin: Some(*pin) };
+    keep(gateway, &hash, &who, CODE_MS).await?;
+    Ok(secret)
+}
+
+/// Takes a code, and begins a session.
+///
+/// # Errors
+/// [`FlowError::NotFound`] where it was used, is over, was made for another browser, or its person may not use the pages
+/// with that key any more.
+pub async fn redeem(gateway: &Gateway, code: &str, state: &str) -> Result<Secret, FlowError> {
+    let hash = hash_of_code(gateway, code, state).ok_or(FlowError::NotFound)?;
+    let now_ms = gateway.clock.now().as_millisecond();
+    let taken = sessions::take_ticket(&gateway.store.pool, &hash, now_ms).await?;
+    let who = taken.ok_or(FlowError::NotFound)?;
+    let pin = who.pin.ok_or(FlowError::NotFound)?;
+    begin(gateway, who.partner, &who.account, Way::Certificate(pin)).await
 }
 
 /// Takes a way in, and begins a session.
@@ -95,8 +172,8 @@ pub async fn enter(gateway: &Gateway, secret: &str) -> Result<Secret, FlowError>
     let hash = hash_of(gateway, "ticket", secret).ok_or(FlowError::NotFound)?;
     let now_ms = gateway.clock.now().as_millisecond();
     let taken = sessions::take_ticket(&gateway.store.pool, &hash, now_ms).await?;
-    let (partner, account) = taken.ok_or(FlowError::NotFound)?;
-    begin(gateway, partner, &account, Way::Link).await
+    let who = taken.ok_or(FlowError::NotFound)?;
+    begin(gateway, who.partner, &who.account, Way::Link).await
 }
 
 /// Begins a session for somebody who showed who they are.
@@ -112,8 +189,8 @@ pub async fn begin(
     let secret = fresh_secret(gateway)?;
     let hash = hash_of(gateway, "session", &secret).ok_or(FlowError::NotFound)?;
     let now_ms = gateway.clock.now().as_millisecond();
-    let row =
-        SessionRow { hash, partner, account: account.clone(), begun_ms: now_ms, seen_ms: now_ms };
+    let (account, pin) = (account.clone(), way.pin());
+    let row = SessionRow { hash, partner, account, begun_ms: now_ms, seen_ms: now_ms, pin };
     let register = gateway.register.load_full();
     let made = (RequestId::new(), "");
     let subject = subject_of(gateway, &register, &row, made)?.ok_or(FlowError::NotFound)?;
@@ -169,9 +246,13 @@ pub async fn end(gateway: &Gateway, session: &Session, everywhere: bool) -> Resu
     record(gateway, subject, why).await
 }
 
-/// Roles that somebody holds at a partner that takes part; nothing for a stranger.
-fn roles_of(partner: &Partner, account: &Slug) -> Option<Vec<Role>> {
+/// Roles that somebody holds at a partner that takes part; nothing for a stranger, or for a key that is not theirs (any
+/// more).
+fn roles_of(partner: &Partner, account: &Slug, pin: Option<&Pin>) -> Option<Vec<Role>> {
     let person = partner.people.iter().find(|person| person.account == *account)?;
+    if pin.is_some_and(|pin| !person.pins.contains(pin)) {
+        return None;
+    }
     let may = |role: &Role| role.may_be_held_at(partner.kind);
     let roles: Vec<Role> = person.roles.iter().copied().filter(may).collect();
     (!roles.is_empty()).then_some(roles)
@@ -184,7 +265,9 @@ fn subject_of(
     (request, trace): (RequestId, &str),
 ) -> Result<Option<Subject>, StoreError> {
     let found = register.active(row.partner);
-    let Some((partner, roles)) = found.and_then(|p| Some((p, roles_of(p, &row.account)?))) else {
+    let Some((partner, roles)) =
+        found.and_then(|p| Some((p, roles_of(p, &row.account, row.pin.as_ref())?)))
+    else {
         return Ok(None);
     };
     Ok(Some(Subject {

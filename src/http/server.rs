@@ -1,12 +1,13 @@
-//! The three listeners.
+//! The listeners: API, portal, admin, and the one where people sign in with a certificate, where there is one.
 
 use crate::clock::Clock;
 use crate::http::problem::Problem;
 use crate::http::{Api, admin, edge, openapi, router, routes};
 use crate::portal;
+use crate::portal::certificate::OnlySignIn;
 use crate::tls::acceptor::Reloadable;
-use crate::tls::connection::on_connect;
-use actix_web::dev::Server;
+use crate::tls::connection::{on_connect, on_connect_asked};
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse, HttpServer};
@@ -25,9 +26,11 @@ pub struct Sockets {
     pub portal: TcpListener,
     /// Admin listener.
     pub admin: TcpListener,
+    /// Sign-in listener.
+    pub sign_in: Option<TcpListener>,
 }
 
-/// The three servers, ready to be awaited.
+/// The servers, ready to be awaited.
 pub struct Servers {
     /// API listener.
     pub api: Server,
@@ -35,6 +38,31 @@ pub struct Servers {
     pub portal: Server,
     /// Admin listener.
     pub admin: Server,
+    /// Sign-in listener.
+    pub sign_in: Option<Server>,
+}
+
+impl Servers {
+    /// By which each of them can be stopped.
+    #[must_use]
+    pub fn handles(&self) -> Vec<ServerHandle> {
+        let always = [&self.api, &self.portal, &self.admin];
+        always.into_iter().chain(&self.sign_in).map(Server::handle).collect()
+    }
+
+    /// Serves until all of them are stopped, or one fails.
+    ///
+    /// # Errors
+    /// That of the one that failed.
+    pub async fn serve(self) -> io::Result<()> {
+        let sign_in = async {
+            match self.sign_in {
+                Some(server) => server.await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(self.api, self.portal, self.admin, sign_in).map(drop)
+    }
 }
 
 /// Starts all listeners.
@@ -49,7 +77,9 @@ pub fn start(
     workers: usize,
 ) -> io::Result<Servers> {
     let clock = api.gateway.clock.clone();
+    let sign_in = sockets.sign_in.map(|socket| start_sign_in(socket, api.clone(), &clock));
     Ok(Servers {
+        sign_in: sign_in.transpose()?,
         admin: start_admin(sockets.admin, api.clone(), metrics)?,
         portal: start_portal(sockets.portal, api.clone(), portal_tls, &clock)?,
         api: start_api(sockets.api, api, &clock, workers)?,
@@ -122,6 +152,33 @@ fn start_portal(
     .client_disconnect_timeout(Duration::from_secs(1))
     .keep_alive(Duration::from_secs(75))
     .max_connections(10_000)
+    .shutdown_timeout(10)
+    .disable_signals()
+    .listen_rustls_0_23(socket, tls)?;
+    Ok(server.run())
+}
+
+/// What serves where people show a certificate: it asks for one, and tells who shows none what to do.
+fn start_sign_in(socket: TcpListener, api: Data<Api>, clock: &Clock) -> io::Result<Server> {
+    let tls = api.tls.asking_config(clock).map_err(io::Error::other)?;
+    let (judge, clock) = (Arc::clone(&api.tls), clock.clone());
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(api.clone())
+            .app_data(Data::new(OnlySignIn))
+            .app_data(strict_paths())
+            .wrap(from_fn(portal::edge::around))
+            .configure(|config| portal::routes::sign_in_routes().configure(config))
+            .default_service(web::to(router::nowhere))
+    })
+    .on_connect(move |connection, extensions| {
+        on_connect_asked(connection, extensions, &judge, clock.now());
+    })
+    .workers(1)
+    .client_request_timeout(Duration::from_secs(5))
+    .client_disconnect_timeout(Duration::from_secs(1))
+    .keep_alive(Duration::from_secs(5))
+    .max_connections(1_000)
     .shutdown_timeout(10)
     .disable_signals()
     .listen_rustls_0_23(socket, tls)?;

@@ -70,9 +70,12 @@ pub async fn show(
 }
 
 fn partner_row(visit: &Visit, api: &Api, partner: &Partner) -> Row {
-    let sign_in = match partner.sign_in {
-        Some(_) => ("eigen account", "own account"),
-        None => ("geen account", "no account"),
+    let keys = partner.people.iter().any(|person| !person.pins.is_empty());
+    let sign_in = match (&partner.sign_in, keys) {
+        (Some(_), true) => ("eigen account, certificaat", "own account, certificate"),
+        (Some(_), false) => ("eigen account", "own account"),
+        (None, true) => ("certificaat", "certificate"),
+        (None, false) => ("geen account", "no account"),
     };
     Row {
         path: String::new(),
@@ -122,9 +125,14 @@ fn certificate(visit: &Visit, api: &Api) -> String {
     until.map_or_else(|fault| fault.to_string(), |until| moment_of(visit.lang, until))
 }
 
-/// The addresses of the three listeners.
+/// The addresses of the listeners.
 fn listeners(visit: &Visit, api: &Api) -> String {
-    let names = ["API", visit.say("portaal", "portal"), visit.say("beheer", "admin")];
+    let names = [
+        "API",
+        visit.say("portaal", "portal"),
+        visit.say("beheer", "admin"),
+        visit.say("inloggen met certificaat", "sign-in with a certificate"),
+    ];
     let told = names.iter().zip(&api.door.listeners).map(|(name, at)| format!("{name} {at}"));
     told.collect::<Vec<_>>().join(", ")
 }

@@ -18,7 +18,9 @@ const MOST: usize = 100_000;
 pub struct Door {
     /// Scheme, host and port by which browsers know the portal; without it nobody signs in by a provider.
     pub origin: Option<String>,
-    /// Addresses of the listeners, for who runs the gateway: API, portal, admin.
+    /// The same of the sign-in listener; without it nobody signs in with a certificate.
+    pub sign_in_origin: Option<String>,
+    /// Addresses of the listeners, for who runs the gateway: API, portal, admin, sign-in where there is one.
     pub listeners: Vec<SocketAddr>,
     /// Where the certificate of the listeners is.
     pub certificate: PathBuf,
@@ -41,6 +43,7 @@ impl Door {
     pub fn at(origin: Option<String>) -> Self {
         Self {
             origin,
+            sign_in_origin: None,
             listeners: Vec::new(),
             certificate: PathBuf::new(),
             strangers: Buckets::with_burst(number(20), number(200)),
@@ -56,7 +59,11 @@ impl Door {
     pub fn of(config: &Config) -> Self {
         let listen = &config.listen;
         Self {
-            listeners: vec![listen.api, listen.portal, listen.admin],
+            sign_in_origin: config.portal.sign_in_origin.clone(),
+            listeners: [listen.api, listen.portal, listen.admin]
+                .into_iter()
+                .chain(listen.sign_in)
+                .collect(),
             certificate: config.tls.certificate.clone(),
             ..Self::at(config.portal.origin.clone())
         }

@@ -12,6 +12,7 @@ use crate::http::body::{DEADLINE, collect, fits, is_plain};
 use crate::http::edge::{self, FIXED, Marks};
 use crate::http::problem::Problem;
 use crate::ids::RequestId;
+use crate::portal::certificate::OnlySignIn;
 use crate::portal::form::Sent;
 use crate::portal::page;
 use crate::portal::trail;
@@ -23,7 +24,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, Uri};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use std::sync::Arc;
 use std::time::Instant;
 use subtle::ConstantTimeEq;
@@ -146,7 +147,9 @@ async fn fill(
 ) -> Result<(), Problem> {
     let api = request.app_data::<Data<Api>>().ok_or(Problem::Internal)?.clone();
     let gateway = &api.gateway;
-    if let Some(secret) = cookie(request.headers(), SESSION) {
+    // Cookies know no ports: on the sign-in listener nobody is signed in.
+    let anybody = request.app_data::<Data<OnlySignIn>>().is_some();
+    if let Some(secret) = cookie(request.headers(), SESSION).filter(|_| !anybody) {
         // What stands in the ledger for ever is a keyed hash of the trace id.
         let trace: String =
             hex(&gateway.keyring.token_hash(&marks.trace)).chars().take(32).collect();
@@ -158,7 +161,13 @@ async fn fill(
         }
         visit.session = found;
     }
-    let signs_in = ["/inloggen/l/", "/inloggen/link", "/inloggen/bij/", "/inloggen/terug"];
+    let signs_in = [
+        "/inloggen/l/",
+        "/inloggen/link",
+        "/inloggen/bij/",
+        "/inloggen/terug",
+        "/inloggen/certificaat",
+    ];
     // A path of ours needs no escaping: one that has it may lead where its letters do not say.
     let signs_in = request.path().contains('%')
         || signs_in.iter().any(|start| request.path().starts_with(start));
@@ -219,6 +228,12 @@ fn is_from_here(headers: &HeaderMap, own: Option<&str>) -> Result<(), Problem> {
         (Some(origin), Some(own)) if origin == own => Ok(()),
         _ => Err(Problem::Forbidden),
     }
+}
+
+/// Whether another site led a browser here, as browsers say: it must not sign anybody in, or out of their own session.
+pub(super) fn is_led_by_another(request: &HttpRequest) -> bool {
+    let from = request.headers().get("sec-fetch-site").and_then(|value| value.to_str().ok());
+    from.is_some_and(|from| from != "same-origin" && from != "none")
 }
 
 /// Makes a page of a problem. Who is not signed in is led to where that is done.

@@ -13,7 +13,7 @@ use crate::flow::{FlowError, Gateway};
 use crate::http::Api;
 use crate::http::problem::Problem;
 use crate::ids::{PartnerId, RequestId};
-use crate::portal::edge::{cookie, see_other};
+use crate::portal::edge::{cookie, is_led_by_another, see_other};
 use crate::portal::sign_in;
 use crate::portal::visit::Visit;
 use crate::tls::client;
@@ -178,9 +178,7 @@ pub async fn leave(
     request: HttpRequest,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
-    // Another site must not sign anybody in, or out of their own session. A browser says from where it was led here.
-    let from = request.headers().get("sec-fetch-site").and_then(|value| value.to_str().ok());
-    if from.is_some_and(|from| from != "same-origin" && from != "none") {
+    if is_led_by_another(&request) {
         return Ok(see_other("/inloggen"));
     }
     let register = api.gateway.register.load_full();

@@ -6,7 +6,7 @@ use crate::portal::coordinator::{
     case, correct, double, inbox, names, pairing, plan, rights, support,
 };
 use crate::portal::verwijzer::{goals, own, report, wizard};
-use crate::portal::{assets, beheer, gemeente, provider, sign_in, toezicht};
+use crate::portal::{assets, beheer, certificate, gemeente, provider, sign_in, toezicht};
 use actix_web::http::Method;
 
 /// The routes. `tests/it/pages.rs` tries each of them with every kind of visitor.
@@ -26,6 +26,8 @@ fn public(router: Router) -> Router {
         .add_public(post.clone(), "/inloggen/link", sign_in::take_link)
         .add_public(get.clone(), "/inloggen/bij/{partner}", provider::leave)
         .add_public(get.clone(), "/inloggen/terug/{partner}", provider::come_back)
+        .add_public(get.clone(), "/inloggen/certificaat", certificate::leave)
+        .add_public(get.clone(), "/inloggen/certificaat/{code}", certificate::come_back)
         .add_public(post.clone(), "/afmelden", sign_in::sign_out)
         .add_public(post, "/coordinator/verbergen", names::hide)
         .add_public(get.clone(), "/toegankelijkheid", sign_in::accessibility)
@@ -33,6 +35,20 @@ fn public(router: Router) -> Router {
         .add_public(get.clone(), "/hulp", sign_in::help)
         .add_public(get.clone(), "/.well-known/jwks.json", oauth::jwks)
         .add_public(get, "/api", sign_in::api_reader)
+}
+
+/// The routes of the sign-in listener: one page, and the way back to the portal.
+#[must_use]
+pub fn sign_in_routes() -> Router {
+    let get = Method::GET;
+    Router::default()
+        .add_public(get.clone(), "/assets/{name}", assets::serve)
+        .add_public(get.clone(), "/inloggen/certificaat/{state}", certificate::show)
+        .add_public(get.clone(), "/", certificate::elsewhere)
+        .add_public(get.clone(), "/inloggen", certificate::elsewhere)
+        .add_public(get.clone(), "/toegankelijkheid", certificate::elsewhere)
+        .add_public(get.clone(), "/privacy", certificate::elsewhere)
+        .add_public(get, "/hulp", certificate::elsewhere)
 }
 
 fn coordinating(router: Router) -> Router {

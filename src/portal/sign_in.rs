@@ -26,6 +26,8 @@ struct SignInPage {
     failed: String,
     /// Providers by whom one can sign in: short name of the partner, and the path.
     providers: Vec<(String, String)>,
+    /// Whether one can sign in with a certificate.
+    certificates: bool,
 }
 
 /// `GET /`: to where one was before signing in, to one's own pages, or to where one signs in.
@@ -47,7 +49,8 @@ pub async fn start(visit: Visit, request: HttpRequest) -> Result<HttpResponse, P
 pub async fn show(visit: Visit, api: Data<Api>) -> Result<HttpResponse, Problem> {
     let frame = Frame::of(&visit, ("Inloggen", "Sign in"));
     let (link, failed) = (String::new(), String::new());
-    let page = SignInPage { frame, link, failed, providers: provider::providers(&api) };
+    let (providers, certificates) = (provider::providers(&api), api.door.sign_in_origin.is_some());
+    let page = SignInPage { frame, link, failed, providers, certificates };
     page::show(StatusCode::OK, &page)
 }
 
@@ -61,6 +64,7 @@ fn not_signed_in(visit: &Visit, failed: &str) -> Result<HttpResponse, Problem> {
         link: String::new(),
         failed: failed.to_owned(),
         providers: Vec::new(),
+        certificates: false,
     };
     page::show(StatusCode::BAD_REQUEST, &page)
 }
@@ -116,10 +120,8 @@ pub async fn show_link(visit: Visit, secret: Path<String>) -> Result<HttpRespons
     let frame =
         Frame { path: "/inloggen".to_owned(), ..Frame::of(&visit, ("Inloggen", "Sign in")) };
     let link = secret.into_inner();
-    page::show(
-        StatusCode::OK,
-        &SignInPage { frame, link, failed: String::new(), providers: Vec::new() },
-    )
+    let (failed, providers) = (String::new(), Vec::new());
+    page::show(StatusCode::OK, &SignInPage { frame, link, failed, providers, certificates: false })
 }
 
 /// `POST /inloggen/link`: takes a link.

@@ -7,7 +7,7 @@ static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// Newest migration this program knows.
-const KNOWN: i64 = 11;
+const KNOWN: i64 = 12;
 
 /// Runs the migrations that have not run.
 ///

@@ -7,7 +7,7 @@ use crate::audit::entry::{Code, Entry, Event, Outcome};
 use crate::crypto::keyring::Keyring;
 use crate::domain::municipality::{District, Municipality};
 use crate::domain::partner::{
-    Endpoint, Issuer, Partner, PartnerKind, PartnerStatus, Slug, Territory,
+    Endpoint, Issuer, Partner, PartnerKind, PartnerStatus, Person, Slug, Territory,
 };
 use crate::domain::partner_number::PartnerNumber;
 use crate::domain::referral::Source;
@@ -44,6 +44,20 @@ impl Register {
         self.partners
             .get(number)
             .filter(|partner| partner.status == PartnerStatus::Active && partner.pins.contains(pin))
+    }
+
+    /// Whose certificate it is that somebody shows to sign in: a person of an active partner, with the partner's number
+    /// in the certificate **and** one of the person's own keys. A key of the partner's systems is nobody's.
+    #[must_use]
+    pub fn recognise_person(
+        &self,
+        number: &PartnerNumber,
+        pin: &[u8; 32],
+    ) -> Option<(&Partner, &Person)> {
+        let active = |partner: &&Partner| partner.status == PartnerStatus::Active;
+        let partner = self.partners.get(number).filter(active)?;
+        let person = partner.people.iter().find(|person| person.pins.contains(pin))?;
+        Some((partner, person))
     }
 
     /// A partner by its short name.
@@ -342,7 +356,8 @@ async fn write_partner(conn: &mut Conn<'_>, partner: &Partner) -> Result<Uuid, S
 }
 
 async fn clear_details(conn: &mut Conn<'_>, id: Uuid) -> Result<(), StoreError> {
-    const CLEAR: [&str; 7] = [
+    const CLEAR: [&str; 8] = [
+        "DELETE FROM partner_person_pin WHERE partner_id = $1",
         "DELETE FROM partner_person WHERE partner_id = $1",
         "DELETE FROM partner_sign_in WHERE partner_id = $1",
         "DELETE FROM partner_pin WHERE partner_id = $1",

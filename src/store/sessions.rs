@@ -9,6 +9,24 @@ use sqlx::Row;
 /// Keyed hash of what a cookie or a link holds.
 pub type Hash = [u8; 32];
 
+/// SHA-256 of a public key by which somebody signs in.
+pub type Pin = [u8; 32];
+
+/// Somebody who may sign in, once.
+#[derive(Clone, Debug)]
+pub struct Admitted {
+    /// Partner.
+    pub partner: PartnerId,
+    /// Account.
+    pub account: Slug,
+    /// The key they showed; nothing where it was a link.
+    pub pin: Option<Pin>,
+}
+
+fn pin_of(bytes: Option<Vec<u8>>) -> Result<Option<Pin>, StoreError> {
+    bytes.map(|bytes| bytes.try_into().or(Err(StoreError::Corrupt("pin")))).transpose()
+}
+
 /// Somebody who is signed in.
 #[derive(Clone, Debug)]
 pub struct SessionRow {
@@ -22,6 +40,8 @@ pub struct SessionRow {
     pub begun_ms: i64,
     /// When they were last seen, to within a minute.
     pub seen_ms: i64,
+    /// With which key they signed in; nothing where it was another way.
+    pub pin: Option<Pin>,
 }
 
 /// Begins a session, and forgets those that began before an instant.
@@ -30,14 +50,15 @@ pub struct SessionRow {
 /// [`StoreError`] when it cannot be written.
 pub async fn begin(pool: &Pool, row: &SessionRow, forget_ms: i64) -> Result<(), StoreError> {
     const FORGET: &str = "DELETE FROM portal_session WHERE begun_ms < $1";
-    const SQL: &str = "INSERT INTO portal_session (hash, partner_id, account, begun_ms, seen_ms) \
-        VALUES ($1, $2, $3, $4, $5)";
+    const SQL: &str = "INSERT INTO portal_session (hash, partner_id, account, begun_ms, seen_ms, pin) \
+        VALUES ($1, $2, $3, $4, $5, $6)";
     let mut held = pool.writing().await?;
     let mut conn = held.conn();
     on_conn!(&mut conn, |db| {
         sqlx::query(FORGET).bind(forget_ms).execute(&mut **db).await?;
         let query = sqlx::query(SQL).bind(row.hash.as_slice()).bind(row.partner.uuid());
         let query = query.bind(row.account.as_str()).bind(row.begun_ms).bind(row.seen_ms);
+        let query = query.bind(row.pin.map(Vec::from));
         query.execute(&mut **db).await?;
     });
     Ok(())
@@ -49,7 +70,7 @@ pub async fn begin(pool: &Pool, row: &SessionRow, forget_ms: i64) -> Result<(), 
 /// [`StoreError`] when it cannot be read.
 pub async fn find(pool: &Pool, hash: &Hash) -> Result<Option<SessionRow>, StoreError> {
     const SQL: &str =
-        "SELECT partner_id, account, begun_ms, seen_ms FROM portal_session WHERE hash = $1";
+        "SELECT partner_id, account, begun_ms, seen_ms, pin FROM portal_session WHERE hash = $1";
     on_db!(pool, |db| {
         let row = sqlx::query(SQL).bind(hash.as_slice()).fetch_optional(db).await?;
         row.map(|row| {
@@ -60,6 +81,7 @@ pub async fn find(pool: &Pool, hash: &Hash) -> Result<Option<SessionRow>, StoreE
                 account: Slug::parse(&account).or(Err(StoreError::Corrupt("account")))?,
                 begun_ms: row.try_get("begun_ms")?,
                 seen_ms: row.try_get("seen_ms")?,
+                pin: pin_of(row.try_get("pin")?)?,
             })
         })
         .transpose()
@@ -119,18 +141,19 @@ pub async fn end_all(pool: &Pool, partner: PartnerId, account: &Slug) -> Result<
 pub async fn put_ticket(
     pool: &Pool,
     hash: &Hash,
-    (partner, account): (PartnerId, &Slug),
+    who: &Admitted,
     (now_ms, until_ms): (i64, i64),
 ) -> Result<(), StoreError> {
     const FORGET: &str = "DELETE FROM portal_ticket WHERE until_ms < $1";
-    const SQL: &str = "INSERT INTO portal_ticket (hash, partner_id, account, until_ms) \
-        VALUES ($1, $2, $3, $4)";
+    const SQL: &str = "INSERT INTO portal_ticket (hash, partner_id, account, until_ms, pin) \
+        VALUES ($1, $2, $3, $4, $5)";
     let mut held = pool.writing().await?;
     let mut conn = held.conn();
     on_conn!(&mut conn, |db| {
         sqlx::query(FORGET).bind(now_ms).execute(&mut **db).await?;
-        let query = sqlx::query(SQL).bind(hash.as_slice()).bind(partner.uuid());
-        query.bind(account.as_str()).bind(until_ms).execute(&mut **db).await?;
+        let query = sqlx::query(SQL).bind(hash.as_slice()).bind(who.partner.uuid());
+        let query = query.bind(who.account.as_str()).bind(until_ms).bind(who.pin.map(Vec::from));
+        query.execute(&mut **db).await?;
     });
     Ok(())
 }
@@ -143,10 +166,10 @@ pub async fn take_ticket(
     pool: &Pool,
     hash: &Hash,
     now_ms: i64,
-) -> Result<Option<(PartnerId, Slug)>, StoreError> {
+) -> Result<Option<Admitted>, StoreError> {
     const THERE: &str = "SELECT COUNT(*) FROM portal_ticket WHERE hash = $1";
     const SQL: &str =
-        "DELETE FROM portal_ticket WHERE hash = $1 RETURNING partner_id, account, until_ms";
+        "DELETE FROM portal_ticket WHERE hash = $1 RETURNING partner_id, account, until_ms, pin";
     // A guess costs a read, and does not wait for whoever writes.
     let there: i64 =
         on_db!(pool, |db| sqlx::query_scalar(THERE).bind(hash.as_slice()).fetch_one(db).await?);
@@ -164,6 +187,7 @@ pub async fn take_ticket(
         let until_ms: i64 = row.try_get("until_ms")?;
         let partner = PartnerId::from_uuid(row.try_get("partner_id")?);
         let account = Slug::parse(&account).or(Err(StoreError::Corrupt("account")))?;
-        Ok((now_ms <= until_ms).then_some((partner, account)))
+        let pin = pin_of(row.try_get("pin")?)?;
+        Ok((now_ms <= until_ms).then_some(Admitted { partner, account, pin }))
     })
 }

@@ -30,6 +30,7 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why a listener's material is refused as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -127,15 +128,34 @@ impl Reloadable {
     /// # Errors
     /// [`MaterialFault::Provider`] if the library refuses the versions and suites.
     pub fn server_config(self: &Arc<Self>, clock: &Clock) -> Result<ServerConfig, MaterialFault> {
+        let clients: Option<Arc<dyn ClientCertVerifier>> =
+            if self.requires_client_certificate() { Some(Arc::<Self>::clone(self)) } else { None };
+        self.config(clients, clock)
+    }
+
+    /// The configuration for binding a listener that asks for a client certificate and lets everybody in: who came is
+    /// judged by [`Reloadable::judge`] once the connection stands, so that whoever shows none, or one that is not
+    /// taken, can be told so on a page.
+    ///
+    /// # Errors
+    /// [`MaterialFault::Provider`] if the library refuses the versions and suites.
+    pub fn asking_config(self: &Arc<Self>, clock: &Clock) -> Result<ServerConfig, MaterialFault> {
+        self.config(Some(Arc::new(Asking(Arc::clone(self)))), clock)
+    }
+
+    fn config(
+        self: &Arc<Self>,
+        clients: Option<Arc<dyn ClientCertVerifier>>,
+        clock: &Clock,
+    ) -> Result<ServerConfig, MaterialFault> {
         let provider = Arc::clone(&self.provider);
         let time = Arc::new(Hands(clock.clone()));
         let builder = ServerConfig::builder_with_details(provider, time)
             .with_protocol_versions(self.versions.supported())
             .or(Err(MaterialFault::Provider))?;
-        let builder = if self.requires_client_certificate() {
-            builder.with_client_cert_verifier(Arc::<Self>::clone(self))
-        } else {
-            builder.with_no_client_auth()
+        let builder = match clients {
+            Some(clients) => builder.with_client_cert_verifier(clients),
+            None => builder.with_no_client_auth(),
         };
         let mut config = builder.with_cert_resolver(Arc::<Self>::clone(self));
         // A resumed session keeps the certificate of the first one without asking the verifier.
@@ -146,6 +166,25 @@ impl Reloadable {
         config.ignore_client_order = true;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(config)
+    }
+
+    /// Judges the chain that a client of an asking listener showed, leaf first, as [`Reloadable::server_config`] has it
+    /// judged during the handshake. That the client holds the key, the handshake has shown.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn judge(
+        &self,
+        chain: &[CertificateDer<'_>],
+        now: Timestamp,
+    ) -> Result<PeerCertificate, Unfit> {
+        let [leaf, above @ ..] = chain else {
+            return Err(Unfit::Foreign);
+        };
+        let seconds = u64::try_from(now.as_second()).or(Err(Unfit::Foreign))?;
+        let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        self.verify_client_cert(leaf, above, at).map_err(|error| Unfit::of(&error))?;
+        PeerCertificate::read(leaf).or(Err(Unfit::Foreign))
     }
 
     /// Whether `peer`, accepted earlier on this listener, is acceptable for one more request.
@@ -203,6 +242,78 @@ impl Trust {
                     _ => MaterialFault::Authorities,
                 })?;
         Ok(Self { verifier, revocations })
+    }
+}
+
+/// Why a certificate does not sign anybody in: as much as its holder must know.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unfit {
+    /// Expired, not valid yet, or revoked.
+    #[error("the client certificate is not valid any more, or not yet")]
+    Over,
+    /// Of no authority that is trusted here, or not of a form that is.
+    #[error("the client certificate is of no authority that is trusted here, or not as it must be")]
+    Foreign,
+}
+
+impl Unfit {
+    const fn of(error: &Error) -> Self {
+        match error {
+            Error::InvalidCertificate(
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. }
+                | CertificateError::Revoked,
+            ) => Self::Over,
+            _ => Self::Foreign,
+        }
+    }
+}
+
+/// Asks for a certificate, and takes whichever comes, or none. Only that the client holds the key is certain then.
+#[derive(Debug)]
+struct Asking(Arc<Reloadable>);
+
+impl ClientCertVerifier for Asking {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    /// Judged later, by [`Reloadable::judge`]: a refusal here would be a page of the browser, not one of ours.
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
     }
 }
 

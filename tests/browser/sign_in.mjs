@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { createInterface } from 'node:readline';
 import path from 'node:path';
-import { chromium } from 'playwright-core';
+import { launch } from './look.mjs';
 
 const [PROGRAM, DIR, PORTAL] = process.argv.slice(2);
 const wrong = [];
@@ -63,10 +63,7 @@ writeFileSync(file('jwks.json'), await jwks());
 const provider = spawn(process.execPath, [path.join(import.meta.dirname, 'provider.mjs'), DIR, PORTAL, file('jwks.json')], { stdio: ['ignore', 'pipe', 'inherit'] });
 const issuer = await new Promise((resolve) => createInterface({ input: provider.stdout }).once('line', resolve));
 await register(issuer);
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
+const browser = await launch();
 try {
   const anna = await signIn(browser, 'anna');
   await anna.waitForURL(`${PORTAL}/coordinator`);

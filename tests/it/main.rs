@@ -14,6 +14,8 @@ mod canary;
 #[cfg(test)]
 mod cells;
 #[cfg(test)]
+mod certificate;
+#[cfg(test)]
 mod consent;
 #[cfg(test)]
 mod crash;

@@ -11,12 +11,13 @@ use buurtpoort::flow::session;
 use buurtpoort::portal::routes;
 use buurtpoort::store::ledger;
 use buurtpoort::tls::client;
-use buurtpoort::tls::reload::OutboundFiles;
+use buurtpoort::tls::reload::{IdentityFiles, OutboundFiles};
 use reqwest::Method;
 use reqwest::redirect::Policy;
 use serde_json::json;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// A browser of somebody: keeps cookies, follows nothing by itself.
 pub(crate) struct Browser {
@@ -53,7 +54,16 @@ impl Shown {
 impl Browser {
     /// A browser that trusts the demo's CA, with nobody signed in.
     pub(crate) fn new(world: &World) -> Self {
-        let files = OutboundFiles { authorities: world.dir().join("pki/ca.pem"), identity: None };
+        Self::showing(world, &world.dir().join("pki"), None)
+    }
+
+    /// A browser that trusts the CA in a directory, and shows a certificate of it where it is asked for one.
+    pub(crate) fn showing(world: &World, pki: &Path, name: Option<&str>) -> Self {
+        let identity = name.map(|name| IdentityFiles {
+            certificate: pki.join(name).join("cert.pem"),
+            key: pki.join(name).join("key.pem"),
+        });
+        let files = OutboundFiles { authorities: pki.join("ca.pem"), identity };
         let tls =
             client::open(&files, &world.booted.api.gateway.clock).expect("usable certificates");
         let client =
@@ -80,6 +90,11 @@ impl Browser {
         self.send(Method::GET, path, None, true).await
     }
 
+    /// Asks for a page of any listener.
+    pub(crate) async fn asks(&self, url: &str) -> Shown {
+        self.sent(self.client.get(url)).await
+    }
+
     /// Sends a form as a page of ours would.
     pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Shown {
         let csrf = self.csrf.borrow().clone();
@@ -97,17 +112,21 @@ impl Browser {
         from_here: bool,
     ) -> Shown {
         let mut request = self.client.request(method, format!("{}{path}", self.base));
-        let cookies: Vec<String> =
-            self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
-        if !cookies.is_empty() {
-            request = request.header("cookie", cookies.join("; "));
-        }
         if let Some(body) = body {
             request =
                 request.header("content-type", "application/x-www-form-urlencoded").body(body);
             if from_here {
                 request = request.header("origin", &self.base);
             }
+        }
+        self.sent(request).await
+    }
+
+    async fn sent(&self, mut request: reqwest::RequestBuilder) -> Shown {
+        let cookies: Vec<String> =
+            self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if !cookies.is_empty() {
+            request = request.header("cookie", cookies.join("; "));
         }
         let answer = request.send().await.expect("the portal answers");
         let status = answer.status().as_u16();

@@ -81,10 +81,10 @@ async fn aud_20_the_gateway_only_appends_and_the_auditor_only_reads_the_ledger()
     let me = sql::texts(pool, "SELECT current_user::text").await;
     assert_eq!(me, [&*gateway], "control: it speaks as that role");
     let socket = || TcpListener::bind("127.0.0.1:0").expect("a port");
-    let sockets = Sockets { api: socket(), portal: socket(), admin: socket() };
+    let sockets = Sockets { api: socket(), portal: socket(), admin: socket(), sign_in: None };
     let port = sockets.api.local_addr().expect("an address").port();
     let servers = serve::start(&second, sockets, &crate::support::metrics()).expect("it serves");
-    actix_web::rt::spawn(async { tokio::try_join!(servers.api, servers.portal, servers.admin) });
+    actix_web::rt::spawn(servers.serve());
     let sent = world
         .client(WIJKTEAM.0)
         .post(format!("https://localhost:{port}/v1/referrals"))

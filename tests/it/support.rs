@@ -82,6 +82,7 @@ pub(crate) struct World {
     pub(crate) api: SocketAddr,
     pub(crate) portal: SocketAddr,
     pub(crate) admin: SocketAddr,
+    pub(crate) sign_in: SocketAddr,
     pub(crate) directory: tempfile::TempDir,
     pub(crate) hand: Arc<TestClock>,
     pub(crate) issuer: DevIssuer,
@@ -165,6 +166,7 @@ impl World {
             api_port: 0,
             portal_port: 0,
             admin_port: 0,
+            sign_in_port: Some(0),
             database: database.clone(),
             reset: false,
             exit_after_story: true,
@@ -175,14 +177,26 @@ impl World {
         let clock = Clock::Test(Arc::clone(&hand));
         let raised = raise(&args, clock, &metrics()).await;
         let raised = raised.unwrap_or_else(|failure| panic!("{}", failure.message));
-        let Raised { booted, servers, api, portal, admin } = raised;
+        let Raised { booted, servers, api, portal, admin, sign_in } = raised;
         actix_web::rt::spawn(async {
-            let served = tokio::try_join!(servers.api, servers.portal, servers.admin);
-            served.expect("the listeners keep going");
+            servers.serve().await.expect("the listeners keep going");
         });
         let issuer = DevIssuer::open(&args.dir).unwrap_or_else(|f| panic!("{}", f.message));
         let keys = AtomicUsize::new(0);
-        Some(Self { booted, api, portal, admin, directory, hand, issuer, engine, database, keys })
+        let sign_in = sign_in.expect("a sign-in listener");
+        Some(Self {
+            booted,
+            api,
+            portal,
+            admin,
+            sign_in,
+            directory,
+            hand,
+            issuer,
+            engine,
+            database,
+            keys,
+        })
     }
 
     /// The demo's directory.

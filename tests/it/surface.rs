@@ -1407,13 +1407,12 @@ async fn frugal(world: &World, per_second: u32) -> SocketAddr {
     drop(pool);
     let booted = Arc::new(boot::boot(config, clock, boot::Claim::Alone).await.expect(ok));
     let bind = || TcpListener::bind("127.0.0.1:0").expect("a port");
-    let sockets = Sockets { api: bind(), portal: bind(), admin: bind() };
+    let sockets = Sockets { api: bind(), portal: bind(), admin: bind(), sign_in: None };
     let api = sockets.api.local_addr().expect("an address");
     let servers = serve::start(&booted, sockets, &metrics()).expect(ok);
     actix_web::rt::spawn(async move {
         let _booted = booted;
-        let served = tokio::try_join!(servers.api, servers.portal, servers.admin);
-        served.expect("the listeners keep going");
+        servers.serve().await.expect("the listeners keep going");
     });
     api
 }

@@ -18,15 +18,36 @@ pub(super) async fn read(pool: &Pool, partner: PartnerId) -> Result<Vec<Person>,
         .iter()
         .map(|row| Ok((row.try_get("account")?, row.try_get("role")?)))
         .collect::<Result<_, StoreError>>()?);
+    let keys = read_pins(pool, partner).await?;
     let mut people: Vec<Person> = Vec::new();
     for (account, role) in rows {
         let (account, role) = (term(Slug::parse(&account))?, term(Role::parse(&role))?);
         match people.last_mut() {
             Some(last) if last.account == account => last.roles.push(role),
-            _ => people.push(Person { account, roles: vec![role] }),
+            _ => {
+                let own = keys.iter().filter(|(holder, _)| *holder == account.as_str());
+                let pins = own.map(|(_, pin)| *pin).collect();
+                people.push(Person { account, roles: vec![role], pins });
+            }
         }
     }
     Ok(people)
+}
+
+/// Keys by which people of a partner may sign in, with the account of each.
+async fn read_pins(pool: &Pool, partner: PartnerId) -> Result<Vec<(String, [u8; 32])>, StoreError> {
+    const SQL: &str =
+        "SELECT account, pin FROM partner_person_pin WHERE partner_id = $1 ORDER BY account, pin";
+    on_db!(pool, |db| sqlx::query(SQL)
+        .bind(partner.uuid())
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(|row| {
+            let pin: Vec<u8> = row.try_get("pin")?;
+            Ok((row.try_get("account")?, term(pin.try_into())?))
+        })
+        .collect())
 }
 
 pub(super) async fn read_sign_in(
@@ -57,6 +78,8 @@ pub(super) async fn write(
 ) -> Result<(), StoreError> {
     const PERSON: &str =
         "INSERT INTO partner_person (partner_id, account, role) VALUES ($1, $2, $3)";
+    const PIN: &str =
+        "INSERT INTO partner_person_pin (pin, partner_id, account) VALUES ($1, $2, $3)";
     const SIGN_IN: &str = "INSERT INTO partner_sign_in (partner_id, issuer, client_id, claim, acr, \
         authorities) VALUES ($1, $2, $3, $4, $5, $6)";
     for person in &partner.people {
@@ -65,6 +88,15 @@ pub(super) async fn write(
                 .bind(id)
                 .bind(person.account.as_str())
                 .bind(role.as_str())
+                .execute(&mut **db)
+                .await?
+                .rows_affected());
+        }
+        for pin in &person.pins {
+            on_conn!(conn, |db| sqlx::query(PIN)
+                .bind(pin.as_slice())
+                .bind(id)
+                .bind(person.account.as_str())
                 .execute(&mut **db)
                 .await?
                 .rows_affected());

@@ -1,0 +1,218 @@
+//! Signing in with a certificate, such as that of a UZI card: on a listener of its own, because a browser that was asked
+//! for a certificate once goes on showing it, and has no way to sign out of that.
+//!
+//! The portal sends people there with a random state, which their browser keeps in a cookie. The sign-in listener asks
+//! for a certificate, and takes it when the register knows its key as one of a person. It sends the person back with a
+//! code that works once, within a minute, and only in the browser that set out: a code that leaks, or that somebody puts
+//! into another's browser, opens nothing and signs nobody in as somebody else.
+//!
+//! # Not here
+//! Whether a certificate is valid: `tls::acceptor`. Whose it is, and codes: [`crate::flow::session`].
+
+use crate::flow::FlowError;
+use crate::flow::session;
+use crate::http::Api;
+use crate::http::problem::Problem;
+use crate::portal::edge::{cookie, is_led_by_another, see_other};
+use crate::portal::page::{self, Frame};
+use crate::portal::sign_in::{self, put_cookie};
+use crate::portal::visit::Visit;
+use crate::tls::acceptor::Unfit;
+use crate::tls::peer::PeerCertificate;
+use actix_web::http::{ConnectionType, StatusCode};
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+
+/// Marks the listener on which nobody is signed in, whatever cookie comes along.
+#[derive(Clone, Copy, Debug)]
+pub struct OnlySignIn;
+
+/// The cookie of somebody who set out to show a certificate. Sent when they come back from there, and so not strict.
+const SET_OUT: &str = "__Host-certificaat";
+
+/// Why a certificate signed nobody in; for the log, not for them.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+enum Refused {
+    #[error("no client certificate was shown")]
+    Nothing,
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    #[error("the client certificate is nobody's who may use the pages")]
+    Unknown,
+}
+
+/// `GET /inloggen/certificaat` of the portal: to where one shows a certificate.
+///
+/// # Errors
+/// 404 where nobody signs in with one.
+pub async fn leave(
+    visit: Visit,
+    request: HttpRequest,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let there = api.door.sign_in_origin.as_deref().ok_or(Problem::NotFound)?;
+    if is_led_by_another(&request) {
+        return Ok(see_other("/inloggen"));
+    }
+    let state = session::set_out(&api.gateway)?;
+    let mut response = see_other(&format!("{there}{}/{}", visit.path, state.as_str()));
+    let cookie = format!(
+        "{SET_OUT}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=600",
+        state.as_str()
+    );
+    put_cookie(&mut response, &cookie)?;
+    Ok(response)
+}
+
+/// `GET /inloggen/certificaat/{code}` of the portal: back from where one showed it.
+///
+/// # Errors
+/// [`Problem`] of the ledger; a code that is over, or of another browser, is a page.
+pub async fn come_back(
+    visit: Visit,
+    code: Path<String>,
+    request: HttpRequest,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let state = cookie(request.headers(), SET_OUT).unwrap_or_default();
+    let mut response = match session::redeem(&api.gateway, &code, &state).await {
+        Ok(secret) => {
+            sign_in::leave_old(&visit, &api).await?;
+            sign_in::signed_in_here(&visit, &secret)?
+        }
+        Err(FlowError::NotFound) => sign_in::refused(&visit)?,
+        Err(error) => return Err(error.into()),
+    };
+    let gone = format!("{SET_OUT}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
+    put_cookie(&mut response, &gone)?;
+    Ok(response)
+}
+
+/// `GET /inloggen/certificaat/{state}` of the sign-in listener: back to the portal with a code, or what to do.
+///
+/// # Errors
+/// [`Problem`] of the database; who shows no certificate that is known gets a page.
+pub async fn show(
+    visit: Visit,
+    state: Path<String>,
+    request: HttpRequest,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let portal = api.door.origin.as_deref().ok_or(Problem::NotFound)?;
+    let mut response = if session::is_state(&state) {
+        match coded(&api, &request, &state).await? {
+            Ok(code) => see_other(&format!("{portal}/inloggen/certificaat/{}", code.as_str())),
+            Err(refused) => not_taken(&visit, portal, refused)?,
+        }
+    } else {
+        see_other(&format!("{portal}/inloggen"))
+    };
+    // Who comes again shows again: the card may be gone from the reader by then.
+    response.head_mut().set_connection_type(ConnectionType::Close);
+    Ok(response)
+}
+
+/// A code for whom the certificate of this connection is.
+async fn coded(
+    api: &Api,
+    request: &HttpRequest,
+    state: &str,
+) -> Result<Result<session::Secret, Refused>, Problem> {
+    let peer = match request.conn_data::<Result<PeerCertificate, Unfit>>() {
+        None => return Ok(Err(Refused::Nothing)),
+        Some(Err(unfit)) => return Ok(Err((*unfit).into())),
+        Some(Ok(peer)) => peer,
+    };
+    // A revocation list may have come since the connection stands.
+    if api.tls.still_valid(peer, api.gateway.clock.now()).is_err() {
+        return Ok(Err(Unfit::Over.into()));
+    }
+    match session::code(&api.gateway, &peer.number(), &peer.pin().0, state).await {
+        Ok(code) => Ok(Ok(code)),
+        Err(FlowError::NotFound) => Ok(Err(Refused::Unknown)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "certificate.html")]
+struct CertificatePage {
+    frame: Frame,
+    /// What is wrong.
+    failed: &'static str,
+    /// What to do.
+    advice: Vec<&'static str>,
+    /// Where one can begin again.
+    again: String,
+}
+
+fn not_taken(visit: &Visit, portal: &str, refused: Refused) -> Result<HttpResponse, Problem> {
+    tracing::warn!(error = %refused, "sign-in");
+    metrics::counter!("sign_in_refused_total").increment(1);
+    let lang = visit.lang;
+    let close = lang.say(
+        "Sluit alle vensters van uw browser. Anders onthoudt de browser uw vorige keuze.",
+        "Close all windows of your browser. Otherwise it remembers what you chose before.",
+    );
+    let ask = lang.say(
+        "Blijft het misgaan? Vraag uw organisatie of dit certificaat bij Buurtpoort is aangemeld.",
+        "Does it stay wrong? Ask your organisation whether this certificate is registered with Buurtpoort.",
+    );
+    let (failed, advice) = match refused {
+        Refused::Nothing => (
+            lang.say(
+                "Uw browser liet geen certificaat zien.",
+                "Your browser showed no certificate.",
+            ),
+            vec![
+                lang.say(
+                    "Steek uw pas in de lezer, als u een pas hebt.",
+                    "Put your card into the reader, if you have a card.",
+                ),
+                close,
+                lang.say(
+                    "Begin opnieuw, en kies uw certificaat als de browser erom vraagt.",
+                    "Begin again, and choose your certificate when the browser asks for it.",
+                ),
+            ],
+        ),
+        Refused::Unfit(Unfit::Over) => (
+            lang.say(
+                "Uw certificaat is niet meer geldig, of nog niet.",
+                "Your certificate is not valid any more, or not yet.",
+            ),
+            vec![lang.say(
+                "Vraag uw organisatie om een nieuw certificaat, en laat dat aanmelden bij Buurtpoort.",
+                "Ask your organisation for a new certificate, and have it registered with Buurtpoort.",
+            )],
+        ),
+        Refused::Unfit(Unfit::Foreign) | Refused::Unknown => (
+            lang.say(
+                "Buurtpoort kent dit certificaat niet.",
+                "Buurtpoort does not know this certificate.",
+            ),
+            vec![
+                lang.say(
+                    "Hebt u meer dan een certificaat? Dan koos u misschien het verkeerde.",
+                    "Do you have more than one certificate? You may have chosen the wrong one.",
+                ),
+                close,
+                ask,
+            ],
+        ),
+    };
+    let frame = Frame::of(visit, ("Inloggen met een certificaat", "Sign in with a certificate"));
+    let again = format!("{portal}/inloggen");
+    let page = CertificatePage { frame: frame.wrong(), failed, advice, again };
+    page::show(StatusCode::BAD_REQUEST, &page)
+}
+
+/// Any other page of the sign-in listener: it is on the portal.
+///
+/// # Errors
+/// 404 where the portal has no address.
+pub async fn elsewhere(visit: Visit, api: Data<Api>) -> Result<HttpResponse, Problem> {
+    let portal = api.door.origin.as_deref().ok_or(Problem::NotFound)?;
+    Ok(see_other(&format!("{portal}{}", visit.path)))
+}

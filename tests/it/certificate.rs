@@ -1,0 +1,225 @@
+//! Signing in with a certificate (POR): whose it is, that its code works once, for a minute and in one browser, and that
+//! who shows another, or none, is told what to do. A real browser's own question is tried in `tests/browser/certificate.mjs`.
+
+use crate::pages::{Browser, Shown, entries, size};
+use crate::support::{ANNA, WIJKTEAM, World, client_of, on_both};
+use buurtpoort::cli::partners::{PersonFile, parse};
+use buurtpoort::cli::pki::{DevPki, LeafKind};
+use buurtpoort::cli::{boot, check, watch};
+use buurtpoort::domain::partner_number::PartnerNumber;
+
+const BUURTGEZINNEN: &str = "00000099000000006000";
+const WIJKTEAM_NUMBER: &str = "00000099000000001000";
+
+/// Issues a certificate of the demo's own authority; returns its pin.
+fn issue(world: &World, name: &str, number: &str) -> String {
+    let mut pki = DevPki::open(&world.dir().join("pki"), world.now()).expect("the authority");
+    let number = PartnerNumber::parse(number).expect("a number");
+    pki.issue(name, &number, LeafKind::Client).expect("issued").pin().to_string()
+}
+
+/// Has the register know anna's keys.
+async fn registered(world: &World, pins: &[&str]) {
+    world
+        .amend(|register| {
+            let own = register.partner.iter_mut().find(|one| one.name == ANNA.0).expect("known");
+            anna_of(&mut own.people).pins = pins.iter().map(|pin| (*pin).to_owned()).collect();
+        })
+        .await;
+}
+
+fn anna_of(people: &mut [PersonFile]) -> &mut PersonFile {
+    people.iter_mut().find(|one| one.account == ANNA.1).expect("anna")
+}
+
+/// Shows a certificate of the demo, or none, at an address of the sign-in listener.
+async fn shows(world: &World, name: Option<&str>, at: &str) -> Shown {
+    Browser::showing(world, &world.dir().join("pki"), name).asks(at).await
+}
+
+/// Sets out from the portal; where that leads.
+async fn sets_out(own: &Browser, world: &World) -> String {
+    let begin = own.get("/inloggen/certificaat").await;
+    let start = format!("https://localhost:{}/inloggen/certificaat/", world.sign_in.port());
+    assert_eq!(begin.status, 303, "{}", begin.text);
+    assert!(begin.leads_to().starts_with(&start), "{}", begin.leads_to());
+    let cookie = begin.header("set-cookie");
+    assert!(
+        cookie.starts_with("__Host-certificaat=")
+            && cookie.contains("; Secure; HttpOnly; SameSite=Lax"),
+        "{cookie}"
+    );
+    begin.leads_to().to_owned()
+}
+
+/// The path back to the portal, with a code.
+fn back<'a>(own: &Browser, shown: &'a Shown) -> &'a str {
+    assert_eq!(shown.status, 303, "{}", shown.text);
+    let path = shown.leads_to().strip_prefix(&own.base).expect("the portal");
+    assert!(path.starts_with("/inloggen/certificaat/"), "{path}");
+    path
+}
+
+async fn is_out(own: &Browser) -> bool {
+    own.get("/coordinator").await.leads_to() == "/inloggen"
+}
+
+on_both! {
+    /// A code opens once, within a minute, in the browser that set out; the session ends with the key.
+    async fn por_somebody_signs_in_with_a_certificate(world: World) {
+        let pin = issue(world, "anna-pas", BUURTGEZINNEN);
+        registered(world, &[&pin]).await;
+        let own = Browser::new(world);
+        assert!(own.get("/inloggen").await.text.contains("href=\"/inloggen/certificaat\""));
+        let there = sets_out(&own, world).await;
+        let shown = shows(world, Some("anna-pas"), &there).await;
+        let path = back(&own, &shown).to_owned();
+        assert_eq!(shown.header("set-cookie"), "", "nobody is signed in there");
+        for (name, part) in [("connection", "close"), ("content-security-policy", "default-src 'none'"), ("cache-control", "no-store")] {
+            assert!(shown.header(name).contains(part), "{name}: {}", shown.header(name));
+        }
+        // In another browser, with or without a way of its own, it opens nothing; nor does the way without the code.
+        let other = Browser::new(world);
+        assert_eq!(other.get(&path).await.status, 400);
+        sets_out(&other, world).await;
+        assert_eq!(other.get(&path).await.status, 400);
+        assert!(is_out(&other).await);
+        let kept = own.cookies.borrow().clone();
+        let before = size(world).await;
+        let came = own.get(&path).await;
+        assert_eq!(came.status, 200, "{}", came.text);
+        assert!(came.text.contains("U bent ingelogd"), "{}", came.text);
+        assert!(!own.cookies.borrow().contains_key("__Host-certificaat"));
+        let all = entries(world, before).await;
+        let whys: Vec<&str> = all.iter().map(|entry| entry.why.as_str()).collect();
+        assert_eq!(whys, ["session:certificate"]);
+        assert_eq!(own.get("/coordinator").await.status, 200, "control: anna is in");
+        let signed_in = std::mem::replace(&mut *own.cookies.borrow_mut(), kept);
+        assert_eq!(own.get(&path).await.status, 400, "a code works once");
+        for (seconds, status) in [(59, 200), (61, 400)] {
+            let own = Browser::new(world);
+            let there = sets_out(&own, world).await;
+            let shown = shows(world, Some("anna-pas"), &there).await;
+            world.later(seconds);
+            assert_eq!(own.get(back(&own, &shown)).await.status, status, "after {seconds} seconds");
+        }
+        // Who lost a card has its key taken off; every session of it is over.
+        *own.cookies.borrow_mut() = signed_in;
+        assert!(!is_out(&own).await, "control");
+        registered(world, &[]).await;
+        assert!(is_out(&own).await);
+    }
+}
+
+on_both! {
+    /// Whoever shows none, or one that is not a person's of an active partner, gets a page that says what to do, and no code.
+    async fn por_other_certificates_sign_nobody_in(world: World) {
+        const NONE: &str = "Uw browser liet geen certificaat zien";
+        const UNKNOWN: &str = "Buurtpoort kent dit certificaat niet";
+        const OVER: &str = "niet meer geldig, of nog niet";
+        let pin = issue(world, "anna-pas", BUURTGEZINNEN);
+        let lost = issue(world, "anna-verloren", BUURTGEZINNEN);
+        let elsewhere = issue(world, "anna-elders", WIJKTEAM_NUMBER);
+        registered(world, &[&pin, &lost, &elsewhere]).await;
+        let foreign = tempfile::tempdir().expect("a directory");
+        let pki = foreign.path().join("pki");
+        let number = PartnerNumber::parse(BUURTGEZINNEN).expect("a number");
+        let mut authority = DevPki::create(&pki, world.now()).expect("an authority");
+        authority.issue("anna-vreemd", &number, LeafKind::Client).expect("issued");
+        // Trusts the gateway, and shows what somebody else issued.
+        std::fs::copy(world.dir().join("pki/ca.pem"), pki.join("ca.pem")).expect("copied");
+        let own = Browser::new(world);
+        let there = sets_out(&own, world).await;
+        assert_eq!(shows(world, Some("anna-verloren"), &there).await.status, 303, "control: not lost yet");
+        let mut issuer = DevPki::open(&world.dir().join("pki"), world.now()).expect("the authority");
+        issuer.revoke("anna-verloren").expect("revoked");
+        watch::reload_certificates(&world.booted);
+        let tried = [
+            (shows(world, None, &there).await, NONE),
+            (shows(world, Some("anna-verloren"), &there).await, OVER),
+            (shows(world, Some("anna-elders"), &there).await, UNKNOWN),
+            (shows(world, Some(ANNA.0), &there).await, UNKNOWN),
+            (shows(world, Some(WIJKTEAM.0), &there).await, UNKNOWN),
+            (Browser::showing(world, &pki, Some("anna-vreemd")).asks(&there).await, UNKNOWN),
+        ];
+        for (shown, words) in &tried {
+            assert_eq!((shown.status, shown.leads_to()), (400, ""), "{words}");
+            assert!(shown.text.contains(words), "{words}: {}", shown.text);
+            assert!(shown.text.contains(&format!("href=\"{}/inloggen\"", own.base)), "{}", shown.text);
+        }
+        let spoken = shows(world, None, &format!("{there}?taal=en")).await;
+        assert!(spoken.text.contains("Your browser showed no certificate"), "{}", spoken.text);
+        let shown = shows(world, Some("anna-pas"), &there).await;
+        back(&own, &shown);
+        // A person's key is no system's.
+        let api = client_of(&world.dir(), Some("anna-pas"), &world.booted.api.gateway.clock);
+        let asked = api.get(world.url("/v1/cases")).bearer_auth(world.token(ANNA)).send().await.expect("an answer");
+        assert_eq!(asked.status().as_u16(), 403, "no partner's certificate");
+        assert_eq!(world.get(ANNA, "/v1/cases").await.status, 200, "control: with that of the system");
+        world.amend(|register| {
+            let own = register.partner.iter_mut().find(|one| one.name == ANNA.0).expect("known");
+            own.status = "suspended".to_owned();
+        })
+        .await;
+        assert!(shows(world, Some("anna-pas"), &there).await.text.contains(UNKNOWN), "suspended");
+        assert_eq!(own.get(back(&own, &shown)).await.status, 400, "a code of before ends with the partner");
+    }
+}
+
+on_both! {
+    /// The sign-in listener has one page: nobody is signed in there, and the rest is on the portal.
+    async fn por_the_sign_in_listener_has_one_page(world: World) {
+        let own = Browser::of(world, ANNA).await;
+        let at = |path: &str| format!("https://localhost:{}{path}", world.sign_in.port());
+        for path in ["/", "/inloggen", "/hulp", "/privacy", "/toegankelijkheid"] {
+            assert_eq!(own.asks(&at(path)).await.leads_to(), format!("{}{path}", own.base));
+        }
+        assert_eq!(own.asks(&at("/inloggen/certificaat/abc")).await.leads_to(), format!("{}/inloggen", own.base));
+        assert_eq!(own.get("/coordinator").await.status, 200, "control: she is signed in on the portal");
+        for path in ["/coordinator", "/beheer", "/v1/cases", "/v1/openapi.json", "/inloggen/bij/buurtgezinnen", "/inloggen/certificaat"] {
+            let shown = own.asks(&at(path)).await;
+            assert_eq!(shown.status, 404, "{path}");
+            assert!(!shown.text.contains(ANNA.1), "{path} knows who she is");
+        }
+        let led = own.client.get(format!("{}/inloggen/certificaat", own.base)).header("sec-fetch-site", "cross-site");
+        assert_eq!(led.send().await.expect("an answer").headers()["location"], "/inloggen", "another site signs nobody in");
+        // `check --sign-in` says when people have keys and nobody asks for them.
+        let pin = issue(world, "anna-pas", BUURTGEZINNEN);
+        registered(world, &[&pin]).await;
+        assert!(check::sign_ins(&world.booted).await.is_ok(), "control: they are asked for them");
+        let mut config = world.booted.config.clone();
+        (config.listen.sign_in, config.portal.sign_in_origin) = (None, None);
+        let clock = world.booted.api.gateway.clock.clone();
+        let deaf = boot::boot(config, clock, boot::Claim::Share).await.unwrap_or_else(|failure| panic!("{}", failure.message));
+        let told = check::sign_ins(&deaf).await.expect_err("nobody asks").message;
+        assert_eq!(told, "sign-in of buurtgezinnen: people have pins, and listen.sign-in is not set");
+    }
+}
+
+#[test]
+fn a_key_of_a_person_is_nobody_elses() {
+    let (one, two) = (
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE",
+    );
+    let register = |system: &str, anna: &str, bert: &str| {
+        parse(&format!(
+            "[[partner]]\nname = \"buurtgezinnen\"\nnumber = \"{BUURTGEZINNEN}\"\nkind = \"coordination\"\n\
+             pins = [\"{system}\"]\n\
+             [[partner.people]]\naccount = \"anna\"\nroles = [\"coordinator\"]\npins = [{anna}]\n\
+             [[partner.people]]\naccount = \"bert\"\nroles = [\"coordinator\"]\npins = [{bert}]\n"
+        ))
+    };
+    let quoted = |pin: &str| format!("\"{pin}\"");
+    assert!(register(one, &quoted(two), "").is_ok());
+    for (anna, bert) in
+        [(quoted(one), String::new()), (quoted(two), quoted(two)), (quoted("abc"), String::new())]
+    {
+        let refused = register(one, &anna, &bert).expect_err("refused").message;
+        assert!(
+            refused.starts_with("partner buurtgezinnen: people: ") && refused.contains("pins"),
+            "{refused}"
+        );
+        assert!(!refused.contains(two), "{refused}");
+    }
+}
