@@ -125,7 +125,7 @@ actions! {
     /// A coordinator moves a pairing along, or ends it.
     MovePairing on CaseId = "movePairing" for "pairing";
     /// A coordinator sees the pairings of a case.
-    ListPairings on CaseId = "listPairings" for "monitoring";
+    ListPairings on CaseId = "listPairings" for "pairing";
     /// A coordinator evaluates a pairing.
     EvaluatePairing on CaseId = "evaluatePairing" for "monitoring";
     /// A coordinator says where a goal of the plan stands.

@@ -193,6 +193,12 @@ impl Field {
         self.values.first().map_or("", String::as_str)
     }
 
+    /// Whether anything was sent.
+    #[must_use]
+    pub fn is_filled(&self) -> bool {
+        self.values.iter().any(|value| !value.is_empty())
+    }
+
     /// Whether a code is chosen.
     #[must_use]
     pub fn chosen(&self, code: &str) -> bool {

@@ -205,6 +205,21 @@ async function answer(page) {
   await look(page, 'inzage');
 }
 
+/** What is left is told by the minute, also to who wants no motion; the clock of the style sheet is set here. */
+async function countdown(page) {
+  if (!scripts) return;
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  for (const [seconds, words] of [[0, 'Nog 15 minuten.'], [61, 'Nog 14 minuten.'], [899, 'Nog 1 minuut.'], [901, '']]) {
+    const seen = await page.evaluate((at) => {
+      for (const one of document.getAnimations()) one.currentTime = at * 1_000;
+      const lines = [...document.querySelectorAll('.aftellen > span')];
+      return lines.filter((one) => getComputedStyle(one).visibility === 'visible').map((one) => one.textContent).join('|');
+    }, seconds);
+    check(seen === words, `after ${seconds} seconds of the countdown: "${seen}" where "${words}" was expected`);
+  }
+  await page.emulateMedia({ reducedMotion: null });
+}
+
 /** The coordinator opens names, hides them, pairs, and begins the trial. */
 async function coordinate(browser, id) {
   const page = await somebody(browser, 'buurtgezinnen', 'anna');
@@ -220,6 +235,7 @@ async function coordinate(browser, id) {
   await press(page, 'Namen tonen');
   check((await page.getByText('Proefpersoon').count()) > 0, 'the names are shown');
   await look(page, 'namen');
+  await countdown(page);
   await correct(page);
   await press(page, 'Nu verbergen');
   check((await page.getByText('De namen zijn verborgen.').count()) === 1, 'it is said that they are hidden');

@@ -366,13 +366,19 @@ on_both! {
         let (_, case) = world.assigned_case().await;
         let anna = Browser::of(world, ANNA).await;
         let at = size(world).await;
+        assert_eq!(anna.get(&format!("/coordinator/zaak/{case}")).await.status, 200);
+        assert_eq!(entries(world, at).await.len(), 1, "of a new case nothing but the case is read");
+        let moved = json!({"to": "intake", "reason": "first-conversation"});
+        let moved = world.post(ANNA, &format!("/v1/cases/{case}/transitions"), &moved).await;
+        assert!(moved.status == 200 || moved.status == 201, "{}", moved.raw);
+        let at = size(world).await;
         let answer = world.get(ANNA, &format!("/v1/cases/{case}")).await;
         assert_eq!(answer.status, 200);
         assert_eq!(world.get(ANNA, &format!("/v1/cases/{case}/pairings")).await.status, 200);
         assert_eq!(world.release(&case).await.status, 201);
         let middle = size(world).await;
         assert_eq!(anna.get(&format!("/coordinator/zaak/{case}")).await.status, 200);
-        let names = [("/purpose", "intake"), ("/reason", "Eerste gesprek plannen"), ("versie", "2")];
+        let names = [("/purpose", "intake"), ("/reason", "Eerste gesprek plannen"), ("versie", "3")];
         let shown = anna.post(&format!("/coordinator/zaak/{case}/namen"), &names).await;
         assert!(shown.status == 200 && shown.text.contains("Proefpersoon"), "{}", shown.text);
         // What was sent is told behind the answer.

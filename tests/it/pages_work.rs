@@ -303,3 +303,79 @@ on_both! {
         assert!(own.get("/beheer").await.text.contains("Vraagt aandacht</dt><dd>de intreklijst</dd>"));
     }
 }
+
+/// The fields that a page says something is wrong with, in the order of the summary.
+fn wrong(shown: &Shown) -> Vec<String> {
+    let summary = shown.between("id=\"fouten\"", "</ul>");
+    let links = summary.split("href=\"#").skip(1);
+    links.map(|rest| rest.split('"').next().unwrap_or_default().to_owned()).collect()
+}
+
+/// Answers of the five steps that are asked, in no order.
+const ANSWERS: [&[(&str, &str)]; 5] = [
+    &[
+        ("/source", "wijkteam"),
+        ("/municipality", "GM0268"),
+        ("/urgency", "regular"),
+        ("/referrer/name", "Proefpersoon Werk"),
+        ("/referrer/phone", "024 000 0001"),
+    ],
+    &[
+        ("ja", "ja"),
+        ("gezag", "EenhoofdigOuderlijkGezag"),
+        ("ouder1", "2026-11-20"),
+        ("hoe", "oral-recorded"),
+        ("bewijs", "dossier-1"),
+    ],
+    &[
+        ("/household/composition", "one-parent"),
+        ("/household/children:n", "2"),
+        ("/subjects/0/name/givenNames", "Proefpersoon"),
+        ("/subjects/0/name/surname", "Testgezin"),
+        ("/subjects/1/name/givenNames", "Kind"),
+        ("/subjects/1/name/surname", "Testgezin"),
+        ("/subjects/1/birthDate", "2019-05-05"),
+        ("/subjects/2/name/givenNames", "Kindje"),
+        ("/subjects/2/name/surname", "Testgezin"),
+        ("/subjects/2/birthDate", "2021-05-05"),
+    ],
+    &[("/support/codes:l", "relieve-parent"), ("/safetySignal:b", "false")],
+    &[("/contact/phone", "06 1234 5678")],
+];
+
+on_both! {
+    /// A step that was left empty says at once all that must be answered; one that was answered so says nothing more.
+    async fn por_a_step_tells_all_its_mistakes_at_once(world: World) {
+        let own = Browser::of(world, WIJKTEAM).await;
+        let mut before: Vec<(&str, &str)> = Vec::new();
+        for (at, answers) in ANSWERS.iter().enumerate() {
+            let step = (at + 1).to_string();
+            let own_step = ("stap", step.as_str());
+            // Of the second child one thing was filled in: then the rest of that child is asked for.
+            let begun: &[(&str, &str)] = if at == 2 { &[("/subjects/2/name/givenNames", "Kindje")] } else { &[] };
+            let empty: Vec<_> = before.iter().chain(begun).copied().chain([own_step]).collect();
+            let told = own.post("/verwijzer/aanmelden", &empty).await;
+            assert_eq!(told.status, 400, "step {step} asks for nothing");
+            let asked = wrong(&told);
+            let answered: Vec<(&str, &str)> = answers
+                .iter()
+                .filter(|(name, _)| begun.iter().any(|(known, _)| known == name) || asked.contains(&id_of(name)))
+                .copied()
+                .collect();
+            assert_eq!(answered.len(), asked.len() + begun.len(), "step {step} asks for what this test does not answer: {asked:?}");
+            before.extend(answered);
+            let sent: Vec<_> = before.iter().copied().chain([own_step]).collect();
+            let next = own.post("/verwijzer/aanmelden", &sent).await;
+            assert_eq!((next.status, wrong(&next)), (200, Vec::new()), "step {step}: {}", next.text);
+        }
+        // A child that was added and left empty keeps nobody.
+        let sent: Vec<_> = before.iter().copied().filter(|(name, _)| !name.starts_with("/subjects/2/")).collect();
+        let more: Vec<_> = sent.iter().copied().chain([("/subjects/2/name/surname", ""), ("stap", "3")]).collect();
+        assert_eq!(own.post("/verwijzer/aanmelden", &more).await.status, 200);
+    }
+}
+
+/// The id of the first input of a field.
+fn id_of(name: &str) -> String {
+    format!("v{}", name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"))
+}

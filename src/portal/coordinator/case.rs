@@ -73,9 +73,14 @@ pub(super) async fn draw(
 ) -> Result<HttpResponse, Problem> {
     let named = || Path::from(id.to_owned());
     let case = Told::of(read::read_case(seeing.case, named(), api.clone()).await?)?;
-    let pairings = introduce::list_pairings(seeing.pairings, named(), api.clone()).await?;
-    let pairings = Told::of(pairings)?.list("/items");
     let state = CaseState::parse(&case.text("/state")).or(Err(Problem::Internal))?;
+    // Before anything happened there is nothing to ask for, and no line in the ledger that a family would wonder at.
+    let pairings = if state == CaseState::New {
+        Vec::new()
+    } else {
+        let told = introduce::list_pairings(seeing.pairings, named(), api.clone()).await?;
+        Told::of(told)?.list("/items")
+    };
     let short = short(id);
     let mut frame = Frame::of(visit, (&format!("Zaak {short}"), &format!("Case {short}")));
     let mut opening = names(visit, id, &case);

@@ -36,6 +36,8 @@ use uuid::Uuid;
 struct NamesPage {
     frame: Frame,
     until: String,
+    /// What is left, a line for each minute: the style sheet shows the one of now.
+    countdown: Vec<String>,
     /// What follows `/coordinator/` in the path to go back to.
     back: String,
     groups: Vec<Group>,
@@ -55,11 +57,19 @@ fn show(
     let page = NamesPage {
         frame: Frame::of(visit, (&title.0, &title.1)),
         until: moment_of(visit.lang, until),
+        countdown: (1..=VISIBLE_S / 60).rev().map(|left| minutes(visit, left)).collect(),
         groups: groups(visit.lang, told.0.pointer("/fields").unwrap_or(&Value::Null)),
         back,
         forms,
     };
     show_names(StatusCode::OK, &page, &format!("/coordinator/{}", page.back))
+}
+
+fn minutes(visit: &Visit, left: i64) -> String {
+    match left {
+        1 => visit.say("Nog 1 minuut.", "1 minute left.").to_owned(),
+        _ => format!("{} {left} {}", visit.say("Nog", "Still"), visit.say("minuten.", "minutes.")),
+    }
 }
 
 /// `POST /coordinator/zaak/{id}/namen`.

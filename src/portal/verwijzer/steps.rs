@@ -127,6 +127,7 @@ fn consent(visit: &Visit, form: Form) -> Form {
         .ask(Kind::Check, "/consent/purposes:l", ("Waarvoor zei het gezin ja?", "For what did the family say yes?"))
         .hint("Aanmelden en contact opnemen horen er altijd bij.", "Referring and making contact always belong to it.")
         .terms("consent-purpose", ["pairing", "monitoring", "feedback", "coordination"])
+        .optional()
         .ask(Kind::Text, "hoe", ("Hoe zei het gezin ja?", "How did the family say yes?"))
         .hint("Zoals: getekend op papier, of mondeling met een aantekening.", "Such as: signed on paper, or spoken with a note of it.")
         .ask(Kind::Text, "bewijs", ("Waar is dat vastgelegd?", "Where is that kept?"))

@@ -10,7 +10,7 @@ use crate::http::referrals::submit;
 use crate::http::wire::FieldError;
 use crate::policy::Allowed;
 use crate::policy::action::SubmitReferral;
-use crate::portal::form::{Form, Kind};
+use crate::portal::form::{Field, Form, Kind};
 use crate::portal::page::{self, Frame, Sheet, short};
 use crate::portal::twin::{Told, body_of};
 use crate::portal::verwijzer::placed::placed;
@@ -22,6 +22,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use askama::Template;
+use std::collections::BTreeSet;
 
 /// A step, its title, and what was answered in it.
 type Answered = (usize, String, Vec<(String, String)>);
@@ -116,24 +117,31 @@ fn marked(visit: &Visit, api: &Api, step: usize, errors: Vec<FieldError>) -> For
     let place = placed(&visit.sent);
     let own: Vec<FieldError> =
         errors.into_iter().filter(|e| asks(&place(&e.pointer), &form)).collect();
-    for name in [
-        "ja",
-        "gezag",
-        "ouder1",
-        "hoe",
-        "bewijs",
-        "/subjects/0/name/surname",
-        "/subjects/1/birthDate",
-    ] {
-        if visit.sent.value(name).is_empty() && asks(name, &form) {
-            form = form.wrong_at(&Problem::invalid(name, "missing", "is required"));
-        }
+    for name in missing(&form) {
+        form = form.wrong_at(&Problem::invalid(&name, "missing", "is required"));
     }
     if step == 2 && visit.sent.value("gezag") == "GezagNietTeBepalen" {
         let rule = "must be known: without it nobody can say yes";
         form = form.wrong_at(&Problem::invalid("gezag", "authority-unclear", rule));
     }
     form.wrong(&Problem::Invalid(own), place)
+}
+
+/// What must be answered and was not: all of it at once, where the reader of the API says of a name that was left out only
+/// that there is none. A child that was added and left empty is none.
+fn missing(form: &Form) -> Vec<String> {
+    let plain = |field: &Field| field.name.split(':').next().unwrap_or_default().to_owned();
+    let child = |field: &Field| {
+        let at = field.name.strip_prefix("/subjects/").and_then(|rest| rest.split('/').next())?;
+        at.parse::<usize>().ok().filter(|at| *at > 1)
+    };
+    let filled: BTreeSet<usize> =
+        form.fields.iter().filter(|field| field.is_filled()).filter_map(child).collect();
+    let asked = form.fields.iter().filter(|field| {
+        let answers = !matches!(field.kind, Kind::Heading | Kind::Hidden | Kind::Flag);
+        answers && !field.optional && child(field).is_none_or(|at| filled.contains(&at))
+    });
+    asked.filter(|field| !field.is_filled()).map(plain).collect()
 }
 
 async fn send(
