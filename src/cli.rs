@@ -123,6 +123,9 @@ enum PartnerVerb {
         /// Only check the file.
         #[arg(long)]
         dry_run: bool,
+        /// Take all territories away: the file has none.
+        #[arg(long)]
+        no_territories: bool,
         #[command(flatten)]
         config: ConfigArgs,
     },
@@ -193,8 +196,8 @@ async fn act(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Bsn(BsnVerb::Scan { file }) => {
             print(&consent::scan_json(&read(&file)?).map_err(Failure::usage)?)?;
         }
-        Verb::Partner(PartnerVerb::Apply { file, dry_run, config }) => {
-            print(&partners::run(&file, dry_run, &config.config).await?)?;
+        Verb::Partner(PartnerVerb::Apply { file, dry_run, no_territories, config }) => {
+            print(&partners::run(&file, dry_run, no_territories, &config.config).await?)?;
         }
         Verb::Statistics(verb) => print(&figures::run(&verb).await?)?,
         Verb::Retention(verb) => retention::run(&verb).await?,
@@ -218,6 +221,7 @@ pub fn print(text: &str) -> Result<(), Failure> {
 }
 
 fn read(path: &std::path::Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("the file cannot be read: {}", error.kind())))
+    std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!("{} cannot be read: {}", path.display(), error.kind()))
+    })
 }

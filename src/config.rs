@@ -238,9 +238,9 @@ impl Default for Log {
 /// The configuration is not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Not readable.
-    #[error("the configuration file cannot be read: {0}")]
-    Unreadable(std::io::ErrorKind),
+    /// Not readable: the file itself, or one that it names.
+    #[error("{0} cannot be read: {1}")]
+    Unreadable(String, std::io::ErrorKind),
     /// Not as it must be.
     #[error("the configuration is not as it must be: {0}")]
     Form(String),
@@ -255,8 +255,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] naming what is wrong.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable(error.kind()))?;
+        let text = std::fs::read_to_string(path).map_err(unreadable("the configuration", path))?;
         let mut config = Self::parse(&text)?;
         config.rebase(path.parent().unwrap_or(Path::new(".")))?;
         Ok(config)
@@ -268,7 +267,7 @@ impl Config {
     /// [`ConfigError`] naming what is wrong.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let mut config: Self =
-            toml::from_str(text).map_err(|error| ConfigError::Form(error.message().to_owned()))?;
+            toml::from_str(text).map_err(|error| ConfigError::Form(placed(text, &error)))?;
         config.digest = sha256(text.as_bytes());
         config.check()?;
         Ok(config)
@@ -339,8 +338,9 @@ impl Config {
 
     fn rebase(&mut self, base: &Path) -> Result<(), ConfigError> {
         if let Some(file) = &self.database.url_file {
-            let text = std::fs::read_to_string(base.join(file))
-                .map_err(|error| ConfigError::Unreadable(error.kind()))?;
+            let file = base.join(file);
+            let text =
+                std::fs::read_to_string(&file).map_err(unreadable("database.url-file:", &file))?;
             self.database.url = Some(text.trim().to_owned());
         }
         if let Some(path) = self.database.url.as_deref().and_then(|u| u.strip_prefix("sqlite:")) {
@@ -366,6 +366,21 @@ impl Config {
             *directory = base.join(&*directory);
         }
         Ok(())
+    }
+}
+
+/// What names a file that cannot be read, and why not.
+fn unreadable(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> ConfigError {
+    let named = format!("{what} {}", path.display());
+    move |error| ConfigError::Unreadable(named, error.kind())
+}
+
+/// What is wrong with the form of a file, and in which line.
+fn placed(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!("line {}: {}", before.matches('\n').count() + 1, error.message()),
+        None => error.message().to_owned(),
     }
 }
 

@@ -75,7 +75,7 @@ pub enum StoreError {
     #[error("a stored row is not as it was written ({0})")]
     Corrupt(&'static str),
     /// The schema is not the one this program knows.
-    #[error("the database has schema {found}, this program knows {known}")]
+    #[error("the database has schema {found}, this program knows {known}{}", if found < known { ": run `buurtpoort migrate`" } else { "" })]
     Schema {
         /// What is there.
         found: i64,

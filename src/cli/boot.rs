@@ -2,8 +2,8 @@
 
 use crate::audit::entry::{Code, Entry, Event, Outcome};
 use crate::audit::epoch::is_epoch_of;
-use crate::cli::Failure;
 use crate::cli::policies::{Loaded, Sources, proof};
+use crate::cli::{Failure, print};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::digest::hex;
@@ -39,6 +39,14 @@ pub const DEMO_STAMP: &str = "DEMO";
 /// When it cannot be reached or is not durable.
 pub async fn pool(config: &Config) -> Result<Pool, Failure> {
     let url = config.database.url.as_deref().ok_or_else(|| Failure::new("database: no url"))?;
+    if let Some(folder) = url.strip_prefix("sqlite:").and_then(|path| Path::new(path).parent())
+        && !folder.is_dir()
+    {
+        return Err(Failure::new(format!(
+            "database.url: there is no directory {}",
+            folder.display()
+        )));
+    }
     Ok(Pool::open(url).await?)
 }
 
@@ -48,7 +56,8 @@ pub async fn pool(config: &Config) -> Result<Pool, Failure> {
 /// When the file is missing, short, or readable by others.
 pub fn root_key(path: &Path) -> Result<RootKey, Failure> {
     let bad = |rule: &str| Failure::new(format!("keys.root: {rule}"));
-    let meta = std::fs::metadata(path).map_err(|error| bad(&error.kind().to_string()))?;
+    let meta = std::fs::metadata(path)
+        .map_err(|error| bad(&format!("{} cannot be read: {}", path.display(), error.kind())))?;
     if meta.permissions().mode() & 0o077 != 0 {
         return Err(bad("the file must be readable by its owner only (0600)"));
     }
@@ -121,7 +130,7 @@ pub async fn migrate(args: &MigrateArgs) -> Result<(), Failure> {
         }
     }
     pool.close().await;
-    Ok(())
+    print(&format!("the {} database has the schema and the keys of this version", pool.name()))
 }
 
 /// Brings a database to where a gateway can start on it. Safe to run again.

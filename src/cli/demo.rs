@@ -155,6 +155,8 @@ pub struct Raised {
     pub admin: SocketAddr,
     /// Address of the sign-in listener.
     pub sign_in: Option<SocketAddr>,
+    /// While this is held, no other demo takes the directory.
+    pub held: fs::File,
 }
 
 /// Makes everything fresh and starts the listeners. Port 0 takes a free one. The tests raise their
@@ -168,6 +170,7 @@ pub async fn raise(
     metrics: &PrometheusHandle,
 ) -> Result<Raised, Failure> {
     let sockets = sockets(args)?;
+    let held = hold(&args.dir)?;
     let config = make(args, &sockets, &clock).await?;
     let booted = Arc::new(boot::boot(config, clock.clone(), Claim::Alone).await?);
     publish_history(&booted.api.gateway, &clock).await?;
@@ -176,7 +179,7 @@ pub async fn raise(
     let admin = sockets.admin.local_addr()?;
     let sign_in = sockets.sign_in.as_ref().map(TcpListener::local_addr).transpose()?;
     let servers = serve::start(&booted, sockets, metrics)?;
-    Ok(Raised { booted, servers, api, portal, admin, sign_in })
+    Ok(Raised { booted, servers, api, portal, admin, sign_in, held })
 }
 
 /// Makes, plays, serves.
@@ -191,7 +194,8 @@ pub async fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
         "Buurtpoort demo: invented people only. \
          Making a development CA, keys, database and partners …",
     )?;
-    let Raised { booted, servers, api, portal, .. } = raise(args, clock.clone(), &metrics).await?;
+    let raised = raise(args, clock.clone(), &metrics).await?;
+    let Raised { booted, servers, api, portal, held: _held, .. } = raised;
     let scene = Scene::new(&args.dir, api, &booted.config, clock)?;
     let told = async {
         let as_promised = story::play(&scene, &booted).await?;
@@ -219,8 +223,12 @@ pub async fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
 
 fn sockets(args: &DemoArgs) -> Result<Sockets, Failure> {
     let bind = |port: u16| {
-        TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-            .map_err(|error| Failure::new(format!("port {port}: {}", error.kind())))
+        TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).map_err(|error| {
+            Failure::new(format!(
+                "port {port}: {}; --api-port and so on choose others",
+                error.kind()
+            ))
+        })
     };
     Ok(Sockets {
         api: bind(args.api_port)?,
@@ -233,9 +241,6 @@ fn sockets(args: &DemoArgs) -> Result<Sockets, Failure> {
 /// Makes the directory and everything in it; prepares the database.
 async fn make(args: &DemoArgs, sockets: &Sockets, clock: &Clock) -> Result<Config, Failure> {
     let dir = &args.dir;
-    clear(dir)?;
-    private_directory(dir)?;
-    fs::write(dir.join(DEMO_STAMP), "A demo of Buurtpoort. Invented people, throw-away keys.\n")?;
     for sub in ["keys", "policies", "checkpoints"] {
         private_directory(&dir.join(sub))?;
     }
@@ -278,18 +283,34 @@ async fn apply(
     Ok(partners::apply(pool, &keyring, partners, territories, &stamp).await?)
 }
 
-/// Removes an earlier demo; anything else in the way is left alone.
-fn clear(dir: &Path) -> Result<(), Failure> {
-    if !dir.exists() {
-        return Ok(());
+/// Takes the directory, once an earlier demo in it is removed. One that still runs, and anything else, is left alone.
+fn hold(dir: &Path) -> Result<fs::File, Failure> {
+    let stamp = dir.join(DEMO_STAMP);
+    if dir.exists() {
+        let empty = fs::read_dir(dir)?.next().is_none();
+        if !empty {
+            taken(&stamp)?;
+        }
+        fs::remove_dir_all(dir)?;
     }
-    let empty = fs::read_dir(dir)?.next().is_none();
-    if empty || dir.join(DEMO_STAMP).exists() {
-        return Ok(fs::remove_dir_all(dir)?);
-    }
-    Err(Failure::usage(
+    private_directory(dir)?;
+    let mut file = fs::File::options().create_new(true).write(true).open(stamp)?;
+    file.lock()?;
+    std::io::Write::write_all(
+        &mut file,
+        b"A demo of Buurtpoort. Invented people, throw-away keys.\n",
+    )?;
+    Ok(file)
+}
+
+/// Takes what an earlier demo left.
+fn taken(stamp: &Path) -> Result<(), Failure> {
+    let earlier = fs::File::options().write(true).open(stamp).or(Err(Failure::usage(
         "the directory holds something that is not a demo; choose another with --dir",
-    ))
+    )))?;
+    earlier.try_lock().or(Err(Failure::usage(
+        "a demo is running in this directory; stop it, or choose another with --dir",
+    )))
 }
 
 fn private_directory(path: &Path) -> Result<(), Failure> {

@@ -6,6 +6,7 @@
 use crate::cli::Failure;
 use crate::cli::partners::IssuerFile;
 use crate::clock::Clock;
+use crate::domain::partner::Role;
 use crate::ids::RequestId;
 use crate::tls::peer::PeerCertificate;
 use base64::Engine;
@@ -46,6 +47,7 @@ pub fn token(args: &TokenArgs) -> Result<String, Failure> {
             "the development issuer exists only in the directory of a demo",
         ));
     }
+    Role::parse(&args.role).or(Err(Failure::usage("role: must be one that a token may carry")))?;
     let config = crate::config::Config::read(&args.dir.join("buurtpoort.toml"))?;
     let issuer = DevIssuer::open(&args.dir)?;
     let audience = &config.tokens.audience;

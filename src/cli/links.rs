@@ -35,7 +35,10 @@ pub struct LinkArgs {
 /// When the directory is not of a demo, or the person may not use the pages.
 pub async fn run(args: &LinkArgs) -> Result<String, Failure> {
     if !args.dir.join(DEMO_STAMP).exists() {
-        return Err(Failure::usage("links that work once exist only in the directory of a demo"));
+        return Err(Failure::usage(format!(
+            "links that work once exist only in the directory of a demo, and {} is none",
+            args.dir.display()
+        )));
     }
     let config = Config::read(&args.dir.join("buurtpoort.toml"))?;
     let portal = config.listen.portal;

@@ -274,16 +274,30 @@ fn territory(file: &TerritoryFile, partners: &[Partner]) -> Result<Territory, Fa
 ///
 /// # Errors
 /// When the file or the database refuses; nothing is changed then.
-pub async fn run(file: &Path, dry_run: bool, config: &Path) -> Result<String, Failure> {
+pub async fn run(
+    file: &Path,
+    dry_run: bool,
+    no_territories: bool,
+    config: &Path,
+) -> Result<String, Failure> {
     let (partners, territories) = parse(&crate::cli::read(file)?)?;
     let told = format!("{} partners, {} territories", partners.len(), territories.len());
     if dry_run {
-        return Ok(format!("{told}: the file is in order, nothing was changed"));
+        return Ok(format!(
+            "{told}: the file is in order, nothing was changed. Its territories would take the place of all that are there"
+        ));
     }
     let config = Config::read(config).map_err(Failure::usage)?;
     let pool = boot::pool(&config).await?;
+    let before = partners::load(&pool).await?.territories().count();
+    if territories.is_empty() && before > 0 && !no_territories {
+        return Err(Failure::usage(format!(
+            "the file has no territory, and the {before} of the register would go: no gemeente would be served. \
+             Add them to the file, or say --no-territories"
+        )));
+    }
     let keyring = boot::keyring(&config, &pool).await?;
     let stamp = boot::stamp(&config, &Clock::System)?;
     partners::apply(&pool, &keyring, &partners, &territories, &stamp).await?;
-    Ok(format!("{told}: applied"))
+    Ok(format!("{told}: applied; there were {before} territories"))
 }

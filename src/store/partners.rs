@@ -94,6 +94,11 @@ impl Register {
         district.and_then(|wijk| of(Some(wijk))).or_else(|| of(None))
     }
 
+    /// All territories, in no order.
+    pub fn territories(&self) -> impl Iterator<Item = &Territory> {
+        self.territories.iter()
+    }
+
     /// Gemeenten in which an account of the organisation is coordinator, of all or of a wijk.
     pub fn areas_of(
         &self,

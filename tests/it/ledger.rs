@@ -335,6 +335,8 @@ on_both! {
         let said = check(&receipt, &request, &head);
         assert_eq!(said.code, 0, "{said:?}");
         assert_eq!(said.lines()[0]["id"], answer.text("/id"));
+        let whole = keep(world, "answer.json", &answer.raw);
+        assert_eq!(check(&whole, &request, &head).code, 0, "the answer as it came holds the receipt");
         let other = keep(world, "other.json", &body.replace("Voorbeeldstraat", "Andere straat"));
         assert_eq!(check(&receipt, &other, &head).code, 1);
         let later = keep(world, "later.txt", world.get(WIJKTEAM, "/v1/audit/checkpoint").await.header("audit-checkpoint"));

@@ -54,6 +54,8 @@ mod migrations;
 #[cfg(test)]
 mod mutants;
 #[cfg(test)]
+mod newcomer;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod pages;

@@ -300,6 +300,15 @@ impl Running {
         }
     }
 
+    /// Waits until it printed these words.
+    pub(crate) async fn said(&mut self, words: &str) {
+        let begun = Instant::now();
+        while !self.printed().contains(words) {
+            assert!(self.is_up() && begun.elapsed() < PATIENCE, "never: {}", self.printed());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Ends it at once, as `kill -9` does.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("a child of ours");

@@ -89,6 +89,7 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) database: Option<String>,
     keys: AtomicUsize,
+    _held: std::fs::File,
 }
 
 /// What came back.
@@ -177,7 +178,7 @@ impl World {
         let clock = Clock::Test(Arc::clone(&hand));
         let raised = raise(&args, clock, &metrics()).await;
         let raised = raised.unwrap_or_else(|failure| panic!("{}", failure.message));
-        let Raised { booted, servers, api, portal, admin, sign_in } = raised;
+        let Raised { booted, servers, api, portal, admin, sign_in, held } = raised;
         actix_web::rt::spawn(async {
             servers.serve().await.expect("the listeners keep going");
         });
@@ -196,6 +197,7 @@ impl World {
             engine,
             database,
             keys,
+            _held: held,
         })
     }
 

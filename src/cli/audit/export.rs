@@ -98,7 +98,11 @@ async fn of_all(opened: &Opened, format: Format) -> Result<(), Failure> {
 
 async fn of_case(opened: &Opened, format: Format, json: bool, case: Uuid) -> Result<(), Failure> {
     let row = cases::find(&opened.pool, CaseId::from_uuid(case)).await.map_err(incomplete)?;
-    let row = row.ok_or_else(|| Failure::usage("--case: there is no such case"))?;
+    let row = row.ok_or_else(|| {
+        Failure::usage(
+            "--case: there is no such case; the id of a referral is another than that of its case",
+        )
+    })?;
     let subjects = subjects_of(opened, &row)?;
     let Some((object, _)) = &subjects else {
         return Err(incomplete("the case is erased: its name in the ledger is gone"));

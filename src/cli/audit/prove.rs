@@ -43,7 +43,7 @@ pub(super) fn verify_proof(args: &VerifyProofArgs) -> Result<ExitCode, Failure> 
     let proven = if text.starts_with("c2sp.org/tlog-proof") {
         entry(&text, &keys)
     } else {
-        receipt(text.trim(), &keys, args)?
+        receipt(&bare(text.trim()), &keys, args)?
     };
     match proven {
         Ok((text, object)) => tell(args.json, true, &text, &object),
@@ -97,6 +97,13 @@ fn entry(text: &str, keys: &Keys) -> Proven {
         "event": entry.event.as_str(), "outcome": entry.outcome.as_str(), "size": head.size,
         "rootHash": hex(&head.root)});
     Ok((told, object))
+}
+
+/// The receipt in the answer to a referral; what is no such answer stays as it is.
+fn bare(text: &str) -> String {
+    let answer: Option<Value> = serde_json::from_str(text).ok();
+    let receipt = answer.as_ref().and_then(|answer| answer.get("receipt")?.as_str());
+    receipt.unwrap_or(text).to_owned()
 }
 
 fn receipt(token: &str, keys: &Keys, args: &VerifyProofArgs) -> Result<Proven, Failure> {

@@ -3,6 +3,7 @@
 //! What was answered travels from page to page within the forms: not in an address, not on our side, not in a browser's
 //! storage. Every step is judged by the reader of the API; a step that is right leads to the next.
 
+use crate::domain::referral::Urgency;
 use crate::http::Api;
 use crate::http::problem::Problem;
 use crate::http::referrals::read;
@@ -182,10 +183,16 @@ fn sent(visit: &Visit, told: &Told) -> Result<HttpResponse, Problem> {
         )
     } else {
         sheet.tell(
-            "Binnen vijf werkdagen neemt een coördinator contact op met het gezin. U ziet bij Mijn aanmeldingen hoe het staat, als het gezin dat goed vond.",
-            "Within five working days a coordinator makes contact with the family. My referrals shows how it stands, if the family agreed to that.",
+            "Een coördinator neemt contact op met het gezin. U ziet bij Mijn aanmeldingen hoe het staat, als het gezin dat goed vond.",
+            "A coordinator makes contact with the family. My referrals shows how it stands, if the family agreed to that.",
         )
     };
+    if visit.sent.value("/urgency") == Urgency::Urgent.as_str() {
+        sheet = sheet.tell(
+            "U koos dringend: dat staat bij de aanmelding. Kan het gezin niet wachten? Bel dan ook met de coördinator.",
+            "You chose urgent: that stands with the referral. Can the family not wait? Then call the coordinator as well.",
+        );
+    }
     let own = visit.say("Naar deze aanmelding", "To this referral").to_owned();
     sheet.links.push((format!("/verwijzer/aanmelding/{id}"), own));
     sheet.links.push((
