@@ -65,11 +65,11 @@ async fn link(
 /// # Errors
 /// When one cannot be made.
 pub async fn all(gateway: &Gateway, portal: SocketAddr) -> Result<String, Failure> {
-    let mut text = String::from("Pages, each link once, within fifteen minutes:\n\n");
+    let mut text = String::from("\nPages, each link once, within fifteen minutes:\n\n");
     for (partner, person, roles) in PEOPLE {
         let link = link(gateway, portal, partner, person).await?;
         let who = format!("{person} ({})", roles.join(", "));
-        let _infallible = writeln!(text, "  {partner:<20} {who:<32} {link}");
+        let _infallible = writeln!(text, "  {partner:<21} {who:<38} {link}");
     }
     Ok(text)
 }

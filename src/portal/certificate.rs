@@ -147,64 +147,70 @@ struct CertificatePage {
     again: String,
 }
 
-fn not_taken(visit: &Visit, portal: &str, refused: Refused) -> Result<HttpResponse, Problem> {
-    tracing::warn!(error = %refused, "sign-in");
-    metrics::counter!("sign_in_refused_total").increment(1);
-    let lang = visit.lang;
-    let close = lang.say(
-        "Sluit alle vensters van uw browser. Anders onthoudt de browser uw vorige keuze.",
-        "Close all windows of your browser. Otherwise it remembers what you chose before.",
-    );
-    let ask = lang.say(
-        "Blijft het misgaan? Vraag uw organisatie of dit certificaat bij Buurtpoort is aangemeld.",
-        "Does it stay wrong? Ask your organisation whether this certificate is registered with Buurtpoort.",
-    );
-    let (failed, advice) = match refused {
+/// Dutch and English.
+type Words = (&'static str, &'static str);
+
+const CLOSE: Words = (
+    "Sluit alle vensters van uw browser. Anders onthoudt de browser uw vorige keuze.",
+    "Close all windows of your browser. Otherwise it remembers what you chose before.",
+);
+
+/// What is wrong, and what to do.
+const fn told(refused: Refused) -> (Words, &'static [Words]) {
+    match refused {
         Refused::Nothing => (
-            lang.say(
-                "Uw browser liet geen certificaat zien.",
-                "Your browser showed no certificate.",
-            ),
-            vec![
-                lang.say(
+            ("Uw browser liet geen certificaat zien.", "Your browser showed no certificate."),
+            &[
+                (
                     "Steek uw pas in de lezer, als u een pas hebt.",
                     "Put your card into the reader, if you have a card.",
                 ),
-                close,
-                lang.say(
+                CLOSE,
+                (
                     "Begin opnieuw, en kies uw certificaat als de browser erom vraagt.",
                     "Begin again, and choose your certificate when the browser asks for it.",
                 ),
             ],
         ),
         Refused::Unfit(Unfit::Over) => (
-            lang.say(
+            (
                 "Uw certificaat is niet meer geldig, of nog niet.",
                 "Your certificate is not valid any more, or not yet.",
             ),
-            vec![lang.say(
+            &[(
                 "Vraag uw organisatie om een nieuw certificaat, en laat dat aanmelden bij Buurtpoort.",
                 "Ask your organisation for a new certificate, and have it registered with Buurtpoort.",
             )],
         ),
         Refused::Unfit(Unfit::Foreign) | Refused::Unknown => (
-            lang.say(
-                "Buurtpoort kent dit certificaat niet.",
-                "Buurtpoort does not know this certificate.",
-            ),
-            vec![
-                lang.say(
+            ("Buurtpoort kent dit certificaat niet.", "Buurtpoort does not know this certificate."),
+            &[
+                (
                     "Hebt u meer dan een certificaat? Dan koos u misschien het verkeerde.",
                     "Do you have more than one certificate? You may have chosen the wrong one.",
                 ),
-                close,
-                ask,
+                CLOSE,
+                (
+                    "Blijft het misgaan? Vraag uw organisatie of dit certificaat bij Buurtpoort is aangemeld.",
+                    "Does it stay wrong? Ask your organisation whether this certificate is registered with Buurtpoort.",
+                ),
             ],
         ),
+    }
+}
+
+fn not_taken(visit: &Visit, portal: &str, refused: Refused) -> Result<HttpResponse, Problem> {
+    tracing::warn!(error = %refused, "sign-in");
+    metrics::counter!("sign_in_refused_total").increment(1);
+    let (failed, advice) = told(refused);
+    let say = |words: &Words| visit.lang.say(words.0, words.1);
+    let title = ("Inloggen met een certificaat", "Sign in with a certificate");
+    let page = CertificatePage {
+        frame: Frame::of(visit, title).wrong(),
+        failed: say(&failed),
+        advice: advice.iter().map(say).collect(),
+        again: format!("{portal}/inloggen"),
     };
-    let frame = Frame::of(visit, ("Inloggen met een certificaat", "Sign in with a certificate"));
-    let again = format!("{portal}/inloggen");
-    let page = CertificatePage { frame: frame.wrong(), failed, advice, again };
     page::show(StatusCode::BAD_REQUEST, &page)
 }
 
