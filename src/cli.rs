@@ -117,18 +117,7 @@ enum BsnVerb {
 #[derive(Debug, Subcommand)]
 enum PartnerVerb {
     /// Bring the register to what a TOML file says.
-    Apply {
-        /// TOML file of partners and territories.
-        file: PathBuf,
-        /// Only check the file.
-        #[arg(long)]
-        dry_run: bool,
-        /// Take all territories away: the file has none.
-        #[arg(long)]
-        no_territories: bool,
-        #[command(flatten)]
-        config: ConfigArgs,
-    },
+    Apply(partners::ApplyArgs),
 }
 
 /// Why a verb failed, and with which exit code.
@@ -196,9 +185,7 @@ async fn act(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Bsn(BsnVerb::Scan { file }) => {
             print(&consent::scan_json(&read(&file)?).map_err(Failure::usage)?)?;
         }
-        Verb::Partner(PartnerVerb::Apply { file, dry_run, no_territories, config }) => {
-            print(&partners::run(&file, dry_run, no_territories, &config.config).await?)?;
-        }
+        Verb::Partner(PartnerVerb::Apply(args)) => print(&partners::run(&args).await?)?,
         Verb::Statistics(verb) => print(&figures::run(&verb).await?)?,
         Verb::Retention(verb) => retention::run(&verb).await?,
         Verb::Key(verb) => keys::run(&verb).await?,

@@ -318,22 +318,30 @@ impl Config {
     /// The sign-in listener and the portal lead people to each other.
     fn check_sign_in(&self) -> Result<(), ConfigError> {
         let Portal { origin, sign_in_origin } = &self.portal;
-        let both = [origin, sign_in_origin];
-        if !both.into_iter().flatten().all(|origin| is_origin(origin)) {
-            return Err(ConfigError::Rule(
-                "portal: origin and sign-in-origin must be https URLs without a path",
-            ));
-        }
-        let whole = match self.listen.sign_in {
-            Some(_) => origin.is_some() && sign_in_origin.is_some() && origin != sign_in_origin,
-            None => sign_in_origin.is_none(),
-        };
-        if whole {
-            return Ok(());
-        }
-        Err(ConfigError::Rule(
-            "listen.sign-in: needs portal.origin and portal.sign-in-origin, which differ; without it there is no portal.sign-in-origin",
-        ))
+        let rules = [
+            (
+                origin.as_deref().is_none_or(is_origin),
+                "portal.origin: must be an https URL without a path",
+            ),
+            (
+                sign_in_origin.as_deref().is_none_or(is_origin),
+                "portal.sign-in-origin: must be an https URL without a path",
+            ),
+            (
+                self.listen.sign_in.is_some() == sign_in_origin.is_some(),
+                "listen.sign-in and portal.sign-in-origin: both must be given, or neither",
+            ),
+            (
+                sign_in_origin.is_none() || origin.is_some(),
+                "portal.origin: must be given where people sign in with a certificate",
+            ),
+            (
+                sign_in_origin.is_none() || origin != sign_in_origin,
+                "portal.sign-in-origin: must be another than portal.origin",
+            ),
+        ];
+        let broken = rules.into_iter().find(|(holds, _)| !holds);
+        broken.map_or(Ok(()), |(_, rule)| Err(ConfigError::Rule(rule)))
     }
 
     fn rebase(&mut self, base: &Path) -> Result<(), ConfigError> {
@@ -375,8 +383,9 @@ fn unreadable(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> ConfigE
     move |error| ConfigError::Unreadable(named, error.kind())
 }
 
-/// What is wrong with the form of a file, and in which line.
-fn placed(text: &str, error: &toml::de::Error) -> String {
+/// What is wrong with the form of a TOML file, and in which line.
+#[must_use]
+pub fn placed(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start));
     match before {
         Some(before) => format!("line {}: {}", before.matches('\n').count() + 1, error.message()),

@@ -39,7 +39,8 @@ pub const DEMO_STAMP: &str = "DEMO";
 /// When it cannot be reached or is not durable.
 pub async fn pool(config: &Config) -> Result<Pool, Failure> {
     let url = config.database.url.as_deref().ok_or_else(|| Failure::new("database: no url"))?;
-    if let Some(folder) = url.strip_prefix("sqlite:").and_then(|path| Path::new(path).parent())
+    let folder = url.strip_prefix("sqlite:").and_then(|path| Path::new(path).parent());
+    if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty())
         && !folder.is_dir()
     {
         return Err(Failure::new(format!(

@@ -286,16 +286,19 @@ async fn apply(
 /// Takes the directory, once an earlier demo in it is removed. One that still runs, and anything else, is left alone.
 fn hold(dir: &Path) -> Result<fs::File, Failure> {
     let stamp = dir.join(DEMO_STAMP);
+    // Held until the new one is: of two that start together one goes on.
+    let mut earlier = None;
     if dir.exists() {
         let empty = fs::read_dir(dir)?.next().is_none();
         if !empty {
-            taken(&stamp)?;
+            earlier = Some(taken(&stamp)?);
         }
         fs::remove_dir_all(dir)?;
     }
     private_directory(dir)?;
     let mut file = fs::File::options().create_new(true).write(true).open(stamp)?;
-    file.lock()?;
+    own(&file)?;
+    drop(earlier);
     std::io::Write::write_all(
         &mut file,
         b"A demo of Buurtpoort. Invented people, throw-away keys.\n",
@@ -304,13 +307,21 @@ fn hold(dir: &Path) -> Result<fs::File, Failure> {
 }
 
 /// Takes what an earlier demo left.
-fn taken(stamp: &Path) -> Result<(), Failure> {
+fn taken(stamp: &Path) -> Result<fs::File, Failure> {
     let earlier = fs::File::options().write(true).open(stamp).or(Err(Failure::usage(
         "the directory holds something that is not a demo; choose another with --dir",
     )))?;
-    earlier.try_lock().or(Err(Failure::usage(
-        "a demo is running in this directory; stop it, or choose another with --dir",
-    )))
+    own(&earlier)?;
+    Ok(earlier)
+}
+
+fn own(stamp: &fs::File) -> Result<(), Failure> {
+    stamp.try_lock().map_err(|error| match error {
+        fs::TryLockError::WouldBlock => Failure::usage(
+            "a demo is running in this directory; stop it, or choose another with --dir",
+        ),
+        fs::TryLockError::Error(error) => error.into(),
+    })
 }
 
 fn private_directory(path: &Path) -> Result<(), Failure> {

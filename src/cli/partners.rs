@@ -2,7 +2,7 @@
 
 use crate::cli::{Failure, boot};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, placed};
 use crate::domain::municipality::{District, Municipality};
 use crate::domain::partner::{
     Endpoint, Issuer, Partner, PartnerKind, PartnerStatus, Person, Role, SignIn, Slug, Territory,
@@ -11,13 +11,15 @@ use crate::domain::partner_number::PartnerNumber;
 use crate::domain::referral::Source;
 use crate::http::token::usable_keys;
 use crate::ids::PartnerId;
-use crate::store::partners;
+use crate::store::migrate as schema;
+use crate::store::partners::{self, Register};
 use crate::tls::peer::SpkiPin;
 use crate::tls::reload::authorities;
 use crate::worker::delivery;
+use clap::Args;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
-use std::path::Path;
+use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
 
 /// A register as it stands in a file.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -152,7 +154,7 @@ pub struct TerritoryFile {
 /// One line naming the partner and the rule.
 pub fn parse(text: &str) -> Result<(Vec<Partner>, Vec<Territory>), Failure> {
     let file: RegisterFile =
-        toml::from_str(text).map_err(|error| Failure::usage(error.message()))?;
+        toml::from_str(text).map_err(|error| Failure::usage(placed(text, &error)))?;
     let partners: Vec<Partner> = file.partner.iter().map(partner).collect::<Result<_, _>>()?;
     keys_are_of_one(&partners)?;
     let territories =
@@ -270,34 +272,60 @@ fn territory(file: &TerritoryFile, partners: &[Partner]) -> Result<Territory, Fa
     })
 }
 
+/// What to apply.
+#[derive(Args, Clone, Debug)]
+pub struct ApplyArgs {
+    /// TOML file of partners and territories.
+    pub file: PathBuf,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Also where a gemeente that is served would be left without a coordinator.
+    #[arg(long)]
+    pub drop_territories: bool,
+    /// Configuration file.
+    #[arg(long)]
+    pub config: PathBuf,
+}
+
 /// Brings the register to what a file says.
 ///
 /// # Errors
-/// When the file or the database refuses; nothing is changed then.
-pub async fn run(
-    file: &Path,
-    dry_run: bool,
-    no_territories: bool,
-    config: &Path,
-) -> Result<String, Failure> {
-    let (partners, territories) = parse(&crate::cli::read(file)?)?;
-    let told = format!("{} partners, {} territories", partners.len(), territories.len());
-    if dry_run {
-        return Ok(format!(
-            "{told}: the file is in order, nothing was changed. Its territories would take the place of all that are there"
-        ));
-    }
-    let config = Config::read(config).map_err(Failure::usage)?;
+/// When the file or the database refuses, or a gemeente would not be served any more and nobody said that it may;
+/// nothing is changed then.
+pub async fn run(args: &ApplyArgs) -> Result<String, Failure> {
+    let (partners, territories) = parse(&crate::cli::read(&args.file)?)?;
+    let config = Config::read(&args.config).map_err(Failure::usage)?;
     let pool = boot::pool(&config).await?;
-    let before = partners::load(&pool).await?.territories().count();
-    if territories.is_empty() && before > 0 && !no_territories {
-        return Err(Failure::usage(format!(
-            "the file has no territory, and the {before} of the register would go: no gemeente would be served. \
-             Add them to the file, or say --no-territories"
-        )));
+    schema::check(&pool).await?;
+    let register = partners::load(&pool).await?;
+    let before = register.territories().count();
+    let told = format!("{} partners, {} territories", partners.len(), territories.len());
+    let told = format!("{told} in the place of {before}");
+    if !args.drop_territories {
+        still_served(&register, &territories)?;
+    }
+    if args.dry_run {
+        return Ok(format!("{told}: the file is in order, nothing was changed"));
     }
     let keyring = boot::keyring(&config, &pool).await?;
     let stamp = boot::stamp(&config, &Clock::System)?;
     partners::apply(&pool, &keyring, &partners, &territories, &stamp).await?;
-    Ok(format!("{told}: applied; there were {before} territories"))
+    Ok(format!("{told}: applied"))
+}
+
+/// Whether each gemeente that is served still is.
+fn still_served(register: &Register, territories: &[Territory]) -> Result<(), Failure> {
+    let served = |territory: &Territory| territory.municipality;
+    let after: BTreeSet<Municipality> = territories.iter().map(served).collect();
+    let before: BTreeSet<Municipality> = register.territories().map(served).collect();
+    let lost: Vec<String> = before.difference(&after).map(ToString::to_string).collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "territories of the file take the place of all there are, and {} would not be served any more; add them to the \
+         file, or say --drop-territories",
+        lost.join(", ")
+    )))
 }

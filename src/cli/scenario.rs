@@ -86,7 +86,7 @@ pub async fn play(args: &ScenarioArgs, metrics: &PrometheusHandle) -> Result<Vec
     let clock = Clock::Test(Arc::clone(&hand));
     let raised = demo::raise(&demo_args(args), clock.clone(), metrics).await?;
     let Raised { booted, servers, api, .. } = raised;
-    let handles = [servers.api.handle(), servers.portal.handle(), servers.admin.handle()];
+    let handles = servers.handles();
     let scene = Scene::new(&args.dir, api, &booted.config, clock)?;
     let mut draw = Draw::of(args.seed);
     let programmes = args.which.programmes(&mut draw);

@@ -177,7 +177,7 @@ fn start_sign_in(socket: TcpListener, api: Data<Api>, clock: &Clock) -> io::Resu
     .workers(1)
     .client_request_timeout(Duration::from_secs(5))
     .client_disconnect_timeout(Duration::from_secs(1))
-    .keep_alive(Duration::from_secs(5))
+    // Each answer closes its connection: there are few at once.
     .max_connections(1_000)
     .shutdown_timeout(10)
     .disable_signals()

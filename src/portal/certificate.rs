@@ -19,7 +19,7 @@ use crate::portal::sign_in::{self, put_cookie};
 use crate::portal::visit::Visit;
 use crate::tls::acceptor::Unfit;
 use crate::tls::peer::PeerCertificate;
-use actix_web::http::{ConnectionType, StatusCode};
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
@@ -100,17 +100,13 @@ pub async fn show(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let portal = api.door.origin.as_deref().ok_or(Problem::NotFound)?;
-    let mut response = if session::is_state(&state) {
-        match coded(&api, &request, &state).await? {
-            Ok(code) => see_other(&format!("{portal}/inloggen/certificaat/{}", code.as_str())),
-            Err(refused) => not_taken(&visit, portal, refused)?,
-        }
-    } else {
-        see_other(&format!("{portal}/inloggen"))
-    };
-    // Who comes again shows again: the card may be gone from the reader by then.
-    response.head_mut().set_connection_type(ConnectionType::Close);
-    Ok(response)
+    if !session::is_state(&state) {
+        return Ok(see_other(&format!("{portal}/inloggen")));
+    }
+    match coded(&api, &request, &state).await? {
+        Ok(code) => Ok(see_other(&format!("{portal}/inloggen/certificaat/{}", code.as_str()))),
+        Err(refused) => not_taken(&visit, portal, refused),
+    }
 }
 
 /// A code for whom the certificate of this connection is.
@@ -125,8 +121,8 @@ async fn coded(
         Some(Ok(peer)) => peer,
     };
     // A revocation list may have come since the connection stands.
-    if api.tls.still_valid(peer, api.gateway.clock.now()).is_err() {
-        return Ok(Err(Unfit::Over.into()));
+    if let Err(refusal) = api.tls.still_valid(peer, api.gateway.clock.now()) {
+        return Ok(Err(Unfit::from(refusal).into()));
     }
     match session::code(&api.gateway, &peer.number(), &peer.pin().0, state).await {
         Ok(code) => Ok(Ok(code)),
@@ -155,6 +151,11 @@ const CLOSE: Words = (
     "Close all windows of your browser. Otherwise it remembers what you chose before.",
 );
 
+const OTHER: Words = (
+    "Hebt u meer dan één certificaat? Dan koos u misschien het verkeerde.",
+    "Do you have more than one certificate? You may have chosen the wrong one.",
+);
+
 /// What is wrong, and what to do.
 const fn told(refused: Refused) -> (Words, &'static [Words]) {
     match refused {
@@ -172,23 +173,34 @@ const fn told(refused: Refused) -> (Words, &'static [Words]) {
                 ),
             ],
         ),
+        Refused::Unfit(Unfit::Unsure) => (
+            (
+                "Buurtpoort kan uw certificaat nu niet controleren.",
+                "Buurtpoort cannot check your certificate now.",
+            ),
+            &[(
+                "Dat ligt niet aan u. Probeer het later opnieuw, of bel de beheerder van Buurtpoort.",
+                "It is not your fault. Try again later, or call the operator of Buurtpoort.",
+            )],
+        ),
         Refused::Unfit(Unfit::Over) => (
             (
                 "Uw certificaat is niet meer geldig, of nog niet.",
                 "Your certificate is not valid any more, or not yet.",
             ),
-            &[(
-                "Vraag uw organisatie om een nieuw certificaat, en laat dat aanmelden bij Buurtpoort.",
-                "Ask your organisation for a new certificate, and have it registered with Buurtpoort.",
-            )],
+            &[
+                OTHER,
+                CLOSE,
+                (
+                    "Anders: vraag uw organisatie om een nieuw certificaat, en laat dat aanmelden bij Buurtpoort.",
+                    "Otherwise: ask your organisation for a new certificate, and have it registered with Buurtpoort.",
+                ),
+            ],
         ),
-        Refused::Unfit(Unfit::Foreign) | Refused::Unknown => (
+        Refused::Unfit(Unfit::Foreign | Unfit::Form(_)) | Refused::Unknown => (
             ("Buurtpoort kent dit certificaat niet.", "Buurtpoort does not know this certificate."),
             &[
-                (
-                    "Hebt u meer dan een certificaat? Dan koos u misschien het verkeerde.",
-                    "Do you have more than one certificate? You may have chosen the wrong one.",
-                ),
+                OTHER,
                 CLOSE,
                 (
                     "Blijft het misgaan? Vraag uw organisatie of dit certificaat bij Buurtpoort is aangemeld.",
@@ -204,7 +216,7 @@ fn not_taken(visit: &Visit, portal: &str, refused: Refused) -> Result<HttpRespon
     metrics::counter!("sign_in_refused_total").increment(1);
     let (failed, advice) = told(refused);
     let say = |words: &Words| visit.lang.say(words.0, words.1);
-    let title = ("Inloggen met een certificaat", "Sign in with a certificate");
+    let title = ("Inloggen is niet gelukt", "Signing in did not work");
     let page = CertificatePage {
         frame: Frame::of(visit, title).wrong(),
         failed: say(&failed),

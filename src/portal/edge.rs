@@ -21,7 +21,7 @@ use crate::portal::words::Lang;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{Method, Uri};
+use actix_web::http::{ConnectionType, Method, Uri};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError};
@@ -77,6 +77,10 @@ pub async fn around(
         duration_ms = started.elapsed().as_millis(), "page"
     );
     edge::cut_on_unread_body(&mut response);
+    if response.request().app_data::<Data<OnlySignIn>>().is_some() {
+        // Who comes again shows again: the card may be gone from the reader by then.
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     put_headers(&mut response, &marks, &visit, chosen);
     Ok(response)
 }

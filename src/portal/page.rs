@@ -340,7 +340,7 @@ pub fn show(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Pr
     Ok(HttpResponse::build(status).content_type("text/html; charset=utf-8").body(text))
 }
 
-/// How long who a family is stays on a screen, in seconds.
+/// How long who a family is stays on a screen, in seconds. `portal.css` has a rule for each minute of it.
 pub const VISIBLE_S: i64 = 900;
 /// The length of a page that tells it is a multiple of this: it says little about how much is told.
 const STEP: usize = 16 * 1024;

@@ -256,7 +256,8 @@ async fn territories(pool: &Pool) -> Result<Vec<Territory>, StoreError> {
 /// follows it knows the new register.
 ///
 /// # Errors
-/// [`StoreError::Constraint`] when two partners claim one number or one issuer.
+/// [`StoreError::Constraint`] when two partners claim one number or one issuer, or two people one key, or a person the key
+/// of a partner's system.
 pub async fn apply(
     pool: &Pool,
     keyring: &Keyring,
@@ -322,8 +323,13 @@ async fn write_all(
         coordinator, automatic) VALUES ($1, $2, $3, $4, $5)";
     let mut ids = HashMap::new();
     for partner in partners {
+        // All of them first: a key may go from one partner to another.
+        people::clear_pins(conn, &partner.name).await?;
+    }
+    for partner in partners {
         ids.insert(partner.id, write_partner(conn, partner).await?);
     }
+    people::no_system_is_a_person(conn).await?;
     on_conn!(conn, |db| sqlx::query(CLEAR).execute(&mut **db).await?.rows_affected());
     for territory in territories {
         let organisation = territory.organisation;
@@ -361,8 +367,7 @@ async fn write_partner(conn: &mut Conn<'_>, partner: &Partner) -> Result<Uuid, S
 }
 
 async fn clear_details(conn: &mut Conn<'_>, id: Uuid) -> Result<(), StoreError> {
-    const CLEAR: [&str; 8] = [
-        "DELETE FROM partner_person_pin WHERE partner_id = $1",
+    const CLEAR: [&str; 7] = [
         "DELETE FROM partner_person WHERE partner_id = $1",
         "DELETE FROM partner_sign_in WHERE partner_id = $1",
         "DELETE FROM partner_pin WHERE partner_id = $1",

@@ -181,10 +181,13 @@ impl Reloadable {
         let [leaf, above @ ..] = chain else {
             return Err(Unfit::Foreign);
         };
-        let seconds = u64::try_from(now.as_second()).or(Err(Unfit::Foreign))?;
+        let seconds = u64::try_from(now.as_second()).or(Err(Unfit::Unsure))?;
         let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-        self.verify_client_cert(leaf, above, at).map_err(|error| Unfit::of(&error))?;
-        PeerCertificate::read(leaf).or(Err(Unfit::Foreign))
+        let state = self.state.load();
+        let trust = state.trust.as_ref().ok_or(Unfit::Unsure)?;
+        let verified = trust.verifier.verify_client_cert(leaf, above, at);
+        verified.map_err(|error| Unfit::of(&error))?;
+        Ok(PeerCertificate::read(leaf)?)
     }
 
     /// Whether `peer`, accepted earlier on this listener, is acceptable for one more request.
@@ -251,9 +254,25 @@ pub enum Unfit {
     /// Expired, not valid yet, or revoked.
     #[error("the client certificate is not valid any more, or not yet")]
     Over,
-    /// Of no authority that is trusted here, or not of a form that is.
-    #[error("the client certificate is of no authority that is trusted here, or not as it must be")]
+    /// Of no authority that is trusted here, or not made for clients.
+    #[error("the client certificate is of no authority that is trusted here, or not for clients")]
     Foreign,
+    /// Of a form that is refused.
+    #[error(transparent)]
+    Form(PeerRefusal),
+    /// Whether it was revoked cannot be said: a list is missing here or past its next update.
+    #[error("the revocation list of the issuer must be here and current")]
+    Unsure,
+}
+
+impl From<PeerRefusal> for Unfit {
+    fn from(refusal: PeerRefusal) -> Self {
+        match refusal {
+            PeerRefusal::Expired | PeerRefusal::Revoked => Self::Over,
+            PeerRefusal::UnknownIssuer | PeerRefusal::ListExpired => Self::Unsure,
+            form => Self::Form(form),
+        }
+    }
 }
 
 impl Unfit {
@@ -266,6 +285,11 @@ impl Unfit {
                 | CertificateError::NotValidYetContext { .. }
                 | CertificateError::Revoked,
             ) => Self::Over,
+            Error::InvalidCertificate(
+                CertificateError::UnknownRevocationStatus
+                | CertificateError::ExpiredRevocationList
+                | CertificateError::ExpiredRevocationListContext { .. },
+            ) => Self::Unsure,
             _ => Self::Foreign,
         }
     }

@@ -1,21 +1,47 @@
 //! Signing in with a certificate (POR): whose it is, that its code works once, for a minute and in one browser, and that
-//! who shows another, or none, is told what to do. A real browser's own question is tried in `tests/browser/certificate.mjs`.
+//! who shows another, or none, is told what to do. The pages in a browser are tried in `tests/browser/certificate.mjs`.
 
 use crate::pages::{Browser, Shown, entries, size};
 use crate::support::{ANNA, WIJKTEAM, World, client_of, on_both};
-use buurtpoort::cli::partners::{PersonFile, parse};
+use buurtpoort::cli::partners::{ApplyArgs, PartnerFile, PersonFile, RegisterFile, parse, run};
 use buurtpoort::cli::pki::{DevPki, LeafKind};
 use buurtpoort::cli::{boot, check, watch};
 use buurtpoort::domain::partner_number::PartnerNumber;
+use jiff::{SignedDuration, Timestamp};
+use rcgen::{CertificateParams, KeyPair};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 
 const BUURTGEZINNEN: &str = "00000099000000006000";
 const WIJKTEAM_NUMBER: &str = "00000099000000001000";
 
 /// Issues a certificate of the demo's own authority; returns its pin.
 fn issue(world: &World, name: &str, number: &str) -> String {
-    let mut pki = DevPki::open(&world.dir().join("pki"), world.now()).expect("the authority");
+    issue_at(world, name, number, world.now())
+}
+
+/// As [`issue`], at another instant; the revocation list is of now again.
+fn issue_at(world: &World, name: &str, number: &str, at: Timestamp) -> String {
+    let dir = world.dir().join("pki");
+    let mut pki = DevPki::open(&dir, at).expect("the authority");
     let number = PartnerNumber::parse(number).expect("a number");
-    pki.issue(name, &number, LeafKind::Client).expect("issued").pin().to_string()
+    let pin = pki.issue(name, &number, LeafKind::Client).expect("issued").pin().to_string();
+    DevPki::open(&dir, world.now()).expect("the authority");
+    pin
+}
+
+/// Issues a certificate of any shape to a name; returns its pin.
+fn issue_with(world: &World, name: &str, key: KeyPair, shape: impl FnOnce(&mut CertificateParams)) {
+    let dir = world.dir().join("pki");
+    let issued = DevPki::open(&dir, world.now())
+        .expect("the authority")
+        .issue_with(key, shape)
+        .expect("issued");
+    std::fs::create_dir(dir.join(name)).expect("a directory");
+    std::fs::write(dir.join(name).join("cert.pem"), issued.certificate_pem()).expect("written");
+    let key = dir.join(name).join("key.pem");
+    std::fs::write(&key, issued.key_pem().as_bytes()).expect("written");
+    std::fs::set_permissions(&key, Permissions::from_mode(0o600)).expect("a mode");
 }
 
 /// Has the register know anna's keys.
@@ -103,11 +129,17 @@ on_both! {
             world.later(seconds);
             assert_eq!(own.get(back(&own, &shown)).await.status, status, "after {seconds} seconds");
         }
-        // Who lost a card has its key taken off; every session of it is over.
+        // Who lost a card has its key taken off; every session of it is over, and of the other card none.
         *own.cookies.borrow_mut() = signed_in;
-        assert!(!is_out(&own).await, "control");
-        registered(world, &[]).await;
-        assert!(is_out(&own).await);
+        let spare = issue(world, "anna-reserve", BUURTGEZINNEN);
+        registered(world, &[&pin, &spare]).await;
+        let second = Browser::new(world);
+        let there = sets_out(&second, world).await;
+        let shown = shows(world, Some("anna-reserve"), &there).await;
+        assert_eq!(second.get(back(&second, &shown)).await.status, 200);
+        assert!(!is_out(&own).await && !is_out(&second).await, "control");
+        registered(world, &[&spare]).await;
+        assert!(is_out(&own).await && !is_out(&second).await);
     }
 }
 
@@ -120,7 +152,11 @@ on_both! {
         let pin = issue(world, "anna-pas", BUURTGEZINNEN);
         let lost = issue(world, "anna-verloren", BUURTGEZINNEN);
         let elsewhere = issue(world, "anna-elders", WIJKTEAM_NUMBER);
-        registered(world, &[&pin, &lost, &elsewhere]).await;
+        let days = |days: i64| world.now() + SignedDuration::from_hours(24 * days);
+        let old = issue_at(world, "anna-verlopen", BUURTGEZINNEN, days(-763));
+        let young = issue_at(world, "anna-te-vroeg", BUURTGEZINNEN, days(2));
+        registered(world, &[&pin, &lost, &elsewhere, &old, &young]).await;
+        issue_with(world, "anna-zonder-nummer", KeyPair::generate().expect("a key"), |_| {});
         let foreign = tempfile::tempdir().expect("a directory");
         let pki = foreign.path().join("pki");
         let number = PartnerNumber::parse(BUURTGEZINNEN).expect("a number");
@@ -137,6 +173,9 @@ on_both! {
         let tried = [
             (shows(world, None, &there).await, NONE),
             (shows(world, Some("anna-verloren"), &there).await, OVER),
+            (shows(world, Some("anna-verlopen"), &there).await, OVER),
+            (shows(world, Some("anna-te-vroeg"), &there).await, OVER),
+            (shows(world, Some("anna-zonder-nummer"), &there).await, UNKNOWN),
             (shows(world, Some("anna-elders"), &there).await, UNKNOWN),
             (shows(world, Some(ANNA.0), &there).await, UNKNOWN),
             (shows(world, Some(WIJKTEAM.0), &there).await, UNKNOWN),
@@ -146,6 +185,7 @@ on_both! {
             assert_eq!((shown.status, shown.leads_to()), (400, ""), "{words}");
             assert!(shown.text.contains(words), "{words}: {}", shown.text);
             assert!(shown.text.contains(&format!("href=\"{}/inloggen\"", own.base)), "{}", shown.text);
+            assert_eq!(shown.header("connection"), "close");
         }
         let spoken = shows(world, None, &format!("{there}?taal=en")).await;
         assert!(spoken.text.contains("Your browser showed no certificate"), "{}", spoken.text);
@@ -156,13 +196,93 @@ on_both! {
         let asked = api.get(world.url("/v1/cases")).bearer_auth(world.token(ANNA)).send().await.expect("an answer");
         assert_eq!(asked.status().as_u16(), 403, "no partner's certificate");
         assert_eq!(world.get(ANNA, "/v1/cases").await.status, 200, "control: with that of the system");
+    }
+}
+
+on_both! {
+    /// Of a partner that is suspended nobody signs in, with a code of before neither; past the next update of the
+    /// revocation list nobody can be judged.
+    async fn por_a_suspended_partner_and_a_lapsed_list_sign_nobody_in(world: World) {
+        let pin = issue(world, "anna-pas", BUURTGEZINNEN);
+        registered(world, &[&pin]).await;
+        let own = Browser::new(world);
+        let there = sets_out(&own, world).await;
+        let shown = shows(world, Some("anna-pas"), &there).await;
+        back(&own, &shown);
         world.amend(|register| {
             let own = register.partner.iter_mut().find(|one| one.name == ANNA.0).expect("known");
             own.status = "suspended".to_owned();
         })
         .await;
-        assert!(shows(world, Some("anna-pas"), &there).await.text.contains(UNKNOWN), "suspended");
+        assert!(shows(world, Some("anna-pas"), &there).await.text.contains("kent dit certificaat niet"), "suspended");
         assert_eq!(own.get(back(&own, &shown)).await.status, 400, "a code of before ends with the partner");
+        // Past the next update of the list nobody can be judged, and it is not their fault.
+        world.later(31 * 24 * 3_600);
+        assert!(shows(world, Some("anna-pas"), &there).await.text.contains("kan uw certificaat nu niet controleren"));
+        assert!(shows(world, None, &there).await.text.contains("geen certificaat"), "control: it still answers");
+    }
+}
+
+on_both! {
+    /// A card of the UZI register holds the number of the subscriber in its UZI name.
+    async fn por_a_card_with_a_uzi_name_signs_in(world: World) {
+        const URA: &str = "90000222";
+        let pin = issue(world, "praktijk-pas", URA);
+        let other = issue(world, "andere-praktijk-pas", "90000333");
+        world
+            .amend(|register| {
+                let like = register.partner.iter().find(|one| one.name == WIJKTEAM.0).expect("known");
+                let mut own: PartnerFile = toml::from_str(&toml::to_string(like).expect("TOML")).expect("a partner");
+                (own.name, own.number) = ("praktijk".to_owned(), URA.to_owned());
+                (own.pins, own.issuers, own.people) = (Vec::new(), Vec::new(), Vec::new());
+                let (account, roles) = ("poh-2".to_owned(), vec!["referrer".to_owned()]);
+                own.people.push(PersonFile { account, roles, pins: vec![pin.clone(), other.clone()] });
+                register.partner.push(own);
+            })
+            .await;
+        let own = Browser::new(world);
+        let there = sets_out(&own, world).await;
+        let wrong = shows(world, Some("andere-praktijk-pas"), &there).await;
+        assert!(wrong.status == 400 && wrong.text.contains("kent dit certificaat niet"), "of another subscriber");
+        let shown = shows(world, Some("praktijk-pas"), &there).await;
+        assert_eq!(own.get(back(&own, &shown)).await.status, 200);
+        assert_eq!(own.get("/verwijzer").await.status, 200);
+    }
+}
+
+on_both! {
+    /// A key goes from one person to another, whatever the order of the file, and is never one of a system too: not even
+    /// of a partner that the file does not name.
+    async fn por_a_key_is_of_one_person_of_the_whole_register(world: World) {
+        let pin = issue(world, "pas", BUURTGEZINNEN);
+        let holder = |name: &'static str, account: &'static str, pins: Vec<String>| {
+            move |register: &mut RegisterFile| {
+                for one in &mut register.partner {
+                    for person in &mut one.people {
+                        let own = one.name == name && person.account == account;
+                        person.pins = if own { pins.clone() } else { Vec::new() };
+                    }
+                }
+            }
+        };
+        for (name, account) in [("toezicht", "fg-1"), ("buurtgezinnen", "anna"), ("toezicht", "fg-1")] {
+            world.amend(holder(name, account, vec![pin.clone()])).await;
+            let register = world.booted.api.gateway.register.load_full();
+            let held: Vec<_> = register.partners().flat_map(|one| &one.people).filter(|one| !one.pins.is_empty()).collect();
+            assert_eq!((held.len(), held[0].account.as_str()), (1, account));
+        }
+        let text = std::fs::read_to_string(world.dir().join("partners.toml")).expect("the register");
+        let mut file: RegisterFile = toml::from_str(&text).expect("a register");
+        let system = file.partner.iter().find(|one| one.name == "beheer").expect("known").pins.clone();
+        file.partner.retain(|one| one.name != "beheer");
+        holder("buurtgezinnen", "anna", system)(&mut file);
+        let path = world.dir().join("partial.toml");
+        std::fs::write(&path, toml::to_string(&file).expect("TOML")).expect("written");
+        let args = ApplyArgs { file: path, dry_run: false, drop_territories: false, config: world.dir().join("buurtpoort.toml") };
+        assert!(run(&args).await.is_err(), "the key of a system");
+        let before = world.booted.api.gateway.register.load().version;
+        watch::refresh_register(&world.booted).await;
+        assert_eq!(world.booted.api.gateway.register.load().version, before, "nothing was changed");
     }
 }
 
@@ -175,11 +295,13 @@ on_both! {
             assert_eq!(own.asks(&at(path)).await.leads_to(), format!("{}{path}", own.base));
         }
         assert_eq!(own.asks(&at("/inloggen/certificaat/abc")).await.leads_to(), format!("{}/inloggen", own.base));
-        assert_eq!(own.get("/coordinator").await.status, 200, "control: she is signed in on the portal");
+        let inbox = own.get("/coordinator").await;
+        assert!(inbox.status == 200 && inbox.text.contains(ANNA.1), "control: she is signed in on the portal");
         for path in ["/coordinator", "/beheer", "/v1/cases", "/v1/openapi.json", "/inloggen/bij/buurtgezinnen", "/inloggen/certificaat"] {
             let shown = own.asks(&at(path)).await;
             assert_eq!(shown.status, 404, "{path}");
             assert!(!shown.text.contains(ANNA.1), "{path} knows who she is");
+            assert_eq!(shown.header("connection"), "close", "{path}");
         }
         let led = own.client.get(format!("{}/inloggen/certificaat", own.base)).header("sec-fetch-site", "cross-site");
         assert_eq!(led.send().await.expect("an answer").headers()["location"], "/inloggen", "another site signs nobody in");

@@ -2,10 +2,9 @@
 
 use crate::support::{Engine, World, example, metrics, on_both};
 use buurtpoort::cli::demo::{DemoArgs, raise};
-use buurtpoort::cli::partners;
+use buurtpoort::cli::partners::{self, ApplyArgs};
 use buurtpoort::clock::Clock;
 use buurtpoort::config::Config;
-use buurtpoort::store::migrate;
 
 use crate::process::{Deployment, PROGRAM};
 use std::path::Path;
@@ -68,13 +67,27 @@ on_both! {
         let one = "[[partner]]\nname = \"nieuw\"\nnumber = \"00000099000000077000\"\nkind = \"referrer\"\n\
             pins = [\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"]\nsources = [\"wijkteam\"]\nmunicipalities = [\"GM0268\"]\n";
         std::fs::write(&file, one).expect("a file");
-        let told = partners::run(&file, false, false, &config).await.expect_err("refused").message;
-        assert!(told.contains("the 6 of the register would go") && told.contains("--no-territories"), "{told}");
+        let args = |dry_run, drop_territories| ApplyArgs { file: file.clone(), dry_run, drop_territories, config: config.clone() };
+        for dry_run in [true, false] {
+            let told = partners::run(&args(dry_run, false)).await.expect_err("refused").message;
+            assert!(told.contains("GM0118, GM0119, GM0225, GM0252, GM0268, GM1945 would not be served"), "{told}");
+        }
         let sent = world.post(crate::support::WIJKTEAM, "/v1/referrals", &example("referral-wijkteam")).await;
         assert_eq!(sent.status, 201, "control: Nijmegen is served as before: {}", sent.raw);
-        assert!(partners::run(&file, true, false, &config).await.is_ok(), "the file itself is in order");
-        let applied = partners::run(&file, false, true, &config).await.map_err(|failure| failure.message);
-        assert_eq!(applied.as_deref(), Ok("1 partners, 0 territories: applied; there were 6 territories"));
+        let told = "1 partners, 0 territories in the place of 6";
+        for (dry_run, done) in [(true, "the file is in order, nothing was changed"), (false, "applied")] {
+            let applied = partners::run(&args(dry_run, true)).await.map_err(|failure| failure.message);
+            assert_eq!(applied, Ok(format!("{told}: {done}")));
+        }
+        // A file that leaves one gemeente out is asked about as well; a whole one is not.
+        let whole = ApplyArgs { file: world.dir().join("partners.toml"), ..args(false, false) };
+        assert!(partners::run(&whole).await.is_ok(), "control");
+        let text = text_of(world, "partners.toml");
+        let less = text.replace("municipality = \"GM0119\"", "municipality = \"GM0118\"\ndistrict = \"WK011801\"");
+        assert_ne!(less, text);
+        std::fs::write(&file, less).expect("a file");
+        let told = partners::run(&args(false, false)).await.expect_err("refused").message;
+        assert!(told.contains("there are, and GM0119 would not be served"), "{told}");
     }
 }
 
@@ -123,12 +136,31 @@ async fn a_mistake_is_told_with_what_to_do() {
     let (told, _) =
         said(&["link", "--dir", "/nosuch", "--partner", "buurtgezinnen", "--person", "anna"]);
     assert!(told.contains("/nosuch is none"), "{told}");
-    let empty = world.directory.path().join("empty.sqlite");
-    let pool = buurtpoort::store::Pool::open(&format!("sqlite:{}", empty.display()))
-        .await
-        .expect("a file");
-    let told = migrate::check(&pool).await.expect_err("nothing is there").to_string();
-    assert!(told.ends_with(": run `buurtpoort migrate`"), "{told}");
+    let unmade = text.replace("buurtpoort.sqlite", "empty.sqlite");
+    let register = text_of(&world, "partners.toml");
+    std::fs::write(world.dir().join("unmade.toml"), unmade).expect("written");
+    std::fs::write(world.dir().join("bad.toml"), register.replacen("kind =", "knid =", 1))
+        .expect("written");
+    // In the directory itself, as one types: paths are relative to the file.
+    let apply = |file: &str, config: &str| {
+        let words = ["partner", "apply", file, "--dry-run", "--config", config];
+        let output = Command::new(PROGRAM)
+            .current_dir(world.dir())
+            .args(words)
+            .output()
+            .expect("the program");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    let told = apply("partners.toml", "buurtpoort.toml");
+    assert!(told.contains("in order"), "control: {told}");
+    let told = apply("partners.toml", "unmade.toml");
+    assert!(told.trim().ends_with(": run `buurtpoort migrate`"), "{told}");
+    let told = apply("bad.toml", "buurtpoort.toml");
+    assert!(told.contains("line ") && told.contains("knid"), "{told}");
+}
+
+fn text_of(world: &World, name: &str) -> String {
+    std::fs::read_to_string(world.dir().join(name)).expect("a file")
 }
 
 /// The lines of a block of shell in a document, under a heading.

@@ -343,35 +343,76 @@ const ANSWERS: [&[(&str, &str)]; 5] = [
     &[("/contact/phone", "06 1234 5678")],
 ];
 
+/// What a regieteam answers instead, and of its plan.
+const PLANNED: [&[(&str, &str)]; 5] = [
+    &[
+        ("/source", "regieteam"),
+        ("/municipality", "GM0268"),
+        ("/urgency", "urgent"),
+        ("/referrer/name", "Proefpersoon Werk"),
+    ],
+    ANSWERS[1],
+    ANSWERS[2],
+    &[
+        ("/support/codes:l", "relieve-parent"),
+        ("/safetySignal:b", "false"),
+        ("/plan/type", "integraal-plan-van-aanpak"),
+        ("/plan/reference", "PLAN-1"),
+        ("/plan/goals/0/text", "Een vaste middag rust"),
+    ],
+    ANSWERS[4],
+];
+
+/// Answers step after step: left empty a step asks at once for all that it will ever ask for. What was answered.
+async fn in_one_round(
+    own: &Browser,
+    all: [&'static [(&'static str, &'static str)]; 5],
+) -> Vec<(&'static str, &'static str)> {
+    let mut before: Vec<(&str, &str)> = Vec::new();
+    for (at, answers) in all.iter().enumerate() {
+        let number = ["1", "2", "3", "4", "5"][at];
+        // Of the second child one thing was filled in: then the rest of that child is asked for.
+        let begun: &[(&str, &str)] =
+            if at == 2 { &[("/subjects/2/name/givenNames", "Kindje")] } else { &[] };
+        let empty: Vec<_> = before.iter().chain(begun).copied().chain([("stap", number)]).collect();
+        let told = own.post("/verwijzer/aanmelden", &empty).await;
+        assert_eq!(told.status, 400, "step {number} asks for nothing");
+        let asked = wrong(&told);
+        let is_asked = |name: &str| {
+            begun.iter().any(|(known, _)| *known == name) || asked.contains(&id_of(name))
+        };
+        let answered: Vec<_> = answers.iter().filter(|(name, _)| is_asked(name)).copied().collect();
+        let all = asked.len() + begun.len();
+        assert_eq!(
+            answered.len(),
+            all,
+            "step {number} asks for more than this test answers: {asked:?}"
+        );
+        before.extend(answered);
+        let sent: Vec<_> = before.iter().copied().chain([("stap", number)]).collect();
+        let next = own.post("/verwijzer/aanmelden", &sent).await;
+        assert_eq!((next.status, wrong(&next)), (200, Vec::new()), "step {number}: {}", next.text);
+    }
+    before
+}
+
 on_both! {
     /// A step that was left empty says at once all that must be answered; one that was answered so says nothing more.
     async fn por_a_step_tells_all_its_mistakes_at_once(world: World) {
         let own = Browser::of(world, WIJKTEAM).await;
-        let mut before: Vec<(&str, &str)> = Vec::new();
-        for (at, answers) in ANSWERS.iter().enumerate() {
-            let step = (at + 1).to_string();
-            let own_step = ("stap", step.as_str());
-            // Of the second child one thing was filled in: then the rest of that child is asked for.
-            let begun: &[(&str, &str)] = if at == 2 { &[("/subjects/2/name/givenNames", "Kindje")] } else { &[] };
-            let empty: Vec<_> = before.iter().chain(begun).copied().chain([own_step]).collect();
-            let told = own.post("/verwijzer/aanmelden", &empty).await;
-            assert_eq!(told.status, 400, "step {step} asks for nothing");
-            let asked = wrong(&told);
-            let answered: Vec<(&str, &str)> = answers
-                .iter()
-                .filter(|(name, _)| begun.iter().any(|(known, _)| known == name) || asked.contains(&id_of(name)))
-                .copied()
-                .collect();
-            assert_eq!(answered.len(), asked.len() + begun.len(), "step {step} asks for what this test does not answer: {asked:?}");
-            before.extend(answered);
-            let sent: Vec<_> = before.iter().copied().chain([own_step]).collect();
-            let next = own.post("/verwijzer/aanmelden", &sent).await;
-            assert_eq!((next.status, wrong(&next)), (200, Vec::new()), "step {step}: {}", next.text);
-        }
+        let answers = in_one_round(&own, ANSWERS).await;
+        let plain: Vec<_> = answers.iter().copied().chain([("stap", "6")]).collect();
+        let sent = own.post("/verwijzer/aanmelden", &plain).await;
+        assert!(sent.status == 200 && sent.text.contains("Verstuurd"), "{}", sent.text);
+        assert!(!sent.text.contains("U koos dringend"), "control");
         // A child that was added and left empty keeps nobody.
-        let sent: Vec<_> = before.iter().copied().filter(|(name, _)| !name.starts_with("/subjects/2/")).collect();
-        let more: Vec<_> = sent.iter().copied().chain([("/subjects/2/name/surname", ""), ("stap", "3")]).collect();
-        assert_eq!(own.post("/verwijzer/aanmelden", &more).await.status, 200);
+        let less = answers.iter().copied().filter(|(name, _)| !name.starts_with("/subjects/2/"));
+        let less: Vec<_> = less.chain([("/subjects/2/name/surname", ""), ("stap", "3")]).collect();
+        assert_eq!(own.post("/verwijzer/aanmelden", &less).await.status, 200);
+        let team = Browser::of(world, REGIETEAM).await;
+        let planned: Vec<_> = in_one_round(&team, PLANNED).await.into_iter().chain([("stap", "6")]).collect();
+        let sent = team.post("/verwijzer/aanmelden", &planned).await;
+        assert!(sent.status == 200 && sent.text.contains("U koos dringend"), "{}", sent.text);
     }
 }
 

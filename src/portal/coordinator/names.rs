@@ -21,7 +21,7 @@ use crate::portal::sign_in::{clear_cache, is_fresh};
 use crate::portal::trail::{Done, done};
 use crate::portal::twin::{Told, body};
 use crate::portal::visit::Visit;
-use crate::portal::words::moment_of;
+use crate::portal::words::{Lang, moment_of};
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -68,7 +68,10 @@ fn show(
 fn minutes(visit: &Visit, left: i64) -> String {
     match left {
         1 => visit.say("Nog 1 minuut.", "1 minute left.").to_owned(),
-        _ => format!("{} {left} {}", visit.say("Nog", "Still"), visit.say("minuten.", "minutes.")),
+        _ => match visit.lang {
+            Lang::Nl => format!("Nog {left} minuten."),
+            Lang::En => format!("{left} minutes left."),
+        },
     }
 }
 

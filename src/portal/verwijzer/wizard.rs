@@ -189,8 +189,8 @@ fn sent(visit: &Visit, told: &Told) -> Result<HttpResponse, Problem> {
     };
     if visit.sent.value("/urgency") == Urgency::Urgent.as_str() {
         sheet = sheet.tell(
-            "U koos dringend: dat staat bij de aanmelding. Kan het gezin niet wachten? Bel dan ook met de coördinator.",
-            "You chose urgent: that stands with the referral. Can the family not wait? Then call the coordinator as well.",
+            "U koos dringend: de coördinator ziet dat bij de aanmelding.",
+            "You chose urgent: the coordinator sees that with the referral.",
         );
     }
     let own = visit.say("Naar deze aanmelding", "To this referral").to_owned();

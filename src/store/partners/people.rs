@@ -71,6 +71,26 @@ pub(super) async fn read_sign_in(
     })
 }
 
+/// Takes the keys of a partner's people away.
+pub(super) async fn clear_pins(conn: &mut Conn<'_>, partner: &Slug) -> Result<(), StoreError> {
+    const SQL: &str = "DELETE FROM partner_person_pin WHERE partner_id IN \
+        (SELECT id FROM partner WHERE name = $1)";
+    on_conn!(conn, |db| sqlx::query(SQL)
+        .bind(partner.as_str())
+        .execute(&mut **db)
+        .await?
+        .rows_affected());
+    Ok(())
+}
+
+/// Whether the key of no person is that of a partner's system.
+pub(super) async fn no_system_is_a_person(conn: &mut Conn<'_>) -> Result<(), StoreError> {
+    const SQL: &str = "SELECT COUNT(*) FROM partner_person_pin WHERE pin IN \
+        (SELECT pin FROM partner_pin)";
+    let shared: i64 = on_conn!(conn, |db| sqlx::query_scalar(SQL).fetch_one(&mut **db).await?);
+    if shared == 0 { Ok(()) } else { Err(StoreError::Constraint) }
+}
+
 pub(super) async fn write(
     conn: &mut Conn<'_>,
     id: Uuid,
