@@ -28,7 +28,7 @@ use clap::Args;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -312,14 +312,18 @@ fn taken(stamp: &Path) -> Result<fs::File, Failure> {
         "the directory holds something that is not a demo; choose another with --dir",
     )))?;
     own(&earlier)?;
-    Ok(earlier)
+    // Another may have taken the directory since the file was opened.
+    let same = fs::metadata(stamp).is_ok_and(|now| {
+        earlier.metadata().is_ok_and(|held| (held.dev(), held.ino()) == (now.dev(), now.ino()))
+    });
+    if same { Ok(earlier) } else { Err(Failure::usage(RUNNING)) }
 }
+
+const RUNNING: &str = "a demo is running in this directory; stop it, or choose another with --dir";
 
 fn own(stamp: &fs::File) -> Result<(), Failure> {
     stamp.try_lock().map_err(|error| match error {
-        fs::TryLockError::WouldBlock => Failure::usage(
-            "a demo is running in this directory; stop it, or choose another with --dir",
-        ),
+        fs::TryLockError::WouldBlock => Failure::usage(RUNNING),
         fs::TryLockError::Error(error) => error.into(),
     })
 }

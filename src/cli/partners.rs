@@ -156,7 +156,11 @@ pub fn parse(text: &str) -> Result<(Vec<Partner>, Vec<Territory>), Failure> {
     let file: RegisterFile =
         toml::from_str(text).map_err(|error| Failure::usage(placed(text, &error)))?;
     let partners: Vec<Partner> = file.partner.iter().map(partner).collect::<Result<_, _>>()?;
-    keys_are_of_one(&partners)?;
+    keys_are_of_one(&partners, &Register::default())?;
+    let mut names = HashSet::new();
+    if let Some(twice) = partners.iter().find(|partner| !names.insert(partner.name.as_str())) {
+        return Err(Failure::usage(format!("partner {}: must be named once", twice.name.as_str())));
+    }
     let territories =
         file.territory.iter().map(|t| territory(t, &partners)).collect::<Result<_, _>>()?;
     Ok((partners, territories))
@@ -204,6 +208,9 @@ fn person(file: &PersonFile, kind: PartnerKind) -> Result<Person, String> {
         let pin = SpkiPin::parse(text).map(|pin| pin.0);
         pin.map_err(|rule| format!("{}: pins: {rule}", file.account))
     };
+    if file.roles.is_empty() {
+        return Err(format!("{}: roles: at least one must be given", file.account));
+    }
     Ok(Person {
         account,
         roles: file.roles.iter().map(role).collect::<Result<_, _>>()?,
@@ -211,9 +218,24 @@ fn person(file: &PersonFile, kind: PartnerKind) -> Result<Person, String> {
     })
 }
 
-/// A key by which a person signs in is that person's alone, and no system's.
-fn keys_are_of_one(partners: &[Partner]) -> Result<(), Failure> {
-    let systems = partners.iter().flat_map(|partner| &partner.pins);
+/// A key by which a person signs in is that person's alone, and no system's: of the file, and of the partners that stay as
+/// they are in the register.
+fn keys_are_of_one(partners: &[Partner], register: &Register) -> Result<(), Failure> {
+    let named: HashSet<&str> = partners.iter().map(|partner| partner.name.as_str()).collect();
+    let others = register.partners().filter(|partner| !named.contains(partner.name.as_str()));
+    let others: Vec<&Partner> = others.collect();
+    let held = others.iter().flat_map(|one| &one.people).flat_map(|person| &person.pins);
+    let persons: HashSet<&[u8; 32]> = held.clone().collect();
+    let taken =
+        partners.iter().find(|partner| partner.pins.iter().any(|pin| persons.contains(pin)));
+    if let Some(partner) = taken {
+        return Err(Failure::usage(format!(
+            "partner {}: pins: a person of another partner signs in with that key",
+            partner.name.as_str()
+        )));
+    }
+    let systems = others.iter().copied().chain(partners).flat_map(|partner| &partner.pins);
+    let systems = systems.chain(held);
     let mut taken: HashSet<[u8; 32]> = systems.copied().collect();
     for partner in partners {
         for person in &partner.people {
@@ -302,6 +324,7 @@ pub async fn run(args: &ApplyArgs) -> Result<String, Failure> {
     let before = register.territories().count();
     let told = format!("{} partners, {} territories", partners.len(), territories.len());
     let told = format!("{told} in the place of {before}");
+    keys_are_of_one(&partners, &register)?;
     if !args.drop_territories {
         still_served(&register, &territories)?;
     }

@@ -15,7 +15,7 @@ use crate::ids::{PartnerId, RequestId};
 use crate::policy::Subject;
 use crate::policy::verdict::entry_of;
 use crate::store::effect::{Effect, Rows};
-use crate::store::sessions::{self, Admitted, Hash, Pin, SessionRow};
+use crate::store::sessions::{self, Admitted, Card, Hash, Pin, SessionRow};
 use crate::store::writer::{Found, Question};
 use crate::store::{StoreError, partners::Register};
 use std::sync::Arc;
@@ -34,25 +34,25 @@ pub const TICKET_MS: i64 = 15 * MINUTE_MS;
 const CODE_MS: i64 = MINUTE_MS;
 
 /// How somebody showed who they are.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Way {
     /// By a link that works once.
     Link,
     /// By the `OpenID` provider of their partner.
     Provider,
-    /// With a certificate, of which this is the key.
-    Certificate(Pin),
+    /// With a certificate.
+    Certificate(Card),
 }
 
 impl Way {
-    const fn pin(self) -> Option<Pin> {
+    fn card(self) -> Option<Card> {
         match self {
             Self::Link | Self::Provider => None,
-            Self::Certificate(pin) => Some(pin),
+            Self::Certificate(card) => Some(card),
         }
     }
 
-    const fn why(self) -> &'static str {
+    const fn why(&self) -> &'static str {
         match self {
             Self::Link => "session:link",
             Self::Provider => "session:provider",
@@ -71,6 +71,8 @@ pub struct Session {
     pub subject: Arc<Subject>,
     /// Whether they signed in so recently that names may be opened.
     pub is_fresh: bool,
+    /// The certificate they signed in with; nothing where it was another way. Whether it was revoked, the edge looks.
+    pub card: Option<Card>,
     hash: Hash,
 }
 
@@ -94,7 +96,7 @@ pub async fn ticket(gateway: &Gateway, partner: &str, account: &Slug) -> Result<
     roles_of(found, account, None).ok_or(FlowError::NotFound)?;
     let secret = fresh_secret(gateway)?;
     let hash = hash_of(gateway, "ticket", &secret).ok_or(FlowError::NotFound)?;
-    let who = Admitted { partner: found.id, account: account.clone(), pin: None };
+    let who = Admitted { partner: found.id, account: account.clone(), card: None, state: None };
     keep(gateway, &hash, &who, TICKET_MS).await?;
     Ok(secret)
 }
@@ -107,12 +109,6 @@ async fn keep(
 ) -> Result<(), StoreError> {
     let now_ms = gateway.clock.now().as_millisecond();
     sessions::put_ticket(&gateway.store.pool, hash, who, (now_ms, now_ms + good_ms)).await
-}
-
-/// Hash of a code that works only in the browser that set out with `state`: 64 hex digits each.
-fn hash_of_code(gateway: &Gateway, code: &str, state: &str) -> Option<Hash> {
-    unhex::<32>(state)?;
-    hash_of(gateway, &format!("code:{state}"), code)
 }
 
 /// What a browser keeps while somebody shows a certificate elsewhere.
@@ -136,32 +132,35 @@ pub fn is_state(state: &str) -> bool {
 pub async fn code(
     gateway: &Gateway,
     number: &PartnerNumber,
-    pin: &Pin,
+    card: Card,
     state: &str,
 ) -> Result<Secret, FlowError> {
     let register = gateway.register.load_full();
-    let known = register.recognise_person(number, pin);
+    let known = register.recognise_person(number, &card.pin);
     let (partner, person) = known.ok_or(FlowError::NotFound)?;
-    roles_of(partner, &person.account, Some(pin)).ok_or(FlowError::NotFound)?;
+    roles_of(partner, &person.account, Some(&card.pin)).ok_or(FlowError::NotFound)?;
     let secret = fresh_secret(gateway)?;
-    let hash = hash_of_code(gateway, &secret, state).ok_or(FlowError::NotFound)?;
-    let who = Admitted { partner: partner.id, account: person.account.clone(), pin: Some(*pin) };
+    let hash = hash_of(gateway, "code", &secret).ok_or(FlowError::NotFound)?;
+    let state = Some(hash_of(gateway, "state", state).ok_or(FlowError::NotFound)?);
+    let (account, card) = (person.account.clone(), Some(card));
+    let who = Admitted { partner: partner.id, account, card, state };
     keep(gateway, &hash, &who, CODE_MS).await?;
     Ok(secret)
 }
 
-/// Takes a code, and begins a session.
+/// Takes a code, and begins a session. Whichever browser brings it, the code is gone then.
 ///
 /// # Errors
 /// [`FlowError::NotFound`] where it was used, is over, was made for another browser, or its person may not use the pages
 /// with that key any more.
 pub async fn redeem(gateway: &Gateway, code: &str, state: &str) -> Result<Secret, FlowError> {
-    let hash = hash_of_code(gateway, code, state).ok_or(FlowError::NotFound)?;
+    let hash = hash_of(gateway, "code", code).ok_or(FlowError::NotFound)?;
     let now_ms = gateway.clock.now().as_millisecond();
     let taken = sessions::take_ticket(&gateway.store.pool, &hash, now_ms).await?;
     let who = taken.ok_or(FlowError::NotFound)?;
-    let pin = who.pin.ok_or(FlowError::NotFound)?;
-    begin(gateway, who.partner, &who.account, Way::Certificate(pin)).await
+    let own = hash_of(gateway, "state", state).filter(|own| who.state == Some(*own));
+    let (_, card) = own.zip(who.card).ok_or(FlowError::NotFound)?;
+    begin(gateway, who.partner, &who.account, Way::Certificate(card)).await
 }
 
 /// Takes a way in, and begins a session.
@@ -189,12 +188,13 @@ pub async fn begin(
     let secret = fresh_secret(gateway)?;
     let hash = hash_of(gateway, "session", &secret).ok_or(FlowError::NotFound)?;
     let now_ms = gateway.clock.now().as_millisecond();
-    let (account, pin) = (account.clone(), way.pin());
-    let row = SessionRow { hash, partner, account, begun_ms: now_ms, seen_ms: now_ms, pin };
+    let (account, why) = (account.clone(), way.why());
+    let card = way.card();
+    let row = SessionRow { hash, partner, account, begun_ms: now_ms, seen_ms: now_ms, card };
     let register = gateway.register.load_full();
     let made = (RequestId::new(), "");
     let subject = subject_of(gateway, &register, &row, made)?.ok_or(FlowError::NotFound)?;
-    record(gateway, &subject, way.why()).await?;
+    record(gateway, &subject, (why, row.card.as_ref())).await?;
     sessions::begin(&gateway.store.pool, &row, now_ms - WHOLE_MS).await?;
     Ok(secret)
 }
@@ -228,7 +228,15 @@ pub async fn look(
         sessions::seen(pool, &hash, now_ms).await?;
     }
     let is_fresh = now_ms - row.begun_ms <= FRESH_MS;
-    Ok(Some(Session { subject: Arc::new(subject), is_fresh, hash }))
+    Ok(Some(Session { subject: Arc::new(subject), is_fresh, card: row.card, hash }))
+}
+
+/// Ends a session whose certificate is not in force any more.
+///
+/// # Errors
+/// [`FlowError::Store`] when it cannot be written.
+pub async fn lapse(gateway: &Gateway, session: &Session) -> Result<(), FlowError> {
+    Ok(sessions::end(&gateway.store.pool, &session.hash).await?)
 }
 
 /// Ends one session, or all of the same person.
@@ -243,7 +251,7 @@ pub async fn end(gateway: &Gateway, session: &Session, everywhere: bool) -> Resu
         sessions::end(pool, &session.hash).await?;
     }
     let why = if everywhere { "session:ended-everywhere" } else { "session:ended" };
-    record(gateway, subject, why).await
+    record(gateway, subject, (why, None)).await
 }
 
 /// Roles that somebody holds at a partner that takes part; nothing for a stranger, or for a key that is not theirs (any
@@ -264,9 +272,9 @@ fn subject_of(
     row: &SessionRow,
     (request, trace): (RequestId, &str),
 ) -> Result<Option<Subject>, StoreError> {
+    let pin = row.card.as_ref().map(|card| &card.pin);
     let found = register.active(row.partner);
-    let Some((partner, roles)) =
-        found.and_then(|p| Some((p, roles_of(p, &row.account, row.pin.as_ref())?)))
+    let Some((partner, roles)) = found.and_then(|p| Some((p, roles_of(p, &row.account, pin)?)))
     else {
         return Ok(None);
     };
@@ -289,14 +297,23 @@ fn subject_of(
     }))
 }
 
-/// Has the ledger say that a session began or ended.
-async fn record(gateway: &Gateway, subject: &Subject, why: &str) -> Result<(), FlowError> {
+/// Has the ledger say that a session began or ended; of a certificate a keyed hash of its key, by which two cards of one
+/// person are told apart.
+async fn record(
+    gateway: &Gateway,
+    subject: &Subject,
+    (why, card): (&str, Option<&Card>),
+) -> Result<(), FlowError> {
     let role = subject.roles.first().copied().ok_or(FlowError::NotFound)?;
     let mut entry = entry_of(subject, role, Event::TokenIssued, Outcome::Allow);
     entry.why = Code::parse(why).unwrap_or_default();
     entry.purpose = Code::parse("operations").unwrap_or_default();
     entry.policy.hash = Some(gateway.engine.load().hash());
     entry.object = Object { kind: Code::parse("session").unwrap_or_default(), reference: None };
+    let key =
+        card.map(|card| gateway.keyring.token_hash(&format!("portal-key:{}", hex(&card.pin))));
+    entry.fields =
+        key.iter().filter_map(|key| Code::parse(&format!("key:{}", hex(key))).ok()).collect();
     let request = subject.request;
     let decide = move |_: &Found| (Effect::new(request, entry.clone(), Rows::default()), ());
     let now = gateway.clock.now();

@@ -17,6 +17,7 @@ use crate::portal::edge::{cookie, is_led_by_another, see_other};
 use crate::portal::page::{self, Frame};
 use crate::portal::sign_in::{self, put_cookie};
 use crate::portal::visit::Visit;
+use crate::store::sessions::Card;
 use crate::tls::acceptor::Unfit;
 use crate::tls::peer::PeerCertificate;
 use actix_web::http::StatusCode;
@@ -40,6 +41,8 @@ enum Refused {
     Unfit(#[from] Unfit),
     #[error("the client certificate is nobody's who may use the pages")]
     Unknown,
+    #[error("a code is over, was used, or is of another browser")]
+    Code,
 }
 
 /// `GET /inloggen/certificaat` of the portal: to where one shows a certificate.
@@ -76,17 +79,25 @@ pub async fn come_back(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let state = cookie(request.headers(), SET_OUT).unwrap_or_default();
-    let mut response = match session::redeem(&api.gateway, &code, &state).await {
-        Ok(secret) => {
-            sign_in::leave_old(&visit, &api).await?;
-            sign_in::signed_in_here(&visit, &secret)?
+    let secret = match session::redeem(&api.gateway, &code, &state).await {
+        Ok(secret) => secret,
+        Err(FlowError::NotFound) => {
+            count(Refused::Code);
+            return sign_in::refused(&visit);
         }
-        Err(FlowError::NotFound) => sign_in::refused(&visit)?,
         Err(error) => return Err(error.into()),
     };
+    sign_in::leave_old(&visit, &api).await?;
+    let mut response = sign_in::signed_in_here(&visit, &secret)?;
     let gone = format!("{SET_OUT}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
     put_cookie(&mut response, &gone)?;
     Ok(response)
+}
+
+/// Has who runs the gateway know that somebody was refused, and by which rule.
+fn count(refused: Refused) {
+    tracing::warn!(error = %refused, "sign-in");
+    metrics::counter!("sign_in_refused_total").increment(1);
 }
 
 /// `GET /inloggen/certificaat/{state}` of the sign-in listener: back to the portal with a code, or what to do.
@@ -124,7 +135,13 @@ async fn coded(
     if let Err(refusal) = api.tls.still_valid(peer, api.gateway.clock.now()) {
         return Ok(Err(Unfit::from(refusal).into()));
     }
-    match session::code(&api.gateway, &peer.number(), &peer.pin().0, state).await {
+    let card = Card {
+        pin: peer.pin().0,
+        issuer: peer.issuer().to_vec(),
+        serial: peer.serial().to_vec(),
+        until_ms: peer.not_after().as_millisecond(),
+    };
+    match session::code(&api.gateway, &peer.number(), card, state).await {
         Ok(code) => Ok(Ok(code)),
         Err(FlowError::NotFound) => Ok(Err(Refused::Unknown)),
         Err(error) => Err(error.into()),
@@ -197,7 +214,7 @@ const fn told(refused: Refused) -> (Words, &'static [Words]) {
                 ),
             ],
         ),
-        Refused::Unfit(Unfit::Foreign | Unfit::Form(_)) | Refused::Unknown => (
+        Refused::Unfit(Unfit::Foreign | Unfit::Form(_)) | Refused::Unknown | Refused::Code => (
             ("Buurtpoort kent dit certificaat niet.", "Buurtpoort does not know this certificate."),
             &[
                 OTHER,
@@ -212,8 +229,7 @@ const fn told(refused: Refused) -> (Words, &'static [Words]) {
 }
 
 fn not_taken(visit: &Visit, portal: &str, refused: Refused) -> Result<HttpResponse, Problem> {
-    tracing::warn!(error = %refused, "sign-in");
-    metrics::counter!("sign_in_refused_total").increment(1);
+    count(refused);
     let (failed, advice) = told(refused);
     let say = |words: &Words| visit.lang.say(words.0, words.1);
     let title = ("Inloggen is niet gelukt", "Signing in did not work");

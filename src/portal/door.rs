@@ -13,6 +13,17 @@ use std::sync::{Mutex, PoisonError};
 /// Ways back that are remembered at most; each for ten minutes.
 const MOST: usize = 100_000;
 
+/// For what somebody is at the door.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Knock {
+    /// A page that anybody may see.
+    Page,
+    /// To sign in, or back from where one did.
+    SignIn,
+    /// Anything of the sign-in listener.
+    Card,
+}
+
 /// What the portal keeps beside sessions.
 #[derive(Debug)]
 pub struct Door {
@@ -26,6 +37,7 @@ pub struct Door {
     pub certificate: PathBuf,
     strangers: Buckets<u128>,
     sign_ins: Buckets<u128>,
+    cards: Buckets<u128>,
     gone: Mutex<HashMap<String, i64>>,
     seen: Mutex<HashMap<(PartnerId, [u8; 32]), Timestamp>>,
 }
@@ -49,6 +61,7 @@ impl Door {
             strangers: Buckets::with_burst(number(20), number(200)),
             // A whole office behind one address begins its day.
             sign_ins: Buckets::with_burst(number(5), number(60)),
+            cards: Buckets::with_burst(number(5), number(60)),
             gone: Mutex::default(),
             seen: Mutex::default(),
         }
@@ -73,13 +86,17 @@ impl Door {
     ///
     /// # Errors
     /// Seconds to wait.
-    pub fn knock(&self, from: IpAddr, signs_in: bool) -> Result<(), u64> {
+    pub fn knock(&self, from: IpAddr, at: Knock) -> Result<(), u64> {
         // Who has one address of IPv6 has the 2^64 beside it.
         let whose = match from {
             IpAddr::V4(v4) => u128::from(v4.to_bits()),
             IpAddr::V6(v6) => v6.to_bits() >> 64 << 64,
         };
-        let bucket = if signs_in { &self.sign_ins } else { &self.strangers };
+        let bucket = match at {
+            Knock::Page => &self.strangers,
+            Knock::SignIn => &self.sign_ins,
+            Knock::Card => &self.cards,
+        };
         bucket.take(whose)
     }
 
@@ -115,10 +132,13 @@ mod tests {
         let door = Door::at(None);
         assert!(door.goes("a", 10, 0) && !door.goes("a", 10, 0) && door.goes("b", 10, 0));
         let from = |text: &str| text.parse().unwrap();
-        let refused = (0..300).filter(|_| door.knock(from("2001:db8::1"), false).is_err()).count();
+        let refused =
+            (0..300).filter(|_| door.knock(from("2001:db8::1"), Knock::Page).is_err()).count();
         assert!(refused > 50, "{refused}");
-        assert!(door.knock(from("2001:db8::ffff"), false).is_err(), "the same network");
-        assert!(door.knock(from("2001:db8:1::1"), false).is_ok(), "control: another");
-        assert!((0..100).filter(|_| door.knock(from("192.0.2.1"), true).is_err()).count() > 20);
+        assert!(door.knock(from("2001:db8::ffff"), Knock::Page).is_err(), "the same network");
+        assert!(door.knock(from("2001:db8:1::1"), Knock::Page).is_ok(), "control: another");
+        assert!(
+            (0..100).filter(|_| door.knock(from("192.0.2.1"), Knock::SignIn).is_err()).count() > 20
+        );
     }
 }

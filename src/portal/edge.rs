@@ -5,14 +5,16 @@
 //! the API's handlers look for it.
 
 use crate::audit::checkpoint::to_header;
+use crate::clock::from_millisecond;
 use crate::crypto::digest::hex;
-use crate::flow::session;
+use crate::flow::session::{self, Session};
 use crate::http::Api;
 use crate::http::body::{DEADLINE, collect, fits, is_plain};
 use crate::http::edge::{self, FIXED, Marks};
 use crate::http::problem::Problem;
 use crate::ids::RequestId;
 use crate::portal::certificate::OnlySignIn;
+use crate::portal::door::Knock;
 use crate::portal::form::Sent;
 use crate::portal::page;
 use crate::portal::trail;
@@ -158,6 +160,7 @@ async fn fill(
         let trace: String =
             hex(&gateway.keyring.token_hash(&marks.trace)).chars().take(32).collect();
         let found = session::look(gateway, &secret, marks.request, &trace).await?;
+        let found = in_force(&api, found).await?;
         if let Some(session) = &found {
             api.limits.take(session.subject.partner).map_err(Problem::TooManyRequests)?;
             request.extensions_mut().insert(Arc::clone(&session.subject));
@@ -176,14 +179,42 @@ async fn fill(
     let signs_in = request.path().contains('%')
         || signs_in.iter().any(|start| request.path().starts_with(start));
     if visit.session.is_none() || signs_in {
+        if signs_in && is_within_another(request.headers()) {
+            return Err(Problem::Forbidden);
+        }
         let from = request.peer_addr().ok_or(Problem::Internal)?.ip();
-        api.door.knock(from, signs_in).map_err(Problem::TooManyRequests)?;
+        let at = match (anybody, signs_in) {
+            (true, _) => Knock::Card,
+            (false, true) => Knock::SignIn,
+            (false, false) => Knock::Page,
+        };
+        api.door.knock(from, at).map_err(Problem::TooManyRequests)?;
     }
     // The description of the API is no page, and takes no form.
     if *request.method() == Method::POST && !request.path().starts_with("/v1/") {
         form(request, visit, api.door.origin.as_deref()).await?;
     }
     Ok(())
+}
+
+/// A session whose certificate, where it began with one, may still be shown: one that was revoked ends it.
+async fn in_force(api: &Api, found: Option<Session>) -> Result<Option<Session>, Problem> {
+    let Some(session) = found else { return Ok(None) };
+    let Some(card) = &session.card else { return Ok(Some(session)) };
+    let (until, now) = (from_millisecond(card.until_ms), api.gateway.clock.now());
+    if api.tls.in_force((&card.issuer, &card.serial), until, now).is_ok() {
+        return Ok(Some(session));
+    }
+    session::lapse(&api.gateway, &session).await?;
+    Ok(None)
+}
+
+/// Whether another site asks for this within a page of its own: a picture, a script. It would use up what somebody has to
+/// sign in with, or the patience we have with their address.
+fn is_within_another(headers: &HeaderMap) -> bool {
+    let says = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    says("sec-fetch-site").is_some_and(|from| from == "cross-site")
+        && says("sec-fetch-dest").is_some_and(|to| to != "document")
 }
 
 /// Reads a form, when it came from a page of ours.

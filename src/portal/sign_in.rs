@@ -106,7 +106,9 @@ pub(super) fn signed_in_here(
     visit: &Visit,
     secret: &session::Secret,
 ) -> Result<HttpResponse, Problem> {
-    let frame = Frame::of(visit, ("U bent ingelogd", "You are signed in"));
+    // Not to the address of this page: what brought somebody here works once.
+    let path = "/".to_owned();
+    let frame = Frame { path, ..Frame::of(visit, ("U bent ingelogd", "You are signed in")) };
     let mut response = page::show(StatusCode::OK, &SignedInPage { frame })?;
     put_session(&mut response, secret)?;
     Ok(response)

@@ -256,8 +256,7 @@ async fn territories(pool: &Pool) -> Result<Vec<Territory>, StoreError> {
 /// follows it knows the new register.
 ///
 /// # Errors
-/// [`StoreError::Constraint`] when two partners claim one number or one issuer, or two people one key, or a person the key
-/// of a partner's system.
+/// [`StoreError::Constraint`] when two partners claim one number or one issuer, or two people one key.
 pub async fn apply(
     pool: &Pool,
     keyring: &Keyring,
@@ -329,7 +328,7 @@ async fn write_all(
     for partner in partners {
         ids.insert(partner.id, write_partner(conn, partner).await?);
     }
-    people::no_system_is_a_person(conn).await?;
+    people::end_sessions(conn).await?;
     on_conn!(conn, |db| sqlx::query(CLEAR).execute(&mut **db).await?.rows_affected());
     for territory in territories {
         let organisation = territory.organisation;
@@ -367,7 +366,8 @@ async fn write_partner(conn: &mut Conn<'_>, partner: &Partner) -> Result<Uuid, S
 }
 
 async fn clear_details(conn: &mut Conn<'_>, id: Uuid) -> Result<(), StoreError> {
-    const CLEAR: [&str; 7] = [
+    const CLEAR: [&str; 8] = [
+        "DELETE FROM partner_person_pin WHERE partner_id = $1",
         "DELETE FROM partner_person WHERE partner_id = $1",
         "DELETE FROM partner_sign_in WHERE partner_id = $1",
         "DELETE FROM partner_pin WHERE partner_id = $1",

@@ -195,12 +195,25 @@ impl Reloadable {
     /// # Errors
     /// [`PeerRefusal::Expired`], or what the revocation lists in force say.
     pub fn still_valid(&self, peer: &PeerCertificate, now: Timestamp) -> Result<(), PeerRefusal> {
-        if now > peer.not_after() {
+        self.in_force((peer.issuer(), peer.serial()), peer.not_after(), now)
+    }
+
+    /// As [`Self::still_valid`], of a certificate of which only issuer, serial number and end are known.
+    ///
+    /// # Errors
+    /// As [`Self::still_valid`].
+    pub fn in_force(
+        &self,
+        (issuer, serial): (&[u8], &[u8]),
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), PeerRefusal> {
+        if now > until {
             return Err(PeerRefusal::Expired);
         }
         let state = self.state.load();
         let trust = state.trust.as_ref().ok_or(PeerRefusal::UnknownIssuer)?;
-        trust.revocations.check(peer, now)
+        trust.revocations.standing(issuer, serial, now)
     }
 
     /// When the first revocation list in force lapses, and with it every client of its issuer; for

@@ -125,10 +125,23 @@ impl Revocations {
     /// # Errors
     /// [`PeerRefusal::UnknownIssuer`], [`PeerRefusal::ListExpired`] or [`PeerRefusal::Revoked`].
     pub fn check(&self, peer: &PeerCertificate, now: Timestamp) -> Result<(), PeerRefusal> {
-        let list = self.by_issuer.get(peer.issuer()).ok_or(PeerRefusal::UnknownIssuer)?;
+        self.standing(peer.issuer(), peer.serial(), now)
+    }
+
+    /// As [`Self::check`], of a certificate of which only this is known.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn standing(
+        &self,
+        issuer: &[u8],
+        serial: &[u8],
+        now: Timestamp,
+    ) -> Result<(), PeerRefusal> {
+        let list = self.by_issuer.get(issuer).ok_or(PeerRefusal::UnknownIssuer)?;
         if now > list.next_update {
             Err(PeerRefusal::ListExpired)
-        } else if list.revoked.contains(peer.serial()) {
+        } else if list.revoked.contains(serial) {
             Err(PeerRefusal::Revoked)
         } else {
             Ok(())

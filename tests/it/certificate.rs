@@ -3,6 +3,7 @@
 
 use crate::pages::{Browser, Shown, entries, size};
 use crate::support::{ANNA, WIJKTEAM, World, client_of, on_both};
+use buurtpoort::audit::entry::Code;
 use buurtpoort::cli::partners::{ApplyArgs, PartnerFile, PersonFile, RegisterFile, parse, run};
 use buurtpoort::cli::pki::{DevPki, LeafKind};
 use buurtpoort::cli::{boot, check, watch};
@@ -86,6 +87,15 @@ fn back<'a>(own: &Browser, shown: &'a Shown) -> &'a str {
     path
 }
 
+/// A browser of somebody who signed in with a certificate.
+async fn in_with(world: &World, name: &str) -> Browser {
+    let own = Browser::new(world);
+    let there = sets_out(&own, world).await;
+    let shown = shows(world, Some(name), &there).await;
+    assert_eq!(own.get(back(&own, &shown)).await.status, 200, "{name}");
+    own
+}
+
 async fn is_out(own: &Browser) -> bool {
     own.get("/coordinator").await.leads_to() == "/inloggen"
 }
@@ -104,12 +114,18 @@ on_both! {
         for (name, part) in [("connection", "close"), ("content-security-policy", "default-src 'none'"), ("cache-control", "no-store")] {
             assert!(shown.header(name).contains(part), "{name}: {}", shown.header(name));
         }
-        // In another browser, with or without a way of its own, it opens nothing; nor does the way without the code.
+        // In another browser, with or without a way of its own, it opens nothing, and is gone then for all.
         let other = Browser::new(world);
         assert_eq!(other.get(&path).await.status, 400);
-        sets_out(&other, world).await;
-        assert_eq!(other.get(&path).await.status, 400);
         assert!(is_out(&other).await);
+        let waits = own.cookies.borrow().clone();
+        assert_eq!(own.get(&path).await.status, 400, "who has it from the other browser has nothing");
+        *own.cookies.borrow_mut() = waits;
+        sets_out(&other, world).await;
+        let shown = shows(world, Some("anna-pas"), &there).await;
+        assert_eq!(other.get(back(&own, &shown)).await.status, 400);
+        let shown = shows(world, Some("anna-pas"), &there).await;
+        let path = back(&own, &shown).to_owned();
         let kept = own.cookies.borrow().clone();
         let before = size(world).await;
         let came = own.get(&path).await;
@@ -119,8 +135,10 @@ on_both! {
         let all = entries(world, before).await;
         let whys: Vec<&str> = all.iter().map(|entry| entry.why.as_str()).collect();
         assert_eq!(whys, ["session:certificate"]);
+        let fields: Vec<&str> = all[0].fields.iter().map(Code::as_str).collect();
+        assert!(fields.len() == 1 && fields[0].starts_with("key:") && !fields[0].contains(&pin), "{fields:?}");
         assert_eq!(own.get("/coordinator").await.status, 200, "control: anna is in");
-        let signed_in = std::mem::replace(&mut *own.cookies.borrow_mut(), kept);
+        *own.cookies.borrow_mut() = kept;
         assert_eq!(own.get(&path).await.status, 400, "a code works once");
         for (seconds, status) in [(59, 200), (61, 400)] {
             let own = Browser::new(world);
@@ -129,17 +147,44 @@ on_both! {
             world.later(seconds);
             assert_eq!(own.get(back(&own, &shown)).await.status, status, "after {seconds} seconds");
         }
-        // Who lost a card has its key taken off; every session of it is over, and of the other card none.
-        *own.cookies.borrow_mut() = signed_in;
+    }
+}
+
+on_both! {
+    /// Who lost a card has its key taken off: every session of it is over, for good, and of the other card none.
+    async fn por_a_session_ends_with_its_key(world: World) {
+        let pin = issue(world, "anna-pas", BUURTGEZINNEN);
         let spare = issue(world, "anna-reserve", BUURTGEZINNEN);
         registered(world, &[&pin, &spare]).await;
-        let second = Browser::new(world);
-        let there = sets_out(&second, world).await;
-        let shown = shows(world, Some("anna-reserve"), &there).await;
-        assert_eq!(second.get(back(&second, &shown)).await.status, 200);
+        let (own, second) = (in_with(world, "anna-pas").await, in_with(world, "anna-reserve").await);
         assert!(!is_out(&own).await && !is_out(&second).await, "control");
         registered(world, &[&spare]).await;
+        let begun = own.cookies.borrow().clone();
         assert!(is_out(&own).await && !is_out(&second).await);
+        // One that was not seen meanwhile does not come to life again with its key.
+        let third = second.cookies.borrow().clone();
+        registered(world, &[&pin]).await;
+        registered(world, &[&pin, &spare]).await;
+        for cookies in [begun, third] {
+            *own.cookies.borrow_mut() = cookies;
+            assert!(is_out(&own).await);
+        }
+    }
+}
+
+on_both! {
+    /// A certificate that is revoked or runs out ends its session with the next request.
+    async fn por_a_session_ends_with_its_certificate(world: World) {
+        let pin = issue(world, "anna-pas", BUURTGEZINNEN);
+        let short = issue_at(world, "anna-kort", BUURTGEZINNEN, world.now() - SignedDuration::from_hours(24 * 762) + SignedDuration::from_secs(60));
+        registered(world, &[&pin, &short]).await;
+        let own = [in_with(world, "anna-pas").await, in_with(world, "anna-kort").await];
+        assert!(!is_out(&own[0]).await && !is_out(&own[1]).await, "control");
+        world.later(90);
+        assert!(!is_out(&own[0]).await && is_out(&own[1]).await, "one has run out");
+        DevPki::open(&world.dir().join("pki"), world.now()).expect("the authority").revoke("anna-pas").expect("revoked");
+        watch::reload_certificates(&world.booted);
+        assert!(is_out(&own[0]).await, "the other is revoked");
     }
 }
 
@@ -279,7 +324,8 @@ on_both! {
         let path = world.dir().join("partial.toml");
         std::fs::write(&path, toml::to_string(&file).expect("TOML")).expect("written");
         let args = ApplyArgs { file: path, dry_run: false, drop_territories: false, config: world.dir().join("buurtpoort.toml") };
-        assert!(run(&args).await.is_err(), "the key of a system");
+        let told = run(&args).await.expect_err("the key of a system").message;
+        assert!(told.starts_with("partner buurtgezinnen: people: anna: pins: a key must be of one person"), "{told}");
         let before = world.booted.api.gateway.register.load().version;
         watch::refresh_register(&world.booted).await;
         assert_eq!(world.booted.api.gateway.register.load().version, before, "nothing was changed");
@@ -305,6 +351,12 @@ on_both! {
         }
         let led = own.client.get(format!("{}/inloggen/certificaat", own.base)).header("sec-fetch-site", "cross-site");
         assert_eq!(led.send().await.expect("an answer").headers()["location"], "/inloggen", "another site signs nobody in");
+        // Nor does a picture in a page of another site use up what an address may ask.
+        let there = sets_out(&own, world).await;
+        for (to, status) in [("image", 403), ("document", 400)] {
+            let asked = own.client.get(&there).header("sec-fetch-site", "cross-site").header("sec-fetch-dest", to);
+            assert_eq!(asked.send().await.expect("an answer").status().as_u16(), status, "{to}");
+        }
         // `check --sign-in` says when people have keys and nobody asks for them.
         let pin = issue(world, "anna-pas", BUURTGEZINNEN);
         registered(world, &[&pin]).await;
@@ -316,6 +368,25 @@ on_both! {
         let told = check::sign_ins(&deaf).await.expect_err("nobody asks").message;
         assert_eq!(told, "sign-in of buurtgezinnen: people have pins, and listen.sign-in is not set");
     }
+}
+
+#[test]
+fn a_partner_is_named_once_and_a_person_has_a_role() {
+    let one = "[[partner]]\nname = \"beheer\"\nnumber = \"00000099000000014000\"\nkind = \"operations\"\npins = []\n";
+    let two = one.replace("14000", "15000");
+    assert!(parse(one).is_ok(), "control");
+    assert_eq!(
+        parse(&format!("{one}{two}")).expect_err("twice").message,
+        "partner beheer: must be named once"
+    );
+    let person = |roles: &str| {
+        parse(&format!("{one}[[partner.people]]\naccount = \"x\"\nroles = [{roles}]\n"))
+    };
+    assert!(person("\"operator\"").is_ok(), "control");
+    assert_eq!(
+        person("").expect_err("none").message,
+        "partner beheer: people: x: roles: at least one must be given"
+    );
 }
 
 #[test]

@@ -83,12 +83,19 @@ pub(super) async fn clear_pins(conn: &mut Conn<'_>, partner: &Slug) -> Result<()
     Ok(())
 }
 
-/// Whether the key of no person is that of a partner's system.
-pub(super) async fn no_system_is_a_person(conn: &mut Conn<'_>) -> Result<(), StoreError> {
-    const SQL: &str = "SELECT COUNT(*) FROM partner_person_pin WHERE pin IN \
-        (SELECT pin FROM partner_pin)";
-    let shared: i64 = on_conn!(conn, |db| sqlx::query_scalar(SQL).fetch_one(&mut **db).await?);
-    if shared == 0 { Ok(()) } else { Err(StoreError::Constraint) }
+/// Ends what began with an account or a key that is not there any more: it does not come to life again with them.
+pub(super) async fn end_sessions(conn: &mut Conn<'_>) -> Result<(), StoreError> {
+    const SESSIONS: &str = "DELETE FROM portal_session WHERE NOT EXISTS (SELECT 1 FROM partner_person \
+        WHERE partner_person.partner_id = portal_session.partner_id \
+        AND partner_person.account = portal_session.account) \
+        OR (pin IS NOT NULL AND NOT EXISTS (SELECT 1 FROM partner_person_pin \
+        WHERE partner_person_pin.pin = portal_session.pin \
+        AND partner_person_pin.partner_id = portal_session.partner_id \
+        AND partner_person_pin.account = portal_session.account)) \
+        OR EXISTS (SELECT 1 FROM partner WHERE partner.id = portal_session.partner_id \
+        AND partner.status <> 'active')";
+    on_conn!(conn, |db| sqlx::query(SESSIONS).execute(&mut **db).await?.rows_affected());
+    Ok(())
 }
 
 pub(super) async fn write(
