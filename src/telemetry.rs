@@ -90,8 +90,8 @@ where
     ) -> fmt::Result {
         let meta = event.metadata();
         let own = meta.target().starts_with("buurtpoort");
-        // Of what a library says in the ordinary course nothing would be left.
-        if !own && *meta.level() > tracing::Level::WARN {
+        // Of what a library says in the ordinary course nothing would be left. Who asks for more sees at least where.
+        if !own && *meta.level() == tracing::Level::INFO {
             return Ok(());
         }
         let mut allowed = Allowed { own, line: Map::new() };
