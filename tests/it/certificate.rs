@@ -2,6 +2,7 @@
 //! who shows another, or none, is told what to do. The pages in a browser are tried in `tests/browser/certificate.mjs`.
 
 use crate::pages::{Browser, Shown, entries, size};
+use crate::sql;
 use crate::support::{ANNA, WIJKTEAM, World, client_of, on_both};
 use buurtpoort::audit::entry::Code;
 use buurtpoort::cli::partners::{ApplyArgs, PartnerFile, PersonFile, RegisterFile, parse, run};
@@ -326,9 +327,28 @@ on_both! {
         let args = ApplyArgs { file: path, dry_run: false, drop_territories: false, config: world.dir().join("buurtpoort.toml") };
         let told = run(&args).await.expect_err("the key of a system").message;
         assert!(told.starts_with("partner buurtgezinnen: people: anna: pins: a key must be of one person"), "{told}");
+        // The other way round as well: a system does not get what a person of another partner has.
+        let paragraph = |pin: &str, status: &str| {
+            let text = format!(
+                "[[partner]]\nname = \"beheer\"\nnumber = \"00000099000000014000\"\nkind = \"operations\"\n\
+                 status = \"{status}\"\npins = [\"{pin}\"]\n"
+            );
+            std::fs::write(&args.file, text).expect("written");
+        };
+        let args = ApplyArgs { drop_territories: true, ..args.clone() };
+        paragraph(&pin, "active");
+        let told = run(&args).await.expect_err("the key of a person").message;
+        assert_eq!(told, "partner beheer: pins: a person of another partner signs in with that key");
         let before = world.booted.api.gateway.register.load().version;
         watch::refresh_register(&world.booted).await;
         assert_eq!(world.booted.api.gateway.register.load().version, before, "nothing was changed");
+        // A register of before that breaks the rule does not keep a partner from being suspended.
+        let known: RegisterFile = toml::from_str(&text).expect("a register");
+        let own = known.partner.iter().find(|one| one.name == "beheer").expect("known").pins[0].clone();
+        let broken = "INSERT INTO partner_pin (partner_id, pin) SELECT partner_id, pin FROM partner_person_pin";
+        assert_eq!(sql::run(&world.booted.api.gateway.store.pool, broken).await, 1);
+        paragraph(&own, "suspended");
+        assert!(run(&args).await.is_ok());
     }
 }
 
