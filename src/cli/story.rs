@@ -19,6 +19,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// A complete referral of a wijkteam.
 pub const WIJKTEAM: &str = include_str!("../../examples/referral-wijkteam.json");
@@ -35,6 +36,9 @@ const LEA: Caller = ("buurtgezinnen", "lea", "assigner");
 const ANNA: Caller = ("buurtgezinnen", "anna", "coordinator");
 const BERT: Caller = ("buurtgezinnen", "bert", "coordinator");
 const GEMEENTE: Caller = ("gemeente-nijmegen", "beleid-1", "municipality");
+
+/// How often one call is made again while the gateway cannot write.
+const TRIES: usize = 12;
 
 /// Where the story is played.
 pub struct Scene {
@@ -57,6 +61,7 @@ pub struct Answer {
     body: Value,
     replayed: bool,
     checkpoint: Option<String>,
+    retry_after: Option<Duration>,
 }
 
 impl Scene {
@@ -113,7 +118,28 @@ impl Scene {
         self.call(who, Method::POST, path, Some(body), Some(&key)).await
     }
 
+    /// Asks, and asks again with the same key while the gateway says that it cannot write just now: a disk that
+    /// stands still for two seconds is no fault in the story.
     async fn call(
+        &self,
+        who: Caller,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        key: Option<&str>,
+    ) -> Result<Answer, Failure> {
+        for _ in 0..TRIES {
+            let answer = self.ask(who, method.clone(), path, body, key).await?;
+            let Some(wait) = answer.retry_after.filter(|_| answer.status == 503) else {
+                return Ok(answer);
+            };
+            tracing::warn!(seconds = wait.as_secs(), "not now: asked again");
+            tokio::time::sleep(wait).await;
+        }
+        self.ask(who, method, path, body, key).await
+    }
+
+    async fn ask(
         &self,
         (partner, person, role): Caller,
         method: Method,
@@ -145,10 +171,12 @@ impl Scene {
         };
         let replayed = header("idempotent-replayed").is_some();
         let checkpoint = header("audit-checkpoint");
+        let retry_after = header("retry-after").and_then(|seconds| seconds.parse().ok());
+        let retry_after = retry_after.map(Duration::from_secs);
         let status = response.status().as_u16();
         let raw = response.text().await?;
         let body = serde_json::from_str(&raw).unwrap_or_default();
-        Ok(Answer { status, raw, body, replayed, checkpoint })
+        Ok(Answer { status, raw, body, replayed, checkpoint, retry_after })
     }
 
     fn client(&self, partner: &str) -> Result<reqwest::Client, Failure> {

@@ -61,3 +61,32 @@ async fn another_seed_is_another_story_with_the_published_figures() {
     assert_eq!(json["lines"].as_array().map(Vec::len), Some(alone.len()));
     assert_eq!(json["lines"][0]["agrees"], serde_json::json!(true));
 }
+
+/// A disk that stands still for longer than a commit may take seals the ledger for a moment: who asks again with the
+/// same key goes on, and what was asked twice is there once.
+#[test]
+fn a_scenario_goes_on_after_a_disk_that_stood_still() {
+    let place = tempfile::tempdir().expect("a directory");
+    let dir = place.path().join("slow");
+    let log = dir.join("buurtpoort.sqlite-wal");
+    let played = Command::new("strace")
+        .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "-P"])
+        .arg(&log)
+        // The hundredth is in the midst of the acts.
+        .args(["-e", "inject=fdatasync,fsync:delay_exit=2500000:when=100"])
+        .args([PROGRAM, "scenario", "hoogeveen", "--dir"])
+        .arg(&dir)
+        .output();
+    let Ok(played) = played else {
+        eprintln!("passed over: no strace");
+        return;
+    };
+    let told = String::from_utf8_lossy(&played.stdout);
+    assert!(played.status.success(), "{told}{}", String::from_utf8_lossy(&played.stderr));
+    assert!(told.contains("Counted as published."), "{told}");
+    let config = dir.join("buurtpoort.toml");
+    let verified = Command::new(PROGRAM).args(["audit", "verify", "--config"]).arg(config).output();
+    let verified = verified.expect("it ran");
+    let verified = String::from_utf8_lossy(&verified.stdout);
+    assert!(verified.contains("audit.resumed"), "control: the ledger was sealed: {verified}");
+}
