@@ -56,6 +56,7 @@ export async function lookAt(page, name) {
   for (const one of found) check(false, `${name}: axe ${one}`);
   await picture(page, name, 1280);
   await tour(page, name);
+  await inForcedColours(page, name);
   await page.setViewportSize({ width: 320, height: 700 });
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
   check(width <= 320, `${name}: ${width} points wide in 320`);
@@ -70,6 +71,20 @@ export async function lookAt(page, name) {
   await page.setViewportSize({ width: 1280, height: 900 });
   if (name !== 'api') await stops(page, name);
   seen.set(name, url.pathname.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, '{id}'));
+}
+
+/** In colours of somebody's own, where backgrounds are gone: what is chosen is drawn by the browser, where one is in the menu differs. */
+async function inForcedColours(page, name) {
+  await page.emulateMedia({ forcedColors: 'active' });
+  const unseen = await page.evaluate(() => [...document.querySelectorAll('input[type=radio], input[type=checkbox]')]
+    .filter((one) => getComputedStyle(one).appearance === 'none').map((one) => one.id));
+  for (const one of unseen) check(false, `${name}: in forced colours nobody sees whether this is chosen: ${one}`);
+  const bars = await page.evaluate(() => [...document.querySelectorAll('.navigatie__link')]
+    .map((one) => ({ here: one.hasAttribute('aria-current'), bar: getComputedStyle(one).borderBlockEndColor })));
+  const here = bars.find((one) => one.here);
+  check(!here || bars.every((one) => one.here || one.bar !== here.bar), `${name}: in forced colours the menu does not show where one is`);
+  await picture(page, name, 'forced');
+  await page.emulateMedia({ forcedColors: 'none' });
 }
 
 /** How far a page is wider than its window, in points. */
