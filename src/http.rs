@@ -34,7 +34,7 @@ pub mod problem;
 pub mod progress;
 pub mod receiver;
 pub mod referrals;
-mod reply;
+pub(crate) mod reply;
 pub mod reports;
 pub mod router;
 pub mod routes;

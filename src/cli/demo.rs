@@ -173,6 +173,7 @@ pub async fn raise(
     let held = hold(&args.dir)?;
     let config = make(args, &sockets, &clock).await?;
     let booted = Arc::new(boot::boot(config, clock.clone(), Claim::Alone).await?);
+    booted.api.door.take_links();
     publish_history(&booted.api.gateway, &clock).await?;
     let api = sockets.api.local_addr()?;
     let portal = sockets.portal.local_addr()?;

@@ -148,18 +148,24 @@ pub async fn code(
     Ok(secret)
 }
 
-/// Takes a code, and begins a session. Whichever browser brings it, the code is gone then.
+/// Takes a code, and begins a session, where the certificate is still `in_force`. Whichever browser brings it, the code
+/// is gone then.
 ///
 /// # Errors
-/// [`FlowError::NotFound`] where it was used, is over, was made for another browser, or its person may not use the pages
-/// with that key any more.
-pub async fn redeem(gateway: &Gateway, code: &str, state: &str) -> Result<Secret, FlowError> {
+/// [`FlowError::NotFound`] where it was used, is over, was made for another browser, its certificate is not in force any
+/// more, or its person may not use the pages with that key.
+pub async fn redeem(
+    gateway: &Gateway,
+    code: &str,
+    state: &str,
+    in_force: impl FnOnce(&Card) -> bool,
+) -> Result<Secret, FlowError> {
     let hash = hash_of(gateway, "code", code).ok_or(FlowError::NotFound)?;
     let now_ms = gateway.clock.now().as_millisecond();
     let taken = sessions::take_ticket(&gateway.store.pool, &hash, now_ms).await?;
     let who = taken.ok_or(FlowError::NotFound)?;
     let own = hash_of(gateway, "state", state).filter(|own| who.state == Some(*own));
-    let (_, card) = own.zip(who.card).ok_or(FlowError::NotFound)?;
+    let card = own.and(who.card).filter(in_force).ok_or(FlowError::NotFound)?;
     begin(gateway, who.partner, &who.account, Way::Certificate(card)).await
 }
 

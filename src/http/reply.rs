@@ -55,7 +55,7 @@ pub(super) fn replayed(mut response: HttpResponse, replayed: bool) -> HttpRespon
 ///
 /// # Errors
 /// [`Problem::Invalid`] when it is missing or not 1-64 visible ASCII characters.
-pub(super) fn idempotency_key(request: &HttpRequest) -> Result<String, Problem> {
+pub(crate) fn idempotency_key(request: &HttpRequest) -> Result<String, Problem> {
     let key = request.headers().get("idempotency-key").and_then(|value| value.to_str().ok());
     let visible = |key: &&str| {
         (1..=64).contains(&key.len()) && key.bytes().all(|b| (0x21..=0x7e).contains(&b))

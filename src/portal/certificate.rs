@@ -13,7 +13,7 @@ use crate::flow::FlowError;
 use crate::flow::session;
 use crate::http::Api;
 use crate::http::problem::Problem;
-use crate::portal::edge::{cookie, is_led_by_another, see_other};
+use crate::portal::edge::{cookie, in_force, is_led_by_another, see_other};
 use crate::portal::page::{self, Frame};
 use crate::portal::sign_in::{self, put_cookie};
 use crate::portal::visit::Visit;
@@ -79,7 +79,8 @@ pub async fn come_back(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let state = cookie(request.headers(), SET_OUT).unwrap_or_default();
-    let secret = match session::redeem(&api.gateway, &code, &state).await {
+    let is_in_force = |card: &Card| in_force(&api, card);
+    let secret = match session::redeem(&api.gateway, &code, &state, is_in_force).await {
         Ok(secret) => secret,
         Err(FlowError::NotFound) => {
             count(Refused::Code);
@@ -88,6 +89,8 @@ pub async fn come_back(
         Err(error) => return Err(error.into()),
     };
     sign_in::leave_old(&visit, &api).await?;
+    // Not the head of who was signed in before.
+    let visit = Visit { session: None, ..visit };
     let mut response = sign_in::signed_in_here(&visit, &secret)?;
     let gone = format!("{SET_OUT}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
     put_cookie(&mut response, &gone)?;

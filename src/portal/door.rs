@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Ways back that are remembered at most; each for ten minutes.
@@ -35,6 +36,8 @@ pub struct Door {
     pub listeners: Vec<SocketAddr>,
     /// Where the certificate of the listeners is.
     pub certificate: PathBuf,
+    /// Whether links sign people in: in a demo, and nowhere else.
+    links: AtomicBool,
     strangers: Buckets<u128>,
     sign_ins: Buckets<u128>,
     cards: Buckets<u128>,
@@ -50,6 +53,17 @@ const fn number(number: u32) -> NonZeroU32 {
 }
 
 impl Door {
+    /// Has links sign people in from here on: for a demo.
+    pub fn take_links(&self) {
+        self.links.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether links sign people in here.
+    #[must_use]
+    pub fn takes_links(&self) -> bool {
+        self.links.load(Ordering::Relaxed)
+    }
+
     /// A door at an origin.
     #[must_use]
     pub fn at(origin: Option<String>) -> Self {
@@ -58,6 +72,7 @@ impl Door {
             sign_in_origin: None,
             listeners: Vec::new(),
             certificate: PathBuf::new(),
+            links: AtomicBool::new(false),
             strangers: Buckets::with_burst(number(20), number(200)),
             // A whole office behind one address begins its day.
             sign_ins: Buckets::with_burst(number(5), number(60)),

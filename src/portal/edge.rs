@@ -20,6 +20,7 @@ use crate::portal::page;
 use crate::portal::trail;
 use crate::portal::visit::Visit;
 use crate::portal::words::Lang;
+use crate::store::sessions::Card;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -109,17 +110,19 @@ fn language(request: &mut ServiceRequest) -> (Lang, Option<Lang>) {
 }
 
 /// The value of a cookie that was sent once.
+///
+/// Names are compared byte by byte: only of a name that *begins* with `__Host-` does a browser promise that this host set
+/// it. Taking off white space that is none to a browser (U+2003) let a neighbouring host set our cookies.
 pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     // Another cookie, of whatever else serves on this host, may hold anything.
-    let all =
-        headers.get_all(header::COOKIE).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let all: Vec<_> = all.collect();
-    let mut own = all
-        .iter()
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(known, _)| *known == name)
-        .map(|(_, value)| value.to_owned());
+    let sent = headers.get_all(header::COOKIE).flat_map(|all| all.as_bytes().split(|b| *b == b';'));
+    let value = |pair: &[u8]| {
+        let start = pair.iter().position(|byte| *byte != b' ')?;
+        let value = pair.get(start..)?.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        // No cookie of ours holds anything else.
+        String::from_utf8(value.to_vec()).ok()
+    };
+    let mut own = sent.filter_map(value);
     let first = own.next()?;
     own.next().is_none().then_some(first)
 }
@@ -160,7 +163,7 @@ async fn fill(
         let trace: String =
             hex(&gateway.keyring.token_hash(&marks.trace)).chars().take(32).collect();
         let found = session::look(gateway, &secret, marks.request, &trace).await?;
-        let found = in_force(&api, found).await?;
+        let found = unless_lapsed(&api, found).await?;
         if let Some(session) = &found {
             api.limits.take(session.subject.partner).map_err(Problem::TooManyRequests)?;
             request.extensions_mut().insert(Arc::clone(&session.subject));
@@ -197,12 +200,17 @@ async fn fill(
     Ok(())
 }
 
+/// Whether a certificate may be shown at this instant.
+pub(super) fn in_force(api: &Api, card: &Card) -> bool {
+    let (until, now) = (from_millisecond(card.until_ms), api.gateway.clock.now());
+    api.tls.in_force((&card.issuer, &card.serial), until, now).is_ok()
+}
+
 /// A session whose certificate, where it began with one, may still be shown: one that was revoked ends it.
-async fn in_force(api: &Api, found: Option<Session>) -> Result<Option<Session>, Problem> {
+async fn unless_lapsed(api: &Api, found: Option<Session>) -> Result<Option<Session>, Problem> {
     let Some(session) = found else { return Ok(None) };
     let Some(card) = &session.card else { return Ok(Some(session)) };
-    let (until, now) = (from_millisecond(card.until_ms), api.gateway.clock.now());
-    if api.tls.in_force((&card.issuer, &card.serial), until, now).is_ok() {
+    if in_force(api, card) {
         return Ok(Some(session));
     }
     session::lapse(&api.gateway, &session).await?;
@@ -396,5 +404,31 @@ mod tests {
         assert_eq!(cookie(&headers, SESSION).as_deref(), Some("x"));
         headers.append(header::COOKIE, HeaderValue::from_static("__Host-sessie=y"));
         assert_eq!(cookie(&headers, SESSION), None);
+    }
+
+    fn sent(all: &[&[u8]]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for one in all {
+            headers.append(header::COOKIE, HeaderValue::from_bytes(one).unwrap());
+        }
+        cookie(&headers, SESSION)
+    }
+
+    /// A neighbouring host may set a cookie whose name only looks like ours.
+    #[test]
+    fn a_cookie_is_the_one_whose_name_begins_as_the_browser_promises() {
+        assert_eq!(sent(&[b"a=b; __Host-sessie=own; c=d"]).as_deref(), Some("own"));
+        assert_eq!(sent(&[b"a=b", b"__Host-sessie=own"]).as_deref(), Some("own"));
+        for space in ["\u{2003}", "\u{a0}", "\u{85}", "\u{3000}", "\u{feff}", "\t", "x"] {
+            let tossed = format!("{space}__Host-sessie=theirs");
+            assert_eq!(sent(&[tossed.as_bytes()]), None, "{space:?}");
+            let both = format!("__Host-sessie=own; {tossed}");
+            assert_eq!(sent(&[both.as_bytes()]).as_deref(), Some("own"), "{space:?}");
+        }
+        for other in ["__host-sessie=x", "__Host-sessie =x", "__Host-sessies=x", "__Host-sessie"] {
+            assert_eq!(sent(&[other.as_bytes()]), None, "{other}");
+        }
+        assert_eq!(sent(&[b"__Host-sessie=a; __Host-sessie=b"]), None, "which of them is ours?");
+        assert_eq!(sent(&[b"__Host-sessie=\xe2\x80"]), None);
     }
 }

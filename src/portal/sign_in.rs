@@ -117,8 +117,13 @@ pub(super) fn signed_in_here(
 /// `GET /inloggen/l/{secret}`: asks before it takes the link, so that who looks ahead for a person does not use it up.
 ///
 /// # Errors
-/// [`Problem::Internal`] when it cannot be written.
-pub async fn show_link(visit: Visit, secret: Path<String>) -> Result<HttpResponse, Problem> {
+/// 404 where this is no demo; [`Problem::Internal`] when it cannot be written.
+pub async fn show_link(
+    visit: Visit,
+    secret: Path<String>,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    api.door.takes_links().then_some(()).ok_or(Problem::NotFound)?;
     let frame =
         Frame { path: "/inloggen".to_owned(), ..Frame::of(&visit, ("Inloggen", "Sign in")) };
     let link = secret.into_inner();
@@ -131,6 +136,8 @@ pub async fn show_link(visit: Visit, secret: Path<String>) -> Result<HttpRespons
 /// # Errors
 /// [`Problem`] of the ledger; a link that is over is a page.
 pub async fn take_link(visit: Visit, api: Data<Api>) -> Result<HttpResponse, Problem> {
+    // An operator who could make links on a deployment could be anybody there (decision 0016).
+    api.door.takes_links().then_some(()).ok_or(Problem::NotFound)?;
     match session::enter(&api.gateway, visit.sent.value("link")).await {
         Ok(secret) => {
             leave_old(&visit, &api).await?;
@@ -138,7 +145,7 @@ pub async fn take_link(visit: Visit, api: Data<Api>) -> Result<HttpResponse, Pro
         }
         Err(crate::flow::FlowError::NotFound) => {
             let failed = visit.say(
-                "Deze link werkt niet meer. Een link werkt een kwartier, en maar een keer. Vraag een nieuwe.",
+                "Deze link werkt niet meer. Een link werkt een kwartier, en maar één keer. Vraag een nieuwe.",
                 "This link does not work any more. A link works for a quarter of an hour, and once. Ask for another.",
             );
             not_signed_in(&visit, failed)

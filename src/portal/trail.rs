@@ -54,6 +54,8 @@ words! {
         Retried = "retried",
         /// Names are off the screen.
         Hidden = "hidden",
+        /// Nothing: the form opened names before, and does so once.
+        Spent = "spent",
         /// Nothing: it was sent after the time was over.
         Lost = "lost",
         /// Nobody is signed in here any more.

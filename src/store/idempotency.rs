@@ -1,8 +1,8 @@
 //! What was asked before: a keyed hash of the key, a keyed hash of the body, a status and an id. Never
 //! the body: a store of replies would be a second copy of everything that is sealed elsewhere.
 
-use crate::store::StoreError;
-use crate::store::pool::{Conn, Joined, on_conn};
+use crate::store::pool::{Conn, Joined, on_conn, on_db};
+use crate::store::{Pool, StoreError};
 use serde_json::{Value, json};
 use sqlx::Row;
 use std::collections::HashMap;
@@ -121,11 +121,23 @@ pub(super) async fn insert(conn: &mut Conn<'_>, rows: &[IdempotencyRow]) -> Resu
     Ok(())
 }
 
+/// When a request was made, in milliseconds since the epoch, if it was.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be read.
+pub async fn made_at(pool: &Pool, scope: &Scope) -> Result<Option<i64>, StoreError> {
+    const SQL: &str = "SELECT created_ms FROM idempotency WHERE scope = $1";
+    Ok(on_db!(pool, |db| sqlx::query_scalar(SQL)
+        .bind(scope.0.as_slice())
+        .fetch_optional(db)
+        .await?))
+}
+
 /// Forgets requests made before `before_ms`.
 ///
 /// # Errors
 /// [`StoreError`] when they cannot be removed.
-pub async fn forget(pool: &crate::store::Pool, before_ms: i64) -> Result<u64, StoreError> {
+pub async fn forget(pool: &Pool, before_ms: i64) -> Result<u64, StoreError> {
     const SQL: &str = "DELETE FROM idempotency WHERE created_ms < $1";
     let mut conn = pool.writing().await?;
     let mut conn = conn.conn();

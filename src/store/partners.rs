@@ -360,6 +360,7 @@ async fn write_partner(conn: &mut Conn<'_>, partner: &Partner) -> Result<Uuid, S
         .bind(partner.status.as_str())
         .fetch_one(&mut **db)
         .await?);
+    people::end_sessions_of_provider(conn, id, partner.sign_in.as_ref()).await?;
     clear_details(conn, id).await?;
     write_details(conn, id, partner).await?;
     Ok(id)

@@ -141,6 +141,13 @@ on_both! {
         assert_eq!(own.get("/coordinator").await.status, 200, "control: anna is in");
         *own.cookies.borrow_mut() = kept;
         assert_eq!(own.get(&path).await.status, 400, "a code works once");
+        // Nor of a key that was taken off meanwhile and put back.
+        let waits = Browser::new(world);
+        let there = sets_out(&waits, world).await;
+        let shown = shows(world, Some("anna-pas"), &there).await;
+        registered(world, &[]).await;
+        registered(world, &[&pin]).await;
+        assert_eq!(waits.get(back(&waits, &shown)).await.status, 400);
         for (seconds, status) in [(59, 200), (61, 400)] {
             let own = Browser::new(world);
             let there = sets_out(&own, world).await;
@@ -186,6 +193,18 @@ on_both! {
         DevPki::open(&world.dir().join("pki"), world.now()).expect("the authority").revoke("anna-pas").expect("revoked");
         watch::reload_certificates(&world.booted);
         assert!(is_out(&own[0]).await, "the other is revoked");
+        // Nor does a code that was made before open anything, and whoever was signed in stays so.
+        let spare = issue(world, "anna-reserve", BUURTGEZINNEN);
+        registered(world, &[&spare]).await;
+        let waits = Browser::of(world, ANNA).await;
+        let there = sets_out(&waits, world).await;
+        let shown = shows(world, Some("anna-reserve"), &there).await;
+        let before = size(world).await;
+        DevPki::open(&world.dir().join("pki"), world.now()).expect("the authority").revoke("anna-reserve").expect("revoked");
+        watch::reload_certificates(&world.booted);
+        assert_eq!(waits.get(back(&waits, &shown)).await.status, 400);
+        assert_eq!(size(world).await, before, "the ledger does not say that somebody came in");
+        assert!(!is_out(&waits).await);
     }
 }
 

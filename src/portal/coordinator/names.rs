@@ -1,16 +1,18 @@
 //! `POST /coordinator/zaak/{id}/namen`: who the family is, for a quarter of an hour on one screen.
 //!
-//! The names stand in the answer to the form and nowhere else: going back, reloading or copying the address shows
-//! nothing of them. "Nu verbergen" has the browser forget what it kept.
+//! The names stand in the answer to the form and nowhere else. Going back, reloading or copying the address shows
+//! nothing of them: a form opens names once, and "Nu verbergen" has the browser forget what it kept.
 
+use crate::flow::Once;
 use crate::http::Api;
 use crate::http::cases::release;
 use crate::http::problem::Problem;
+use crate::http::reply;
 use crate::http::support_families::work;
-use crate::policy::Allowed;
 use crate::policy::action::{
     ListPairings, ReadCase, ReadSupportFamily, ReleaseIdentity, ReleaseSupportIdentity,
 };
+use crate::policy::{Allowed, Subject};
 use crate::portal::coordinator::case::{self, Seeing};
 use crate::portal::coordinator::{correct, plan, support};
 use crate::portal::edge::see_other;
@@ -22,6 +24,7 @@ use crate::portal::trail::{Done, done};
 use crate::portal::twin::{Told, body};
 use crate::portal::visit::Visit;
 use crate::portal::words::{Lang, moment_of};
+use crate::store::idempotency;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -30,6 +33,24 @@ use askama::Template;
 use jiff::SignedDuration;
 use serde_json::Value;
 use uuid::Uuid;
+
+/// So long a form that opened names does it again: who taps twice is shown what the first tap asked.
+const TAPS: SignedDuration = SignedDuration::from_secs(3);
+
+/// Whether the form that was sent opened names before.
+async fn is_spent(
+    subject: &Subject,
+    route: &str,
+    request: &HttpRequest,
+    api: &Api,
+) -> Result<bool, Problem> {
+    let gateway = &api.gateway;
+    let Ok(key) = reply::idempotency_key(request) else { return Ok(false) };
+    let once = Once::new(&gateway.keyring, subject, route, &key, b"");
+    let before = (gateway.clock.now() - TAPS).as_millisecond();
+    let made = idempotency::made_at(&gateway.store.pool, &once.scope).await?;
+    Ok(made.is_some_and(|made| made < before))
+}
 
 #[derive(Template)]
 #[template(path = "names.html")]
@@ -91,6 +112,10 @@ pub async fn open(
         return case::draw(Seeing { case, pairings }, &visit, &id, &api, None).await;
     }
     let named = Path::from(id.clone());
+    let route = format!("/v1/cases/{}/identity-releases", id.as_str());
+    if is_spent(allowed.subject(), &route, &request, &api).await? {
+        return Ok(done(&format!("/coordinator/zaak/{id}"), Done::Spent));
+    }
     match release::release_identity(allowed, named, body(&visit.sent), request, api.clone()).await {
         Ok(answer) => {
             let told = Told::of(answer)?;
@@ -125,6 +150,10 @@ pub async fn open_support(
         return Ok(see_other(&format!("/coordinator/{back}")));
     }
     let named = Path::from(id.clone());
+    let route = format!("/v1/support-families/{}/identity-releases", id.as_str());
+    if is_spent(allowed.subject(), &route, &request, &api).await? {
+        return Ok(done(&format!("/coordinator/{back}"), Done::Spent));
+    }
     let sent = body(&visit.sent);
     match work::release_support_identity(allowed, named, sent, request, api.clone()).await {
         Ok(answer) => show(&visit, &api, &Told::of(answer)?, (back, Vec::new())),

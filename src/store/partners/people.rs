@@ -71,6 +71,37 @@ pub(super) async fn read_sign_in(
     })
 }
 
+/// Deletes what began with an account or a key that is gone, or of a partner that takes no part.
+macro_rules! over {
+    ($table:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE NOT EXISTS (SELECT 1 FROM partner_person \
+             WHERE partner_person.partner_id = ",
+            $table,
+            ".partner_id \
+             AND partner_person.account = ",
+            $table,
+            ".account) \
+             OR (pin IS NOT NULL AND NOT EXISTS (SELECT 1 FROM partner_person_pin \
+             WHERE partner_person_pin.pin = ",
+            $table,
+            ".pin \
+             AND partner_person_pin.partner_id = ",
+            $table,
+            ".partner_id \
+             AND partner_person_pin.account = ",
+            $table,
+            ".account)) \
+             OR EXISTS (SELECT 1 FROM partner WHERE partner.id = ",
+            $table,
+            ".partner_id \
+             AND partner.status <> 'active')"
+        )
+    };
+}
+
 /// Takes the keys of a partner's people away.
 pub(super) async fn clear_pins(conn: &mut Conn<'_>, partner: &Slug) -> Result<(), StoreError> {
     const SQL: &str = "DELETE FROM partner_person_pin WHERE partner_id IN \
@@ -83,18 +114,37 @@ pub(super) async fn clear_pins(conn: &mut Conn<'_>, partner: &Slug) -> Result<()
     Ok(())
 }
 
-/// Ends what began with an account or a key that is not there any more: it does not come to life again with them.
+/// Ends what began with an account or a key that is not there any more, and ways in that were not taken yet: they do not
+/// come to life again with them.
 pub(super) async fn end_sessions(conn: &mut Conn<'_>) -> Result<(), StoreError> {
-    const SESSIONS: &str = "DELETE FROM portal_session WHERE NOT EXISTS (SELECT 1 FROM partner_person \
-        WHERE partner_person.partner_id = portal_session.partner_id \
-        AND partner_person.account = portal_session.account) \
-        OR (pin IS NOT NULL AND NOT EXISTS (SELECT 1 FROM partner_person_pin \
-        WHERE partner_person_pin.pin = portal_session.pin \
-        AND partner_person_pin.partner_id = portal_session.partner_id \
-        AND partner_person_pin.account = portal_session.account)) \
-        OR EXISTS (SELECT 1 FROM partner WHERE partner.id = portal_session.partner_id \
-        AND partner.status <> 'active')";
-    on_conn!(conn, |db| sqlx::query(SESSIONS).execute(&mut **db).await?.rows_affected());
+    const GONE: [&str; 2] = [over!("portal_session"), over!("portal_ticket")];
+    for sql in GONE {
+        on_conn!(conn, |db| sqlx::query(sql).execute(&mut **db).await?.rows_affected());
+    }
+    Ok(())
+}
+
+/// Ends what began with the provider of a partner, where it has another one from here on, or none. Asked before the new
+/// one is written.
+pub(super) async fn end_sessions_of_provider(
+    conn: &mut Conn<'_>,
+    id: Uuid,
+    next: Option<&SignIn>,
+) -> Result<(), StoreError> {
+    const SQL: &str = "DELETE FROM portal_session WHERE partner_id = $1 AND pin IS NULL AND EXISTS \
+        (SELECT 1 FROM partner_sign_in WHERE partner_sign_in.partner_id = $1 AND NOT (issuer = $2 AND \
+        client_id = $3 AND claim = $4 AND acr = $5 AND authorities = $6))";
+    let text = |of: fn(&SignIn) -> &String| next.map(of).map_or("", String::as_str);
+    on_conn!(conn, |db| sqlx::query(SQL)
+        .bind(id)
+        .bind(text(|one| &one.issuer))
+        .bind(text(|one| &one.client_id))
+        .bind(text(|one| &one.claim))
+        .bind(text(|one| &one.acr))
+        .bind(text(|one| &one.authorities))
+        .execute(&mut **db)
+        .await?
+        .rows_affected());
     Ok(())
 }
 
