@@ -14,7 +14,7 @@ use cedar_policy::{
     EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Request, RestrictedExpression, Schema,
     ValidationMode, Validator,
 };
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::str::FromStr;
 
 /// Why a policy set was not loaded.
@@ -72,12 +72,30 @@ pub(super) struct Slice {
     pub(super) object: String,
 }
 
+/// What a rule says of itself, for who checks a decision.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Saying {
+    /// Whether it permits; else it forbids.
+    pub permits: bool,
+    /// `@why`, English. A set of an operator's own may lack it.
+    pub why: Option<String>,
+    /// `@waarom`, Dutch. A set of an operator's own may lack it.
+    pub waarom: Option<String>,
+}
+
+fn saying(policy: &Policy) -> Option<(String, Saying)> {
+    let told = |name| policy.annotation(name).map(str::to_owned);
+    let (why, waarom) = (told("why"), told("waarom"));
+    let told = Saying { permits: policy.effect() == Effect::Permit, why, waarom };
+    Some((policy.annotation("id")?.to_owned(), told))
+}
+
 /// A validated policy set, ready to answer.
 pub struct Engine {
     pub(super) slices: HashMap<&'static str, Slice>,
     pub(super) sights: Sights,
     /// What each rule says of itself, by its id.
-    whys: HashMap<String, String>,
+    sayings: BTreeMap<String, Saying>,
     hash: [u8; 32],
 }
 
@@ -108,18 +126,19 @@ impl Engine {
         for name in NAMES {
             slices.insert(*name, slice(name, &parsed, &policies)?);
         }
-        let why = |policy: &Policy| {
-            let why = policy.annotation("why")?.to_owned();
-            Some((policy.annotation("id")?.to_owned(), why))
-        };
-        let whys = policies.iter().filter_map(why).collect();
-        Ok(Self { slices, sights: Sights::default(), whys, hash: hash(schema, files, other) })
+        let sayings = policies.iter().filter_map(saying).collect();
+        Ok(Self { slices, sights: Sights::default(), sayings, hash: hash(schema, files, other) })
     }
 
     /// What a rule of the set says of itself.
     #[must_use]
-    pub fn why(&self, rule: &str) -> Option<&str> {
-        self.whys.get(rule).map(String::as_str)
+    pub fn saying(&self, rule: &str) -> Option<&Saying> {
+        self.sayings.get(rule)
+    }
+
+    /// Every rule of the set and what it says of itself, by id.
+    pub fn sayings(&self) -> impl Iterator<Item = (&str, &Saying)> {
+        self.sayings.iter().map(|(id, saying)| (id.as_str(), saying))
     }
 
     /// SHA-256 of schema and policies: stands in every ledger entry.

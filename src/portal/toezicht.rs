@@ -2,19 +2,22 @@
 
 use crate::audit::entry::{Code, Entry, Event, Outcome, decode};
 use crate::audit::verify::StoredLeaf;
-use crate::cli::audit::check;
 use crate::cli::policies::matrix;
 use crate::crypto::digest::hex;
-use crate::flow::witness;
+use crate::domain::partner::Role;
+use crate::flow::{cases, witness};
 use crate::http::Api;
 use crate::http::problem::Problem;
+use crate::ids::CaseId;
 use crate::policy::Allowed;
-use crate::policy::action::{ListAuditEntries, ReadAuditConsistency, ReadAuditProof};
+use crate::policy::action::{ListAuditEntries, ListReleases, ReadAuditProof};
+use crate::policy::engine::Saying;
+use crate::portal::edge::see_other;
 use crate::portal::form::{Form, Kind};
+use crate::portal::gemeente::table_in;
 use crate::portal::page::{self, Frame, Row, Sheet};
 use crate::portal::visit::Visit;
-use crate::portal::words::{moment_of, moment_of_ms, term, terms_of};
-use crate::statistics::formats::labels;
+use crate::portal::words::{Lang, moment_of, moment_of_ms, term, terms_of};
 use crate::store::ledger;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
@@ -22,10 +25,9 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use askama::Template;
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
+use uuid::Uuid;
 
-/// Held while the whole ledger is checked.
-static CHECKING: Semaphore = Semaphore::const_new(1);
+pub mod check;
 
 /// Entries of one page.
 const PAGE: usize = 50;
@@ -135,6 +137,25 @@ pub async fn list(
         .heads(&[("Nr", "No"), ("Wanneer", "When"), ("Gebeurtenis", "Event"), ("Uitkomst", "Outcome"), ("Rol", "Role"), ("Waarvoor", "For what"), ("Regel", "Rule")]);
     sheet.rows = rows.iter().map(|row| line(&visit, row)).collect::<Result<_, _>>()?;
     visit.say("Niets gevonden.", "Nothing found.").clone_into(&mut sheet.empty);
+    narrowing(&visit, &asked, &mut sheet);
+    if asked.object.is_some() {
+        sheet = sheet.tell(
+            "U ziet nu alleen wat over één zaak of steungezin gaat.",
+            "You now see only what is about one case or support family.",
+        );
+        let whole = visit.say("Naar het hele logboek", "To the whole ledger").to_owned();
+        sheet.links.push(("/toezicht".to_owned(), whole));
+    }
+    if let Some(before) = further {
+        sheet.links.push((asked.further(before), visit.say("Eerder", "Earlier").to_owned()));
+    }
+    sheet.forms.push(of_case(&visit));
+    sheet.show()
+}
+
+/// Ways to narrow the list, within the case or support family that is looked at, if any.
+fn narrowing(visit: &Visit, asked: &Asked, sheet: &mut Sheet) {
+    let within = asked.object.as_ref().map(|of| format!("&onderwerp={of}")).unwrap_or_default();
     for event in [
         None,
         Some(Event::ReleaseIntent),
@@ -149,12 +170,51 @@ pub async fn list(
             || visit.say("Alles", "All").to_owned(),
             |event| term(visit.lang, "event", event.as_str()),
         );
-        sheet.filters.push((format!("/toezicht?gebeurtenis={code}"), words, asked.event == event));
+        let here = asked.event == event && asked.outcome.is_none();
+        sheet.filters.push((format!("/toezicht?gebeurtenis={code}{within}"), words, here));
     }
-    if let Some(before) = further {
-        sheet.links.push((asked.further(before), visit.say("Ouder", "Older").to_owned()));
-    }
-    sheet.show()
+    let refused = asked.outcome == Some(Outcome::Deny);
+    let words = term(visit.lang, "outcome", Outcome::Deny.as_str());
+    sheet.filters.push((format!("/toezicht?uitkomst=deny{within}"), words, refused));
+}
+
+/// Asks of which case the entries are looked for.
+fn of_case(visit: &Visit) -> Form {
+    Form::to(visit, "/toezicht/zaak", ("Zoeken op zaak", "Look for a case"))
+        .ask(Kind::Heading, "", ("Een klacht of vraag over een zaak?", "A complaint or question about a case?"))
+        .ask(Kind::Text, "zaak", ("Nummer van de zaak", "Number of the case"))
+        .hint(
+            "Het hele nummer: 36 tekens. Het staat op de pagina van de zaak en op het antwoord dat een gezin krijgt. Wat u zoekt, komt ook in het logboek.",
+            "The whole number: 36 characters. It stands on the page of the case and on the answer that a family gets. That you looked goes into the ledger too.",
+        )
+}
+
+/// `POST /toezicht/zaak`: leads to the entries about one case.
+///
+/// Who may ask who opened its names finds the case's reference in the entry that this question itself leaves.
+///
+/// # Errors
+/// As `GET /v1/cases/{id}/identity-releases`; a number that is none is a page.
+pub async fn find(
+    allowed: Allowed<ListReleases>,
+    visit: Visit,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let allowed = allowed.in_role(Role::PrivacyOfficer).ok_or(Problem::Forbidden)?;
+    let typed = visit.sent.value("zaak").trim();
+    let Some(id) = Uuid::try_parse(typed).ok().filter(|_| typed.len() == 36) else {
+        let wrong = Problem::invalid("zaak", "number", "must be the whole number: 36 characters");
+        let mut sheet = Sheet::of(&visit, ("Zoeken op zaak", "Look for a case"));
+        "/toezicht".clone_into(&mut sheet.back);
+        sheet.forms.push(of_case(&visit).sent(&visit.sent).wrong_at(&wrong));
+        return sheet.show();
+    };
+    let gateway = &api.gateway;
+    let committed = cases::releases(gateway, allowed, CaseId::from_uuid(id)).await?.committed;
+    let own = ledger::page(&gateway.store.pool, committed.index(), 1).await?;
+    let own = own.first().and_then(|row| decode(&row.leaf).ok()).ok_or(Problem::Internal)?;
+    let object = own.1.object.reference.as_ref().map(|of| hex(of)).ok_or(Problem::Internal)?;
+    Ok(see_other(&format!("/toezicht?onderwerp={object}")))
 }
 
 fn line(visit: &Visit, row: &StoredLeaf) -> Result<Row, Problem> {
@@ -194,7 +254,7 @@ pub async fn show(
     let engine = api.gateway.engine.load_full();
     let proof = witness::proof(&api.gateway, allowed, index).await?.value;
     let (_, entry) = decode(&proof.leaf).or(Err(Problem::Internal))?;
-    let title = (format!("Logboek, regel {index}"), format!("Ledger, entry {index}"));
+    let title = (format!("Logboek, nummer {index}"), format!("Ledger, entry {index}"));
     let mut sheet = Sheet::of(&visit, (&title.0, &title.1));
     "/toezicht".clone_into(&mut sheet.back);
     let (actor, text) = (&entry.actor, |bytes: &Option<[u8; 32]>| {
@@ -230,8 +290,9 @@ pub async fn show(
         sheet.links.push((format!("/toezicht?onderwerp={object}"), words));
     }
     for rule in &entry.policy.rules {
-        let why = engine.why(rule.as_str()).unwrap_or_default().to_owned();
-        sheet.rows.push(Row { path: String::new(), cells: vec![rule.as_str().to_owned(), why] });
+        let said =
+            engine.saying(rule.as_str()).map(|one| said(visit.lang, one)).unwrap_or_default();
+        sheet.rows.push(Row { path: String::new(), cells: vec![rule.as_str().to_owned(), said] });
     }
     sheet.links.push((
         format!("/toezicht/bewijs/{index}"),
@@ -262,72 +323,13 @@ pub async fn proof(
     Ok(response.content_type("text/plain; charset=utf-8").body(proof.to_text()))
 }
 
-fn checking(visit: &Visit) -> Sheet {
-    let mut sheet = Sheet::of(visit, ("Controle", "Checks")).tell(
-        "Hier rekent Buurtpoort het hele logboek na: elke regel, elke hash, elke handtekening. Dat het klopt, kunt u ook zelf nagaan met het programma scripts/verify_ledger.py en een bewaard hoofd.",
-        "Here Buurtpoort calculates the whole ledger again: every entry, hash and signature. You can check it yourself as well, with scripts/verify_ledger.py and a head that you kept.",
-    );
-    sheet.forms.push(Form::to(visit, "/toezicht/controle", ("Nu controleren", "Check now")).ask(
-        Kind::Heading,
-        "",
-        ("Hele logboek", "Whole ledger"),
-    ));
-    sheet
-}
-
-/// `GET /toezicht/controle`.
-///
-/// # Errors
-/// 403 for any other role.
-pub async fn show_check(
-    _: Allowed<ReadAuditConsistency>,
-    visit: Visit,
-    api: Data<Api>,
-) -> Result<HttpResponse, Problem> {
-    let head = api.gateway.store.writer.latest();
-    checking(&visit)
-        .fact(("Regels in het logboek", "Entries in the ledger"), head.size.to_string())
-        .fact(("Hoofd (SHA-256)", "Head (SHA-256)"), hex(&head.root))
-        .show()
-}
-
-/// `POST /toezicht/controle`: checks the whole ledger now.
-///
-/// # Errors
-/// As `GET /v1/audit/consistency`; what does not hold is a page.
-pub async fn run_check(
-    allowed: Allowed<ReadAuditConsistency>,
-    visit: Visit,
-    api: Data<Api>,
-) -> Result<HttpResponse, Problem> {
-    // It takes as long as the ledger is: one at a time.
-    let _only = CHECKING.try_acquire().or(Err(Problem::TooManyRequests(30)))?;
-    let gateway = &api.gateway;
-    // One entry says that the ledger was read, as of its twin.
-    let committed = witness::consistency(gateway, allowed, 1, None).await?.committed;
-    let origin = committed.head().note.lines().next().unwrap_or_default().to_owned();
-    let checked =
-        check(&gateway.store.pool, &gateway.keyring, &origin).await.or(Err(Problem::Internal))?;
-    let (dutch, english) = match &checked {
-        Ok(_) => (
-            "Het logboek klopt, van de eerste regel tot en met deze controle.",
-            "The ledger holds, from its first entry up to this check.",
-        ),
-        Err(_) => (
-            "Het logboek klopt niet. Bel de beheerder, en verander niets aan de database.",
-            "The ledger does not hold. Call the operator, and change nothing in the database.",
-        ),
+/// What a rule says of itself; in the other language where a set says it in one only.
+fn said(lang: Lang, saying: &Saying) -> String {
+    let (first, second) = match lang {
+        Lang::Nl => (&saying.waarom, &saying.why),
+        Lang::En => (&saying.why, &saying.waarom),
     };
-    let mut sheet = checking(&visit).fact(("Regels", "Entries"), committed.head().size.to_string());
-    match checked {
-        Ok(_) => visit.say(dutch, english).clone_into(&mut sheet.frame.done),
-        Err(tampered) => {
-            sheet = sheet
-                .tell(dutch, english)
-                .fact(("Waar het misgaat", "Where it fails"), tampered.to_string());
-        }
-    }
-    sheet.show()
+    first.as_ref().or(second.as_ref()).cloned().unwrap_or_default()
 }
 
 #[derive(Template)]
@@ -335,6 +337,8 @@ pub async fn run_check(
 struct RulesPage {
     frame: Frame,
     hash: String,
+    /// Id, what it does, what it says.
+    rules: Vec<(String, &'static str, String)>,
     matrix: String,
 }
 
@@ -348,9 +352,19 @@ pub async fn rules(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let engine = api.gateway.engine.load_full();
+    let does = |permits| {
+        if permits {
+            visit.lang.say("Staat toe", "Permits")
+        } else {
+            visit.lang.say("Verbiedt", "Forbids")
+        }
+    };
+    let rule =
+        |(id, one): (&str, &Saying)| (id.to_owned(), does(one.permits), said(visit.lang, one));
     let page = RulesPage {
         frame: Frame::of(&visit, ("Regels", "Rules")),
         hash: hex(&engine.hash()),
+        rules: engine.sayings().map(rule).collect(),
         matrix: matrix::render(&engine),
     };
     page::show(StatusCode::OK, &page)
@@ -386,7 +400,7 @@ pub async fn disclosures(
             path: String::new(),
             cells: vec![
                 format!("{} {}", term(visit.lang, "gemeente", &row.area), row.year),
-                labels::table(&format!("year.{}", row.kind)),
+                table_in(visit.lang, &format!("year.{}", row.kind)),
                 row.tables.to_string(),
                 row.cap.to_string(),
                 format!("{}.{:03}", row.epsilon / 1_000, row.epsilon % 1_000),
