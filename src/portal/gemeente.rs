@@ -3,7 +3,7 @@
 //! Tables, drawings and files are made of the same sealed body. What is hidden is drawn as a stub of one height: a bar
 //! of its own height would tell it.
 
-use crate::crypto::digest::hex;
+use crate::crypto::digest::{hex, sha256};
 use crate::flow::figures;
 use crate::http::Api;
 use crate::http::problem::Problem;
@@ -62,6 +62,8 @@ struct Table {
     title: String,
     head: String,
     figures: Vec<Figure>,
+    /// What was agreed for the year, beside what was counted.
+    target: Option<Figure>,
     bars: Vec<Bar>,
     height: i64,
 }
@@ -77,7 +79,9 @@ const STUB: i64 = 10;
 struct File {
     path: String,
     words: &'static str,
+    /// In kilobytes.
     size: usize,
+    sha256: String,
 }
 
 #[derive(Template)]
@@ -102,9 +106,33 @@ struct MunicipalityPage {
     frame: Frame,
     /// Area and period, and its totals: words and figure.
     tiles: Vec<(String, Vec<(String, String)>)>,
+    has_zero: bool,
     heads: Vec<String>,
     rows: Vec<Row>,
     empty: String,
+}
+
+fn code_in(lang: Lang, code: &str) -> String {
+    let (dutch, english) = labels::code_words(code);
+    let is_quarter = |rest: (&str, &str)| rest.0.len() == 4 && rest.1.len() == 1;
+    if code.split_once('Q').is_some_and(is_quarter) {
+        return period(lang, code);
+    }
+    lang.say(dutch, english).to_owned()
+}
+
+fn column_in(lang: Lang, name: &str) -> &str {
+    let (dutch, english) = labels::column_words(name);
+    lang.say(dutch, english)
+}
+
+/// A table in words.
+pub(super) fn table_in(lang: Lang, id: &str) -> String {
+    let (dutch, english) = labels::table_words(id);
+    match lang {
+        Lang::Nl => dutch,
+        Lang::En => english,
+    }
 }
 
 /// The cells of a release, table by table, in order.
@@ -115,8 +143,8 @@ fn tables(lang: Lang, body: &Published) -> Vec<Table> {
         let within: Vec<&(String, String)> =
             cell.place.iter().filter(|(name, _)| !is_time(name)).collect();
         let shown = if within.is_empty() { cell.place.iter().collect() } else { within };
-        let words: Vec<&str> = shown.iter().map(|(_, code)| labels::code(code)).collect();
-        let words = if words.is_empty() { labels::code("_T").to_owned() } else { words.join(", ") };
+        let words: Vec<String> = shown.iter().map(|(_, code)| code_in(lang, code)).collect();
+        let words = if words.is_empty() { code_in(lang, "_T") } else { words.join(", ") };
         let head = shown.first().map_or("area", |(name, _)| name.as_str());
         let figure = Figure { words, value: cell.value };
         let at = tables.len();
@@ -124,31 +152,57 @@ fn tables(lang: Lang, body: &Published) -> Vec<Table> {
             Some(table) => table.figures.push(figure),
             None => tables.push(Table {
                 at,
-                title: labels::table(&cell.table),
-                head: labels::column(head).to_owned(),
+                title: table_in(lang, &cell.table),
+                head: column_in(lang, head).to_owned(),
                 id: cell.table.clone(),
                 figures: vec![figure],
+                target: None,
                 bars: Vec::new(),
                 height: 0,
             }),
         }
     }
-    for table in &mut tables {
+    beside(lang, &mut tables);
+    // The year first: that is what is asked for.
+    tables.sort_by_key(|table| !table.id.starts_with("year."));
+    for (at, table) in tables.iter_mut().enumerate() {
+        table.at = at;
         draw(lang, table);
     }
     tables
 }
 
+/// What was agreed for a year goes beside what was counted; where nothing was counted it stays a table.
+fn beside(lang: Lang, tables: &mut Vec<Table>) {
+    let agreed: Vec<(String, Option<i64>)> = tables
+        .iter()
+        .filter_map(|table| Some((table.id.strip_prefix("target.")?, table.figures.first()?)))
+        .map(|(kind, figure)| (format!("year.{kind}"), figure.value))
+        .collect();
+    for (id, value) in agreed {
+        let Some(own) = tables.iter_mut().find(|table| table.id == id) else { continue };
+        let words = lang.say("Afgesproken voor het jaar", "Agreed for the year").to_owned();
+        own.target = Some(Figure { words, value });
+        let kind = id.trim_start_matches("year.");
+        tables.retain(|table| table.id.strip_prefix("target.") != Some(kind));
+    }
+}
+
 fn draw(lang: Lang, table: &mut Table) {
-    let most = table.figures.iter().filter_map(|figure| figure.value).max().unwrap_or(0).max(1);
-    let bar = |(at, figure): (i64, &Figure)| Bar {
+    let all: Vec<&Figure> = table.figures.iter().chain(&table.target).collect();
+    // One bar alone says nothing.
+    if all.len() < 2 {
+        return;
+    }
+    let most = all.iter().filter_map(|figure| figure.value).max().unwrap_or(0).max(1);
+    let bar = |(at, figure): (i64, &&Figure)| Bar {
         y: at * BAR,
         width: figure.value.map_or(STUB, |value| value * LONGEST / most),
         hidden: figure.value.is_none(),
         text: figure.text(lang),
         words: figure.words.clone(),
     };
-    table.bars = (0..).zip(&table.figures).map(bar).collect();
+    table.bars = (0..).zip(&all).map(bar).collect();
     table.height = BAR * i64::try_from(table.bars.len()).unwrap_or(1);
 }
 
@@ -167,17 +221,21 @@ pub async fn list(
 ) -> Result<HttpResponse, Problem> {
     let mut rows = figures::list(&api.gateway, allowed).await?.value;
     rows.sort_by_key(|row| std::cmp::Reverse(row.key.period.to_string()));
-    let mut tiles = Vec::new();
+    let (mut tiles, mut has_zero) = (Vec::new(), false);
     for row in rows.iter().take(4) {
         let all = tables(visit.lang, &body_of(row)?);
         let sum = |table: &Table| {
-            let whole = table.figures.iter().find(|figure| figure.words == labels::code("_T"));
+            let whole =
+                table.figures.iter().find(|figure| figure.words == code_in(visit.lang, "_T"));
             let total = match whole {
                 Some(whole) => whole.value,
                 None => table.figures.iter().try_fold(0, |sum, figure| Some(sum + figure.value?)),
             };
-            let hidden = || visit.say("verborgen", "hidden").to_owned();
-            (labels::table(kind(&table.id)), total.map_or_else(hidden, |total| total.to_string()))
+            let told = Figure { words: String::new(), value: total }.text(visit.lang);
+            let agreed = table.target.as_ref().map(|target| {
+                format!(" ({}: {})", visit.say("afgesproken", "agreed"), target.text(visit.lang))
+            });
+            (table_in(visit.lang, kind(&table.id)), told + &agreed.unwrap_or_default())
         };
         let mut totals: Vec<(String, String)> = Vec::new();
         for table in &all {
@@ -187,13 +245,14 @@ pub async fn list(
             }
         }
         if !totals.is_empty() {
-            tiles.push((format!("{} {}", area(visit.lang, row), row.key.period), totals));
+            has_zero |= totals.iter().any(|(_, told)| told.starts_with("0*"));
+            tiles.push((named(visit.lang, row), totals));
         }
     }
     let line = |row: &FiguresRow| Row {
         path: format!("/gemeente/cijfers/{}", row.id),
         cells: vec![
-            format!("{} {}", area(visit.lang, row), row.key.period),
+            named(visit.lang, row),
             moment_of_ms(visit.lang, row.sealed_ms),
             hex(&row.sha256).chars().take(16).collect(),
         ],
@@ -201,6 +260,7 @@ pub async fn list(
     let page = MunicipalityPage {
         frame: Frame::of(&visit, ("Cijfers", "Figures")),
         tiles,
+        has_zero,
         heads: [("Cijfers over", "Figures about"), ("Vastgesteld op", "Sealed on"), ("Kenmerk (SHA-256)", "Mark (SHA-256)")]
             .map(|(dutch, english)| visit.say(dutch, english).to_owned())
             .to_vec(),
@@ -218,17 +278,42 @@ fn kind(id: &str) -> &str {
     id.get(..end).unwrap_or(id)
 }
 
+/// A year, or a quarter as people say it.
+fn period(lang: Lang, text: &str) -> String {
+    match text.split_once('Q') {
+        Some((year, quarter)) => match lang {
+            Lang::Nl => format!("{quarter}e kwartaal {year}"),
+            Lang::En => format!("quarter {quarter} of {year}"),
+        },
+        None => text.to_owned(),
+    }
+}
+
+/// A release in words: where and when.
+fn named(lang: Lang, row: &FiguresRow) -> String {
+    format!("{}, {}", area(lang, row), period(lang, &row.key.period.to_string()))
+}
+
 /// A gemeente or region in words.
 fn area(lang: Lang, row: &FiguresRow) -> String {
     term(lang, "gemeente", &row.key.area)
 }
 
-const FILES: [(&str, Format, Separator, &str); 5] = [
-    ("xlsx", Format::Xlsx, Separator::Comma, "Excel (XLSX)"),
-    ("csv", Format::Csv, Separator::Semicolon, "CSV, puntkomma"),
-    ("csv-metadata", Format::CsvMetadata, Separator::Semicolon, "Beschrijving bij de CSV (CSVW)"),
-    ("json-stat", Format::JsonStat, Separator::Comma, "JSON-stat 2.0"),
-    ("json", Format::Json, Separator::Comma, "JSON"),
+/// Name in the address, form, separator, Dutch and English words.
+type FileWords = (&'static str, Format, Separator, &'static str, &'static str);
+
+const FILES: [FileWords; 5] = [
+    ("xlsx", Format::Xlsx, Separator::Comma, "Excel (XLSX)", "Excel (XLSX)"),
+    ("csv", Format::Csv, Separator::Semicolon, "CSV, puntkomma", "CSV, semicolon"),
+    (
+        "csv-metadata",
+        Format::CsvMetadata,
+        Separator::Semicolon,
+        "Beschrijving bij de CSV (CSVW)",
+        "Description of the CSV (CSVW)",
+    ),
+    ("json-stat", Format::JsonStat, Separator::Comma, "JSON-stat 2.0", "JSON-stat 2.0"),
+    ("json", Format::Json, Separator::Comma, "JSON", "JSON"),
 ];
 
 /// `GET /gemeente/cijfers/{id}`: one release.
@@ -245,17 +330,18 @@ pub async fn read(
     let body = body_of(&row)?;
     let tables = tables(visit.lang, &body);
     let mut files = Vec::new();
-    for (name, format, separator, words) in FILES {
+    for (name, format, separator, dutch, english) in FILES {
         let path = format!("/gemeente/cijfers/{id}/{name}");
-        let size = statistics::file(&row, format, separator)?.len();
-        files.push(File { path, words, size });
+        let file = statistics::file(&row, format, separator)?;
+        let (size, sha256) = (file.len().div_ceil(1000), hex(&sha256(&file)));
+        files.push(File { path, words: visit.lang.say(dutch, english), size, sha256 });
     }
     let any = |of: fn(&Figure) -> bool| tables.iter().flat_map(|table| &table.figures).any(of);
-    let title = format!("{} {}", area(visit.lang, &row), row.key.period);
+    let title = named(visit.lang, &row);
     let page = FiguresPage {
         frame: Frame::of(&visit, (&title, &title)),
         area: area(visit.lang, &row),
-        period: row.key.period.to_string(),
+        period: period(visit.lang, &row.key.period.to_string()),
         sealed: moment_of_ms(visit.lang, row.sealed_ms),
         sha256: hex(&row.sha256),
         id: row.id.to_string(),
@@ -270,18 +356,47 @@ pub async fn read(
 
 /// How exact the figures of a release are, in a sentence.
 fn exactness(lang: Lang, body: &Published) -> String {
+    let said = |pointer: &str| {
+        let number = body.method.pointer(pointer).and_then(serde_json::Value::as_i64);
+        number.map_or_else(|| "?".to_owned(), |number| number.to_string())
+    };
     let method = body.method.get("name").and_then(serde_json::Value::as_str);
-    match method.unwrap_or_default() {
-        "measure-round-freeze" | "sum-of-published" => lang.say(
-            "Elk cijfer wijkt een beetje af van de telling: een jaarcijfer meestal niet meer dan 3, een kwartaalcijfer niet meer dan 4. Zo kan niemand een gezin herkennen. De cijfers tellen op en veranderen nooit meer.",
-            "Each figure differs a little from the count: a yearly one mostly by no more than 3, a quarterly one by no more than 4. So nobody can recognise a family. The figures add up and never change.",
+    let (dutch, english) = match method.unwrap_or_default() {
+        "measure-round-freeze" => (
+            format!(
+                "Elk cijfer wijkt een beetje af van de telling: een jaarcijfer meestal niet meer dan {0}, een kwartaalcijfer niet meer dan {1}. Zo kan niemand een gezin herkennen. De cijfers tellen op en veranderen nooit meer.",
+                said("/error95/year"),
+                said("/error95/quarter")
+            ),
+            format!(
+                "Each figure differs a little from the count: a yearly one mostly by no more than {0}, a quarterly one by no more than {1}. So nobody can recognise a family. The figures add up and never change.",
+                said("/error95/year"),
+                said("/error95/quarter")
+            ),
         ),
-        _ => lang.say(
-            "Kleine aantallen zijn verborgen en wat u ziet is afgerond. Zo kan niemand een gezin herkennen.",
-            "Small numbers are hidden and what you see is rounded. So nobody can recognise a family.",
+        "suppress-and-round" => (
+            format!(
+                "Aantallen onder {0} zijn verborgen en de andere zijn afgerond op {1}. Zo kan niemand een gezin herkennen.",
+                said("/threshold"),
+                said("/rounding")
+            ),
+            format!(
+                "Numbers below {0} are hidden and the others are rounded to {1}. So nobody can recognise a family.",
+                said("/threshold"),
+                said("/rounding")
+            ),
         ),
+        _ => (
+            "Elk cijfer wijkt een beetje af van de telling. Zo kan niemand een gezin herkennen."
+                .to_owned(),
+            "Each figure differs a little from the count. So nobody can recognise a family."
+                .to_owned(),
+        ),
+    };
+    match lang {
+        Lang::Nl => dutch,
+        Lang::En => english,
     }
-    .to_owned()
 }
 
 fn release(id: &str) -> StatisticsReleaseId {
@@ -300,7 +415,7 @@ pub async fn download(
 ) -> Result<HttpResponse, Problem> {
     let (id, name) = place.into_inner();
     let known = FILES.iter().find(|(known, ..)| *known == name);
-    let (_, format, separator, _) = known.ok_or(Problem::NotFound)?;
+    let (_, format, separator, ..) = known.ok_or(Problem::NotFound)?;
     let row = figures::read(&api.gateway, allowed, release(&id)).await?.value;
     let mut file = statistics::shown(&row, *format, *separator)?;
     if *format == Format::Json {
@@ -326,7 +441,7 @@ pub async fn explain(
     let told = Told::of(definitions::read_definitions(allowed, api).await?)?;
     let mut sheet = Sheet::of(&visit, ("Wat telt mee?", "What is counted?"))
         .tell(
-            "Wij tellen gezinnen, geen kinderen. Een gezin telt een keer per jaar en per soort cijfer, in het kwartaal waarin het gebeurde. Gezinnen die niet mee willen tellen, tellen niet mee.",
+            "Wij tellen gezinnen, geen kinderen. Een gezin telt één keer per jaar en per soort cijfer, in het kwartaal waarin het gebeurde. Gezinnen die niet mee willen tellen, tellen niet mee.",
             "We count families, not children. A family counts once a year and kind of figure, in the quarter in which it happened. Families that do not want to be counted are not.",
         )
         .tell(
@@ -340,7 +455,10 @@ pub async fn explain(
         .heads(&[("Cijfer", "Figure"), ("Wat het telt", "What it counts")]);
     let row = |one: &Told| Row {
         path: String::new(),
-        cells: vec![one.text("/label"), term(visit.lang, "measure", &one.text("/measure"))],
+        cells: vec![
+            table_in(visit.lang, &format!("year.{}", one.text("/measure"))),
+            term(visit.lang, "measure", &one.text("/measure")),
+        ],
     };
     sheet.rows = told.list("/measures").iter().map(row).collect();
     for one in told.list("/contracts") {
@@ -349,11 +467,51 @@ pub async fn explain(
             format!("{} {name}", visit.say("Afspraak met", "Contract with")),
             format!(
                 "{}, {} {}",
-                one.text("/method"),
+                term(visit.lang, "method", &one.text("/method")),
                 visit.say("vanaf", "from"),
-                one.text("/from")
+                period(visit.lang, &one.text("/from"))
             ),
         ));
     }
     sheet.show()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::release::Cell;
+
+    fn shown(cells: Vec<Cell>) -> Vec<Table> {
+        let (area, period) = ("GM0268".to_owned(), "2026Q4".to_owned());
+        let (method, unit) = (serde_json::Value::Null, "family".to_owned());
+        tables(
+            Lang::Nl,
+            &Published { cells, method, municipalities: vec![area.clone()], area, period, unit },
+        )
+    }
+
+    fn cell(table: &str, place: &[(&str, &str)], value: i64) -> Cell {
+        let place = place.iter().map(|(name, code)| ((*name).to_owned(), (*code).to_owned()));
+        Cell::shown(table.to_owned(), place.collect(), value)
+    }
+
+    #[test]
+    fn what_was_agreed_stands_beside_what_was_counted() {
+        let year = [("year", "2026")];
+        let all = shown(vec![
+            cell("quarter.pairings-made", &[("quarter", "2026Q4")], 5),
+            cell("year.pairings-made", &year, 12),
+            cell("target.pairings-made", &year, 15),
+            cell("target.support-families", &year, 9),
+        ]);
+        let ids: Vec<&str> = all.iter().map(|table| table.id.as_str()).collect();
+        assert_eq!(ids, ["year.pairings-made", "quarter.pairings-made", "target.support-families"]);
+        let (made, quarter, alone) = (&all[0], &all[1], &all[2]);
+        let agreed = made.target.as_ref().map(|one| (one.words.as_str(), one.value));
+        assert_eq!(agreed, Some(("Afgesproken voor het jaar", Some(15))));
+        let bars: Vec<&str> = made.bars.iter().map(|bar| bar.text.as_str()).collect();
+        assert_eq!((bars, made.bars[1].width), (vec!["12", "15"], LONGEST));
+        assert_eq!(quarter.figures[0].words, "4e kwartaal 2026");
+        assert!(quarter.bars.is_empty() && alone.target.is_none(), "one bar says nothing");
+    }
 }
