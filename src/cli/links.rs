@@ -8,8 +8,9 @@ use crate::cli::boot::{self, Claim, DEMO_STAMP};
 use crate::cli::demo::PEOPLE;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::partner::Slug;
+use crate::domain::partner::{PartnerKind, Slug};
 use crate::flow::{Gateway, session};
+use crate::portal::words::{Lang, term};
 use clap::Args;
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -68,8 +69,27 @@ pub async fn all(gateway: &Gateway, portal: SocketAddr) -> Result<String, Failur
     let mut text = String::from("\nPages, each link once, within fifteen minutes:\n\n");
     for (partner, person, roles) in PEOPLE {
         let link = link(gateway, portal, partner, person).await?;
-        let who = format!("{person} ({})", roles.join(", "));
-        let _infallible = writeln!(text, "  {partner:<21} {who:<38} {link}");
+        let roles: Vec<String> = roles.iter().map(|role| term(Lang::Nl, "role", role)).collect();
+        let who = format!("{} {}", roles.join(", "), places(gateway, partner, person));
+        let _infallible =
+            writeln!(text, "  {:<48} {partner:<21} {person:<11} {link}", who.trim_end());
     }
     Ok(text)
+}
+
+/// Of which gemeenten somebody is: those of a coordinator's cases, or of the gemeente itself.
+fn places(gateway: &Gateway, partner: &str, person: &str) -> String {
+    let register = gateway.register.load();
+    let (Some(own), Ok(account)) = (register.named(partner), Slug::parse(person)) else {
+        return String::new();
+    };
+    let mut all: Vec<_> = register.areas_of(own.id, &account).collect();
+    if own.kind == PartnerKind::Municipality {
+        all.extend(own.municipalities.iter().copied());
+    }
+    let mut names: Vec<String> =
+        all.iter().map(|code| term(Lang::Nl, "gemeente", code.as_str())).collect();
+    names.sort();
+    names.dedup();
+    names.join(", ")
 }

@@ -14,7 +14,7 @@ use crate::policy::Allowed;
 use crate::policy::action::{ListDeliveries, RetryDelivery};
 use crate::policy::facts::Facts;
 use crate::store::StoreError;
-use crate::store::deliveries::{self, Claimed, Listed, Message, Settled};
+use crate::store::deliveries::{self, Claimed, Listed, Message, Settled, Waiting};
 use crate::store::figures::{self, FiguresRow};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -202,14 +202,14 @@ pub async fn list(
     Ok(Done { value, committed })
 }
 
-/// How many messages wait for a partner that takes them, and how many lanes are parked, for an operator.
+/// How deliveries stand, for an operator.
 ///
 /// # Errors
 /// [`FlowError::NotFound`] when the policies refuse.
 pub async fn waiting(
     gateway: &Arc<Gateway>,
     allowed: Allowed<ListDeliveries>,
-) -> Result<Done<(i64, i64)>, FlowError> {
+) -> Result<Done<Waiting>, FlowError> {
     let partner = allowed.subject().partner;
     let event = Event::OperatorAction;
     let (_, committed) = plain::settle(gateway, &allowed, partner, &Facts::Bare, event).await?;

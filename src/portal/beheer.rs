@@ -16,6 +16,7 @@ use crate::portal::trail::{Done, done};
 use crate::portal::twin::Told;
 use crate::portal::visit::Visit;
 use crate::portal::words::{moment_of, moment_of_ms, term};
+use crate::store::deliveries::Waiting;
 use crate::tls::reload::valid_until;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
@@ -32,11 +33,11 @@ pub async fn show(
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let gateway = &api.gateway;
-    let (open, parked) = deliver::waiting(gateway, allowed).await?.value;
+    let deliveries = deliver::waiting(gateway, allowed).await?.value;
     let state = gateway.store.writer.health().state();
     let (head, until) = (gateway.store.writer.latest(), api.tls.revocations_expire_at());
     let mut sheet = Sheet::of(&visit, ("Stand", "State"))
-        .fact(("Vraagt aandacht", "Needs attention"), attention(&visit, &api, parked))
+        .fact(("Vraagt aandacht", "Needs attention"), attention(&visit, &api, deliveries))
         .fact(("Logboek", "Ledger"), term(visit.lang, "health", state.as_str()))
         .fact(("Regels in het logboek", "Entries in the ledger"), head.size.to_string())
         .fact(
@@ -52,7 +53,7 @@ pub async fn show(
         .fact(("Naam in tokens", "Name in tokens"), api.tokens.own_issuer())
         .fact(("Database", "Database"), gateway.store.pool.name())
         .fact(("Versie", "Version"), env!("CARGO_PKG_VERSION"))
-        .fact(("Leveringen onderweg", "Deliveries under way"), open.to_string())
+        .fact(("Leveringen onderweg", "Deliveries under way"), deliveries.waiting.to_string())
         .heads(&[
             ("Partner", "Partner"),
             ("Soort", "Kind"),
@@ -91,7 +92,7 @@ fn partner_row(visit: &Visit, api: &Api, partner: &Partner) -> Row {
 }
 
 /// What an operator should look at now, or that there is nothing.
-fn attention(visit: &Visit, api: &Api, parked: i64) -> String {
+fn attention(visit: &Visit, api: &Api, deliveries: Waiting) -> String {
     let now = api.gateway.clock.now();
     let soon = |until: Option<Timestamp>, days: i64| {
         until.is_none_or(|until| until < now + SignedDuration::from_hours(24 * days))
@@ -102,7 +103,8 @@ fn attention(visit: &Visit, api: &Api, parked: i64) -> String {
         (ledger, ("het logboek", "the ledger")),
         (soon(api.tls.revocations_expire_at(), 7), ("de intreklijst", "the revocation list")),
         (soon(own, 30), ("het eigen certificaat", "the own certificate")),
-        (parked > 0, ("leveringen die geparkeerd staan", "deliveries that are parked")),
+        (deliveries.parked > 0, ("leveringen die geparkeerd staan", "deliveries that are parked")),
+        (deliveries.failing > 0, ("leveringen die niet aankomen", "deliveries that do not arrive")),
     ];
     let told: Vec<&str> =
         all.iter().filter(|(is, _)| *is).map(|(_, words)| visit.say(words.0, words.1)).collect();
@@ -161,7 +163,7 @@ pub async fn figures(
     let all = stages::list(&api.gateway, allowed).await?.value;
     let mut sheet = Sheet::of(&visit, ("Cijfers", "Figures"))
         .tell(
-            "Van concept tot afgeleverd. Controleren en publiceren gebeurt in een keer: wat de controle niet doorstaat, wordt niet gepubliceerd. Publiceren doet u op de opdrachtregel, met buurtpoort statistics.",
+            "Van concept tot afgeleverd. Controleren en publiceren gebeurt in één keer: wat de controle niet doorstaat, wordt niet gepubliceerd. Publiceren doet u op de opdrachtregel, met buurtpoort statistics.",
             "From draft to delivered. Checking and publishing are one step: what does not withstand the check is not published. You publish on the command line, by buurtpoort statistics.",
         )
         .heads(&[
@@ -246,7 +248,7 @@ pub async fn list(
             one.text("/partner"),
             term(visit.lang, "delivery", &one.text("/state")),
             one.text("/attempts"),
-            one.text("/outcome"),
+            term(visit.lang, "delivery-outcome", &one.text("/outcome")),
             one.moment(visit.lang, "/createdAt"),
             one.moment(visit.lang, "/deliveredAt"),
         ],

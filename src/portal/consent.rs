@@ -13,10 +13,12 @@ const DAY: &str = "dag";
 /// Labels that the pages give.
 const LABELS: [&str; 6] = ["parent1", "parent2", "child1", "child2", "child3", "child4"];
 
-/// The form. Of who could have decided, `first` stand first.
+/// The form. Of who could have decided, `first` stand first; `children` are there, as far as that is known.
 #[must_use]
-pub fn form(visit: &Visit, action: String, first: &[String]) -> Form {
-    let rest = LABELS.into_iter().filter(|label| first.iter().all(|known| known != label));
+pub fn form(visit: &Visit, action: String, first: &[String], children: Option<usize>) -> Form {
+    let most = LABELS.len().min(children.map_or(LABELS.len(), |children| children + 2));
+    let there = LABELS.into_iter().take(most);
+    let rest = there.filter(|label| first.iter().all(|known| known != label));
     let labels = first.iter().map(String::as_str).chain(rest);
     let options = labels.map(|label| (label.to_owned(), who(visit.lang, label))).collect();
     let decisions = SignatureDecision::ALL.iter().map(|one| one.as_str());

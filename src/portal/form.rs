@@ -184,6 +184,8 @@ pub struct Field {
     pub error: String,
     /// Whether it may stay empty.
     pub optional: bool,
+    /// What a browser may fill in: of who is at the screen themselves, of nobody else.
+    pub own: &'static str,
 }
 
 impl Field {
@@ -294,6 +296,7 @@ impl Form {
             values: Vec::new(),
             error: String::new(),
             optional: false,
+            own: "off",
         });
         self
     }
@@ -344,6 +347,15 @@ impl Form {
     pub fn holding(mut self, value: impl Into<String>) -> Self {
         if let Some(field) = self.fields.last_mut() {
             field.values = vec![value.into()];
+        }
+        self
+    }
+
+    /// The last field is about who is at the screen: their browser may fill it in (WCAG 1.3.5). A token of HTML.
+    #[must_use]
+    pub fn own(mut self, token: &'static str) -> Self {
+        if let Some(field) = self.fields.last_mut() {
+            field.own = token;
         }
         self
     }

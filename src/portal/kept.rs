@@ -99,6 +99,7 @@ fn text(lang: Lang, name: &str, value: &Value) -> String {
         "source" => "authority-source",
         "to" => "state",
         "preferred-language" => "language",
+        "method" => "consent-method",
         _ => "",
     };
     let as_day =

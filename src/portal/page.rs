@@ -89,7 +89,11 @@ impl Frame {
                 .done
                 .map(|done| words::term(visit.lang, "done", done.as_str()))
                 .unwrap_or_default(),
-            done_as: if visit.done == Some(Done::Lost) { "warning" } else { "ok" },
+            done_as: if matches!(visit.done, Some(Done::Lost | Done::Spent)) {
+                "warning"
+            } else {
+                "ok"
+            },
         }
     }
 
@@ -112,10 +116,19 @@ impl Frame {
         self.lang.say(dutch, english)
     }
 
-    /// An attribute for words that are Dutch on every page: labels of figures, as the files have them.
+    /// A number with a decimal, as it is written in the language of the page.
     #[must_use]
-    pub const fn dutch(&self) -> &'static str {
-        self.lang.say("", " lang=\"nl\"")
+    pub fn decimal(&self, number: &str) -> String {
+        match self.lang {
+            Lang::Nl => number.replace('.', ","),
+            Lang::En => number.to_owned(),
+        }
+    }
+
+    /// Says what is wrong, where there is no form to say it at.
+    pub fn refuse(&mut self, problem: &Problem) {
+        self.done = words::told(self.lang, problem).join(" ");
+        self.done_as = "error";
     }
 
     /// The words of a term of a list.
@@ -283,8 +296,7 @@ impl Sheet {
     /// Says what is wrong with a form, where the page has it no more.
     pub fn refuse(&mut self, problem: &Problem) {
         if self.forms.iter().all(|form| form.errors.is_empty()) {
-            self.frame.done = words::told(self.frame.lang, problem).join(" ");
-            self.frame.done_as = "error";
+            self.frame.refuse(problem);
         }
     }
 

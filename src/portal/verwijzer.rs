@@ -4,5 +4,6 @@ pub mod goals;
 pub mod own;
 mod placed;
 pub mod report;
+mod review;
 mod steps;
 pub mod wizard;

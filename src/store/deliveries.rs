@@ -363,16 +363,29 @@ pub async fn retry(pool: &Pool, id: DeliveryId) -> Result<Option<bool>, StoreErr
     Ok(Some(changed == 1))
 }
 
-/// How many messages wait for a partner that has an endpoint, and how many lanes are parked.
+/// How deliveries stand.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Waiting {
+    /// Messages for a partner that has an endpoint.
+    pub waiting: i64,
+    /// Lanes that stand still until an operator has them tried again.
+    pub parked: i64,
+    /// Lanes whose last attempt failed, and that are tried again by themselves.
+    pub failing: i64,
+}
+
+/// How deliveries stand.
 ///
 /// # Errors
 /// [`StoreError`] when they cannot be counted.
-pub async fn waiting(pool: &Pool) -> Result<(i64, i64), StoreError> {
+pub async fn waiting(pool: &Pool) -> Result<Waiting, StoreError> {
     const WAITING: &str = "SELECT COUNT(*) FROM outbox o JOIN partner_endpoint e ON e.partner_id = o.partner_id \
         LEFT JOIN delivered d ON d.message_id = o.id WHERE d.message_id IS NULL";
     const PARKED: &str = "SELECT COUNT(*) FROM delivery_lane WHERE parked = 1";
+    const FAILING: &str = "SELECT COUNT(*) FROM delivery_lane WHERE parked = 0 AND attempts > 0";
     on_db!(pool, |db| {
         let waiting = sqlx::query_scalar(WAITING).fetch_one(db).await?;
-        Ok((waiting, sqlx::query_scalar(PARKED).fetch_one(db).await?))
+        let parked = sqlx::query_scalar(PARKED).fetch_one(db).await?;
+        Ok(Waiting { waiting, parked, failing: sqlx::query_scalar(FAILING).fetch_one(db).await? })
     })
 }

@@ -268,9 +268,9 @@ pub async fn keep(booted: Arc<Booted>) {
             running.spawn(lane(Arc::clone(gateway), Arc::clone(courier), partner));
         }
         match deliveries::waiting(&gateway.store.pool).await {
-            Ok((waiting, parked)) => {
-                metrics::gauge!("deliveries_waiting").set(number(waiting));
-                metrics::gauge!("deliveries_parked").set(number(parked));
+            Ok(told) => {
+                metrics::gauge!("deliveries_waiting").set(number(told.waiting));
+                metrics::gauge!("deliveries_parked").set(number(told.parked));
             }
             Err(error) => tracing::warn!(error = %error, "outbox not looked at"),
         }

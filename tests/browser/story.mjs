@@ -136,6 +136,10 @@ async function assign(browser) {
   await choose(page, 'anna (Nijmegen)');
   check((await page.getByText('Ouder ontlasten').count()) === 1, 'who assigns sees what is asked for, and no name');
   await press(page, 'Toewijzen');
+  check((await page.getByText('De zaak is toegewezen.').count()) === 1, 'it is said that the case is assigned');
+  check((await page.locator('tbody th', { hasText: 'anna' }).count()) === 1, 'it is said to whom');
+  await look(page, 'toegewezen');
+  await page.getByRole('link', { name: 'Terug' }).click();
   await expectHeading(page, 'Toewijzen', 'assigned');
   return id;
 }
@@ -240,9 +244,15 @@ async function coordinate(browser, id) {
   await press(page, 'Nu verbergen');
   check((await page.getByText('De namen zijn verborgen.').count()) === 1, 'it is said that they are hidden');
   check((await page.getByText('Proefpersoon').count()) === 0, 'the names are hidden');
+  // Longer than who taps twice is given.
+  await page.waitForTimeout(4_000);
   await page.goBack().catch(() => {});
   await page.waitForTimeout(1_000);
   check(!(await page.content()).includes('Proefpersoon'), 'going back shows no names');
+  await page.reload().catch(() => {});
+  await page.waitForLoadState('load');
+  check((await page.getByText('De namen blijven verborgen.').count()) === 1, 'sending the form again says that they stay hidden');
+  check(!(await page.content()).includes('Proefpersoon'), 'sending the form again shows no names');
   await page.goto(`${PORTAL}/coordinator/zaak/${id}/gezien`);
   check((await page.getByText('Eerste gesprek plannen', { exact: true }).count()) === 1, 'who opened is listed');
   await look(page, 'gezien');
@@ -300,7 +310,7 @@ async function figures(browser) {
 }
 
 /** The privacy officer finds the opening, and the rule that allowed it. */
-async function oversee(browser) {
+async function oversee(browser, id) {
   const page = await somebody(browser, 'toezicht', 'fg-1');
   await expectHeading(page, 'Logboek', 'ledger');
   await look(page, 'logboek');
@@ -308,6 +318,15 @@ async function oversee(browser) {
   await page.locator('tbody tr', { hasText: 'Eerste gesprek' }).first().getByRole('link').click();
   check((await page.getByText('coordinator-opens-hers-as-consented').count()) > 0, 'the rule that allowed it is named');
   await look(page, 'logboek-regel');
+  await page.getByRole('link', { name: 'Logboek', exact: true }).click();
+  await fill(page, 'Nummer van de zaak', 'zaak 12');
+  await press(page, 'Zoeken op zaak');
+  check((await page.getByText('36 tekens').count()) > 0, 'what is no number of a case is said to be none');
+  await look(page, 'zoeken-fout');
+  await fill(page, 'Nummer van de zaak', id);
+  await press(page, 'Zoeken op zaak');
+  check((await page.getByText('coordinator-opens-hers-as-consented').count()) > 1, 'the number of a case leads to who opened its names');
+  await look(page, 'logboek-zaak');
   await page.getByRole('link', { name: 'Inzageverzoeken' }).click();
   await look(page, 'inzageverzoeken');
   await page.getByRole('link', { name: 'Vrijgegeven cijfers' }).click();
@@ -389,7 +408,7 @@ async function story() {
   const id = await assign(browser);
   const anna = await coordinate(browser, id);
   await figures(browser);
-  await oversee(browser);
+  await oversee(browser, id);
   await operate(browser);
   await report(browser);
   const bert = await somebody(browser, 'buurtgezinnen', 'bert');

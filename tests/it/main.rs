@@ -60,6 +60,10 @@ mod openapi;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod pages_people;
+#[cfg(test)]
+mod pages_shut;
+#[cfg(test)]
 mod pages_work;
 #[cfg(test)]
 mod pairing;

@@ -90,6 +90,15 @@ impl Browser {
         self.send(Method::GET, path, None, true).await
     }
 
+    /// What a path holds, byte for byte.
+    pub(crate) async fn bytes(&self, path: &str) -> Vec<u8> {
+        let cookies: Vec<String> =
+            self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = self.client.get(format!("{}{path}", self.base));
+        let answer = request.header("cookie", cookies.join("; ")).send().await;
+        answer.expect("an answer").bytes().await.expect("a body").to_vec()
+    }
+
     /// Asks for a page of any listener.
     pub(crate) async fn asks(&self, url: &str) -> Shown {
         self.sent(self.client.get(url)).await

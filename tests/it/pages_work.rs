@@ -5,7 +5,7 @@ use crate::canary::{Canaries, Scanner};
 use crate::frozen::{agree, contract, nijmegen, wait};
 use crate::pages::{Browser, Shown, about, entries, link, size};
 use crate::support::{
-    ANNA, BEHEER, BERT, Caller, POH_J, REGIETEAM, TOEZICHT, WIJKTEAM, example, on_both,
+    ANNA, BEHEER, BERT, Caller, GEMEENTE, POH_J, REGIETEAM, TOEZICHT, WIJKTEAM, example, on_both,
 };
 use buurtpoort::audit::entry::Event;
 use serde_json::json;
@@ -304,6 +304,45 @@ on_both! {
     }
 }
 
+on_both! {
+    /// Figures and rules are told in the language of the page; the rule that allowed an opening too.
+    async fn por_figures_and_rules_are_told_in_both_languages(world: World) {
+        let own = Browser::of(world, GEMEENTE).await;
+        let list = own.get("/gemeente").await;
+        let year = list.between("<a href=\"/gemeente/cijfers/", "\"").to_owned();
+        let path = format!("/gemeente/cijfers/{year}");
+        let (dutch, english) = (own.get(&path).await.text, own.get(&format!("{path}?taal=en")).await.text);
+        for (known, other) in [("Aangemelde gezinnen naar verwijzer", "Families referred by referrer"), (">Totaal<", ">Total<"), ("CSV, puntkomma", "CSV, semicolon")] {
+            assert!(dutch.contains(known) && !dutch.contains(other), "{known}");
+            assert!(english.contains(other) && !english.contains(known), "{other}");
+        }
+        let (_, case) = world.assigned_case().await;
+        let before = size(world).await;
+        opened(&Browser::of(world, ANNA).await, &case).await;
+        let after = size(world).await;
+        let officer = Browser::of(world, TOEZICHT).await;
+        let mut allowed = 0;
+        for at in before..after {
+            let line = officer.get(&format!("/toezicht/regel/{at}")).await.text;
+            allowed += usize::from(line.contains("opent de namen voor een doel waarvoor het gezin toestemming gaf"));
+        }
+        assert!(allowed > 0, "the entry says by which rule");
+        let (dutch, english) = (officer.get("/toezicht/regels").await.text, officer.get("/toezicht/regels?taal=en").await.text);
+        let engine = world.booted.api.gateway.engine.load();
+        let mut rules = 0;
+        for (id, saying) in engine.sayings() {
+            let (why, waarom) = (saying.why.as_deref().expect("@why"), saying.waarom.as_deref().expect("@waarom"));
+            assert_ne!(why, waarom, "{id}");
+            let shown = why.replace('\'', "&#39;");
+            assert!(dutch.contains(id) && dutch.contains(waarom) && !dutch.contains(&shown), "{id}");
+            assert!(english.contains(id) && english.contains(&shown) && !english.contains(waarom), "{id}");
+            rules += 1;
+        }
+        assert!(rules > 40, "{rules}");
+        assert!(dutch.contains("Staat toe") && dutch.contains("Verbiedt"));
+    }
+}
+
 /// The fields that a page says something is wrong with, in the order of the summary.
 fn wrong(shown: &Shown) -> Vec<String> {
     let summary = shown.between("id=\"fouten\"", "</ul>");
@@ -404,7 +443,7 @@ on_both! {
         let plain: Vec<_> = answers.iter().copied().chain([("stap", "6")]).collect();
         let sent = own.post("/verwijzer/aanmelden", &plain).await;
         assert!(sent.status == 200 && sent.text.contains("Verstuurd"), "{}", sent.text);
-        assert!(!sent.text.contains("U koos dringend"), "control");
+        assert!(!sent.text.contains("U koos met voorrang"), "control");
         // A child that was added and left empty keeps nobody.
         let less = answers.iter().copied().filter(|(name, _)| !name.starts_with("/subjects/2/"));
         let less: Vec<_> = less.chain([("/subjects/2/name/surname", ""), ("stap", "3")]).collect();
@@ -412,7 +451,7 @@ on_both! {
         let team = Browser::of(world, REGIETEAM).await;
         let planned: Vec<_> = in_one_round(&team, PLANNED).await.into_iter().chain([("stap", "6")]).collect();
         let sent = team.post("/verwijzer/aanmelden", &planned).await;
-        assert!(sent.status == 200 && sent.text.contains("U koos dringend"), "{}", sent.text);
+        assert!(sent.status == 200 && sent.text.contains("U koos met voorrang"), "{}", sent.text);
     }
 }
 

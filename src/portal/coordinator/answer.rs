@@ -62,7 +62,7 @@ pub(super) fn show(
             who(lang, &told.text("/subject"))
         ),
         parts: vec![
-            case(lang, told),
+            case(lang, id, told),
             data(lang, told),
             consent(lang, told),
             recipients(lang, api, told),
@@ -99,7 +99,7 @@ fn fact(lang: Lang, name: (&str, &str), text: String) -> (String, String) {
     (lang.say(name.0, name.1).to_owned(), text)
 }
 
-fn case(lang: Lang, told: &Told) -> Part {
+fn case(lang: Lang, id: &str, told: &Told) -> Part {
     let word = |list: &str, place: &str| term(lang, list, &told.text(place));
     let facts = vec![
         fact(
@@ -107,6 +107,7 @@ fn case(lang: Lang, told: &Told) -> Part {
             ("Waar staat de zaak?", "Where does the case stand?"),
             word("state", "/case/state"),
         ),
+        fact(lang, ("Nummer van de zaak", "Number of the case"), id.to_owned()),
         fact(lang, ("Aangemeld door", "Referred by"), word("source", "/case/source")),
         fact(lang, ("Ontvangen", "Received"), told.moment(lang, "/case/receivedAt")),
         fact(lang, ("Gemeente", "Gemeente"), word("gemeente", "/case/municipality")),
@@ -121,10 +122,15 @@ fn case(lang: Lang, told: &Told) -> Part {
 
 fn data(lang: Lang, told: &Told) -> Part {
     let kept = told.0.pointer("/data").unwrap_or(&Value::Null);
-    let nothing = (
+    let waits = (
+        "Wat er van u is bewaard, blijft gesloten zolang uw zaak stilstaat. U kunt wel vragen om het te wissen.",
+        "What is kept of you stays closed as long as your case stands still. You can ask to have it erased.",
+    );
+    let lacks = (
         "Wat er van u is bewaard, blijft gesloten zolang er geen toestemming is. U kunt wel vragen om het te wissen.",
         "What is kept of you stays closed as long as there is no consent. You can ask to have it erased.",
     );
+    let nothing = if told.text("/case/state") == "on-hold" { waits } else { lacks };
     Part {
         groups: groups(lang, kept),
         ..part(lang, ("Wat er van u is bewaard", "What is kept of you"), nothing)
@@ -260,8 +266,8 @@ fn said(lang: Lang, told: &Told) -> Part {
             lang,
             ("Wat er bij besluiten en stappen is gezegd", "What was said with decisions and steps"),
             (
-                "Niets, of het blijft gesloten zonder toestemming.",
-                "Nothing, or it stays closed without consent.",
+                "Niets, of het blijft gesloten zolang uw zaak stilstaat of er geen toestemming is.",
+                "Nothing, or it stays closed as long as your case stands still or there is no consent.",
             ),
         )
     }

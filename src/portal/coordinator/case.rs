@@ -87,12 +87,8 @@ pub(super) async fn draw(
     let mut forms = pairing::forms(visit, id, &pairings);
     forms.extend(moving(visit, id, &case, state, &pairings));
     forms.push(deciding(visit, id, &case));
-    if let Some((of, problem)) = wrong {
-        frame = frame.wrong();
-        let whole = forms.iter_mut().chain([&mut opening]);
-        for form in whole.filter(|form| form.action.ends_with(of)) {
-            *form = form.clone().sent(&visit.sent).wrong(problem, consent_form::place);
-        }
+    if let Some(wrong) = wrong {
+        frame = mark(frame.wrong(), forms.iter_mut().chain([&mut opening]), visit, wrong);
     }
     let page = CasePage {
         steps: steps(visit, state, &pairings),
@@ -126,6 +122,24 @@ pub(super) async fn draw(
         trail::remember(shown.headers_mut(), &format!("/coordinator/zaak/{id}"));
     }
     Ok(shown)
+}
+
+/// Says what is wrong at the form that was sent, or above the page where that form is gone.
+fn mark<'f>(
+    mut frame: Frame,
+    forms: impl Iterator<Item = &'f mut Form>,
+    visit: &Visit,
+    (of, problem): (&str, &Problem),
+) -> Frame {
+    let mut there = false;
+    for form in forms.filter(|form| form.action.ends_with(of)) {
+        *form = form.clone().sent(&visit.sent).wrong(problem, consent_form::place);
+        there = true;
+    }
+    if !there {
+        frame.refuse(problem);
+    }
+    frame
 }
 
 /// A form of this page: the end of its path, and what the page says once it is done.
@@ -191,7 +205,8 @@ fn missing(visit: &Visit, case: &Told) -> String {
 /// The form for a decision about consent that the coordinator heard: who is still to sign stands first.
 fn deciding(visit: &Visit, id: &str, case: &Told) -> Form {
     let action = format!("/coordinator/zaak/{id}/toestemming");
-    consent_form::form(visit, action, &case.words("/consent/missing"))
+    let children = Some(case.words("/ageBands").len()).filter(|children| *children > 0);
+    consent_form::form(visit, action, &case.words("/consent/missing"), children)
 }
 
 /// What is known of the case, in words.
@@ -220,6 +235,7 @@ pub(super) fn facts(visit: &Visit, case: &Told) -> Vec<(String, String)> {
     put("Wanneer", "When", words("daypart", "/request/support/dayparts"));
     put("Hoe vaak", "How often", word("frequency", "/request/support/frequency"));
     put("Taal", "Language", word("language", "/request/preferredLanguage"));
+    put("Nummer", "Number", case.text("/id"));
     facts
 }
 

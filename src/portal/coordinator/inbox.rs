@@ -65,11 +65,12 @@ async fn cases(
     let next = next.map(|cursor| format!("{}?cursor={cursor}", visit.path));
     let mut items = items.iter().map(Told::made).collect::<Result<Vec<_>, _>>()?;
     items.retain(|one| state.is_empty() || one.text("/state") == state);
-    // What must not pass first; then the oldest.
+    // What is urgent and nobody began with; what must not pass; then the oldest.
     items.sort_by_key(|one| {
+        let waits = one.text("/state") == "new" && one.text("/urgency") == "urgent";
         let due = one.list("/deadlines").first().map(|due| due.text("/on")).unwrap_or_default();
         let due = if due.is_empty() { "9999".to_owned() } else { due };
-        (due, one.text("/receivedAt"))
+        (!waits, due, one.text("/receivedAt"))
     });
     Ok((items, next, state))
 }
@@ -134,7 +135,10 @@ pub async fn show(
             "You have no cases. As soon as somebody assigns one to you it stands here, with the day on which you must act.",
         )
     } else {
-        visit.say("Geen zaken in deze stand.", "No cases in this state.")
+        visit.say(
+            "Geen zaken met deze status. Kies Alles om uw andere zaken te zien.",
+            "No cases in this state. Choose All to see your other cases.",
+        )
     };
     empty.clone_into(&mut sheet.empty);
     sheet
@@ -196,8 +200,8 @@ fn assignment(visit: &Visit, id: &str, api: &Api) -> Form {
     Form::to(visit, format!("/coordinator/toewijzen/{id}"), ("Toewijzen", "Assign"))
         .ask(Kind::Radio, "/coordinator", ("Aan wie?", "To whom?"))
         .hint(
-            "Wie de zaak had, kan er vanaf dat moment niet meer bij.",
-            "Who had the case cannot open it from that moment on.",
+            "Heeft iemand de zaak al, dan kan die er vanaf dat moment niet meer bij.",
+            "If somebody has the case already, they cannot open it from that moment on.",
         )
         .options(people.iter().filter(is_one).map(name).collect())
 }
@@ -286,7 +290,8 @@ pub async fn assign(
     let named = Path::from(id.clone());
     let kept = assign::assign_case(allowed, named, sent, request, api.clone()).await;
     let Some(problem) = shown(kept)? else {
-        return Ok(done("/coordinator/toewijzen", Done::Assigned));
+        // There it says to whom, and a mistake can be put right.
+        return Ok(done(&format!("/coordinator/toewijzen/{id}"), Done::Assigned));
     };
     let form = assignment(&visit, &id, &api).sent(&visit.sent).wrong_at(&problem);
     handing(reading, &visit, id, api, form).await

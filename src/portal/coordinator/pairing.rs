@@ -35,6 +35,12 @@ pub(super) fn forms(visit: &Visit, id: &str, pairings: &[Told]) -> Vec<Form> {
             forms.push(evaluating(visit, &at));
         }
     }
+    // At the end as well: of the last pairing that ended after its trial began, once it was not done yet.
+    let last = pairings.iter().rev().find(|one| one.has("/trialFrom"));
+    if let Some(one) = last.filter(|one| one.text("/state") == "ended") {
+        let at = format!("/coordinator/zaak/{id}/koppeling/{}", one.text("/id"));
+        forms.push(evaluating(visit, &at));
+    }
     forms
 }
 
@@ -51,7 +57,7 @@ fn stepping(visit: &Visit, at: &str, state: PairingState, next: PairingState) ->
     match next {
         PairingState::Trial => {
             form.ask(Kind::Date, "/until", ("Tot en met welke dag?", "Until which day?")).hint(
-                "Een proefperiode duurt een tot twee maanden.",
+                "Een proefperiode duurt één tot twee maanden.",
                 "A trial takes one to two months.",
             )
         }
@@ -99,7 +105,7 @@ fn evaluating(visit: &Visit, at: &str) -> Form {
             ("Welk cijfer geeft het gezin?", "Which grade does the family give?"),
         )
         .hint(
-            "Van 1.0 tot 10.0, met een cijfer achter de punt.",
+            "Van 1,0 tot 10,0, met één cijfer achter de komma.",
             "From 1.0 to 10.0, with one digit behind the point.",
         )
         .ask(
@@ -133,7 +139,11 @@ async fn proposals(
     wrong: Option<&Problem>,
 ) -> Result<HttpResponse, Problem> {
     let case = id.clone();
-    let told = Told::of(find::list_proposals(allowed, id, api).await?)?.list("/items");
+    let found = find::list_proposals(allowed, id, api).await;
+    if let Err(problem @ (Problem::ConsentRefused { .. } | Problem::StateConflict { .. })) = found {
+        return cannot(visit, &case, &problem);
+    }
+    let told = Told::of(found?)?.list("/items");
     let mut sheet = Sheet::of(visit, ("Steungezin zoeken", "Look for a support family"))
         .tell(
             "Wie past, staat bovenaan. De punten helpen kiezen; u beslist.",
@@ -149,8 +159,8 @@ async fn proposals(
     sheet.rows = told.iter().map(|one| proposal(visit, one)).collect();
     visit
         .say(
-            "Er is nu geen steungezin dat past. Nieuwe steungezinnen komen hier vanzelf bij.",
-            "No support family fits at present. New ones come to stand here by themselves.",
+            "Er is nu geen steungezin dat past. Wie beschikbaar is en past, komt hier vanzelf bij.",
+            "No support family fits at present. Who is available and fits comes to stand here.",
         )
         .clone_into(&mut sheet.empty);
     if !told.is_empty() {
@@ -176,6 +186,17 @@ async fn proposals(
             None => form,
         });
     }
+    if let Some(problem) = wrong {
+        sheet.refuse(problem);
+    }
+    sheet.show()
+}
+
+/// Why nobody can be proposed, beside the way back to the case.
+fn cannot(visit: &Visit, case: &str, problem: &Problem) -> Result<HttpResponse, Problem> {
+    let mut sheet = Sheet::of(visit, ("Steungezin zoeken", "Look for a support family"));
+    sheet.back = format!("/coordinator/zaak/{case}");
+    sheet.refuse(problem);
     sheet.show()
 }
 

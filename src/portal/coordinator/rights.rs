@@ -10,7 +10,7 @@ use crate::portal::coordinator::answer;
 use crate::portal::form::{Form, Kind};
 use crate::portal::page::{Row, Sheet, aside, shown};
 use crate::portal::sign_in::is_fresh;
-use crate::portal::trail::{Done, done};
+use crate::portal::trail::{self, Done, done};
 use crate::portal::twin::{Told, body};
 use crate::portal::visit::Visit;
 use crate::portal::words::who;
@@ -35,6 +35,16 @@ async fn draw(
         )
         .heads(&[("Wie vroeg inzage", "Who asked to see"), ("Gevraagd op", "Asked on"), ("Antwoord vóór", "Answer before"), ("Beantwoord", "Answered")]);
     sheet.back = format!("/coordinator/zaak/{id}");
+    if !is_fresh(visit) {
+        sheet = sheet.tell(
+            "U bent langer dan tien minuten geleden ingelogd. Inzage geven en wissen kan pas nadat u opnieuw bent ingelogd; dan komt u hier terug.",
+            "You signed in more than ten minutes ago. Answering and erasing can be done once you signed in again; you will come back here.",
+        );
+        sheet.links.push((
+            "/inloggen".to_owned(),
+            visit.say("Opnieuw inloggen", "Sign in again").to_owned(),
+        ));
+    }
     sheet.folded = true;
     sheet.rows = items
         .iter()
@@ -58,7 +68,11 @@ async fn draw(
         }
         sheet.refuse(problem);
     }
-    sheet.show()
+    let mut shown = sheet.show()?;
+    if !is_fresh(visit) {
+        trail::remember(shown.headers_mut(), &format!("/coordinator/zaak/{id}/rechten"));
+    }
+    Ok(shown)
 }
 
 fn forms(visit: &Visit, id: &str, items: &[Told]) -> Vec<Form> {
@@ -88,24 +102,7 @@ fn forms(visit: &Visit, id: &str, items: &[Told]) -> Vec<Form> {
         })
         .collect();
     if !open.is_empty() && is_fresh(visit) {
-        forms.push(
-            Form::to(visit, at("antwoord"), ("Inzage geven (om te printen)", "Answer (to print)"))
-                .ask(Kind::Radio, "/request", ("Welk verzoek?", "Which request?"))
-                .options(open)
-                .ask(
-                    Kind::Flag,
-                    "/identityVerified:b",
-                    ("Ik heb gecontroleerd wie het vraagt", "I checked who asks"),
-                )
-                .ask(
-                    Kind::Flag,
-                    "/rightsOfOthersChecked:b",
-                    (
-                        "Ik heb gekeken of er gegevens van anderen in staan die niet verteld mogen worden",
-                        "I looked at whether it holds data of others that must not be told",
-                    ),
-                ),
-        );
+        forms.push(answering(visit, at("antwoord"), open));
     }
     forms.push(
         Form::to(
@@ -120,8 +117,31 @@ fn forms(visit: &Visit, id: &str, items: &[Told]) -> Vec<Form> {
         )
         .with("/to", "statistics"),
     );
-    forms.push(erasing(visit, at("wissen")));
+    // Neither can be undone: not by whoever finds a screen that was left.
+    if is_fresh(visit) {
+        forms.push(erasing(visit, at("wissen")));
+    }
     forms
+}
+
+/// The form that answers a request to see.
+fn answering(visit: &Visit, action: String, open: Vec<(String, String)>) -> Form {
+    Form::to(visit, action, ("Inzage geven (om te printen)", "Answer (to print)"))
+        .ask(Kind::Radio, "/request", ("Welk verzoek?", "Which request?"))
+        .options(open)
+        .ask(
+            Kind::Flag,
+            "/identityVerified:b",
+            ("Ik heb gecontroleerd wie het vraagt", "I checked who asks"),
+        )
+        .ask(
+            Kind::Flag,
+            "/rightsOfOthersChecked:b",
+            (
+                "Ik heb gekeken of er gegevens van anderen in staan die niet verteld mogen worden",
+                "I looked at whether it holds data of others that must not be told",
+            ),
+        )
 }
 
 /// The form that erases everything, which asks twice.
@@ -222,6 +242,9 @@ pub async fn erase(
     id: Path<String>,
     api: Data<Api>,
 ) -> Result<HttpResponse, Problem> {
+    if !is_fresh(&visit) {
+        return draw(seeing, &visit, &id, &api, None).await;
+    }
     let named = Path::from(id.clone());
     if visit.sent.value("zeker") != "true" {
         let problem = Problem::invalid("zeker", "not-sure", "must be ticked: it cannot be undone");

@@ -10,7 +10,7 @@ use crate::policy::action::{
     ListSupportFamilies, ReadSupportFamily, RegisterSupportFamily, TransitionSupportFamily,
 };
 use crate::portal::form::{Form, Kind, set};
-use crate::portal::page::{Row, Sheet, aside, short, shown};
+use crate::portal::page::{Row, Sheet, aside, short, show_names, shown};
 use crate::portal::sign_in::is_fresh;
 use crate::portal::trail::{Done, done};
 use crate::portal::twin::{Told, body, body_of};
@@ -18,6 +18,7 @@ use crate::portal::visit::Visit;
 use crate::portal::words::{term, terms_of};
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use serde_json::Value;
 
@@ -212,7 +213,7 @@ fn registration(visit: &Visit) -> Form {
     };
     let mut places: Vec<(String, String)> = places.iter().map(name).collect();
     places.sort_by(|one, other| one.1.cmp(&other.1));
-    Form::to(visit, "/coordinator/steungezin-aanmelden", ("Aanmelden", "Register"))
+    let form = Form::to(visit, "/coordinator/steungezin-aanmelden", ("Aanmelden", "Register"))
         .ask(Kind::Heading, "", ("Waar", "Where"))
         .ask(Kind::Select, "/municipality", ("Gemeente", "Gemeente"))
         .options(places)
@@ -225,15 +226,23 @@ fn registration(visit: &Visit) -> Form {
         .optional()
         .ask(Kind::Text, "/adults/0/surname", ("Achternaam", "Surname"))
         .ask(Kind::Text, "/contact/phone", ("Telefoon", "Telephone"))
-        .hint("Zoals 06 1234 5678.", "Such as 06 1234 5678.")
+        .hint(
+            "Zoals 06 1234 5678. Telefoon of e-mail: vul ten minste één van beide in.",
+            "Such as 06 1234 5678. Telephone or e-mail: fill in at least one of them.",
+        )
         .optional()
         .ask(Kind::Text, "/contact/email", ("E-mail", "E-mail"))
         .optional()
         .ask(Kind::Text, "/contact/street", ("Straat", "Street"))
         .ask(Kind::Text, "/contact/number", ("Huisnummer", "House number"))
         .ask(Kind::Text, "/contact/postcode", ("Postcode", "Postcode"))
-        .ask(Kind::Text, "/contact/town", ("Plaats", "Town"))
-        .ask(Kind::Heading, "", ("Aanbod", "Offer"))
+        .ask(Kind::Text, "/contact/town", ("Plaats", "Town"));
+    offer(form)
+}
+
+/// What a support family offers.
+fn offer(form: Form) -> Form {
+    form.ask(Kind::Heading, "", ("Aanbod", "Offer"))
         .ask(
             Kind::Check,
             "/offer/dayparts:l",
@@ -305,5 +314,7 @@ pub async fn register(
     let mut sheet = Sheet::of(&visit, ("Steungezin aanmelden", "Register a support family"));
     LIST.clone_into(&mut sheet.back);
     sheet.forms.push(registration(&visit).sent(&visit.sent).wrong(&problem, place));
-    sheet.show()
+    sheet.frame = sheet.frame.wrong();
+    // Who the support family is stands on it.
+    show_names(StatusCode::BAD_REQUEST, &sheet, LIST)
 }

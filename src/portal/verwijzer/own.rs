@@ -109,7 +109,7 @@ async fn draw(
         ));
     }
     let action = format!("/verwijzer/aanmelding/{id}/toestemming");
-    sheet.forms = vec![consent_form::form(visit, action, &[])];
+    sheet.forms = vec![consent_form::form(visit, action, &[], None)];
     if !matches!(one.text("/status").as_str(), "withdrawn" | "completed" | "not-paired") {
         let form = Form::to(
             visit,

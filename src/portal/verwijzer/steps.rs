@@ -12,7 +12,7 @@ use crate::http::Api;
 use crate::portal::form::{Form, Kind, Sent, instant_of, set};
 use crate::portal::verwijzer::placed::is_shared;
 use crate::portal::visit::Visit;
-use crate::portal::words::{day, languages, term};
+use crate::portal::words::{languages, term};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -46,7 +46,19 @@ pub(super) fn form(visit: &Visit, api: &Api, step: usize) -> Form {
         5 => contact(visit, form),
         _ => form,
     };
-    form.sent(&visit.sent)
+    let form = form.sent(&visit.sent);
+    if step == 1 { alone(form) } else { form }
+}
+
+/// Where there is one thing to choose, it is chosen.
+fn alone(mut form: Form) -> Form {
+    for field in &mut form.fields {
+        let asked = field.name == "/source" || field.name == "/municipality";
+        if let ([(code, _)], true, false) = (field.options.as_slice(), asked, field.is_filled()) {
+            field.values = vec![code.clone()];
+        }
+    }
+    form
 }
 
 /// In which roles the caller's organisation may refer.
@@ -82,15 +94,18 @@ fn first(visit: &Visit, sources: &[Source], form: Form) -> Form {
     .optional()
     .ask(Kind::Radio, "/urgency", ("Hoe snel is hulp nodig?", "How soon is help needed?"))
     .terms("urgency", Urgency::ALL.iter().map(|one| one.as_str()))
-    .ask(Kind::Heading, "", ("U zelf", "Yourself"))
+    .ask(Kind::Heading, "", ("Uzelf", "Yourself"))
     .hint(
         "Uw werkgegevens. De coördinator belt u als er een vraag is.",
         "Your work data. The coordinator calls you with a question.",
     )
     .ask(Kind::Text, "/referrer/name", ("Uw naam", "Your name"))
+    .own("name")
     .ask(Kind::Text, "/referrer/function", ("Uw functie", "Your function"))
+    .own("organization-title")
     .optional()
     .ask(Kind::Text, "/referrer/phone", ("Uw telefoon op het werk", "Your telephone at work"))
+    .own("tel")
     .hint("Zoals 024 000 0001.", "Such as 024 000 0001.")
     .optional()
     .ask(Kind::Text, "/reference", ("Uw eigen kenmerk", "Your own reference"))
@@ -125,7 +140,10 @@ fn consent(visit: &Visit, form: Form) -> Form {
         .hint("Alleen bij kinderen van 12 en ouder. Nog niet gevraagd? Laat leeg; de aanmelding wacht dan daarop.", "With children of 12 and older only. Not asked yet? Leave it empty; the referral then waits for it.")
         .optional()
         .ask(Kind::Check, "/consent/purposes:l", ("Waarvoor zei het gezin ja?", "For what did the family say yes?"))
-        .hint("Aanmelden en contact opnemen horen er altijd bij.", "Referring and making contact always belong to it.")
+        .hint(
+            "Aanmelden en contact opnemen horen er altijd bij. Zegt het gezin geen ja op een steungezin zoeken, dan kan niemand dat doen.",
+            "Referring and making contact always belong to it. Without a yes to looking for a support family nobody can.",
+        )
         .terms("consent-purpose", ["pairing", "monitoring", "feedback", "coordination"])
         .optional()
         .ask(Kind::Text, "hoe", ("Hoe zei het gezin ja?", "How did the family say yes?"))
@@ -219,7 +237,7 @@ fn request(visit: &Visit, form: Form) -> Form {
             "/support/codes:l",
             ("Waar kan een steungezin bij helpen?", "With what can a support family help?"),
         )
-        .hint("Kies er een tot drie.", "Choose one to three.")
+        .hint("Kies er één tot drie.", "Choose one to three.")
         .terms("support", SupportCode::ALL.iter().map(|one| one.as_str()))
         .ask(
             Kind::Check,
@@ -315,7 +333,7 @@ fn plan(form: Form) -> Form {
 fn contact(visit: &Visit, form: Form) -> Form {
     form.ask(Kind::Text, "/contact/phone", ("Telefoon van het gezin", "Telephone of the family"))
         .hint(
-            "Zoals 06 1234 5678. Telefoon of e-mail: vul ten minste een van beide in.",
+            "Zoals 06 1234 5678. Telefoon of e-mail: vul ten minste één van beide in.",
             "Such as 06 1234 5678. Telephone or e-mail: fill in at least one of them.",
         )
         .optional()
@@ -350,6 +368,13 @@ pub(super) fn referral(visit: &Visit, api: &Api) -> Value {
             set(&mut whole, pointer, false);
         }
     }
+    // As people type them.
+    for pointer in ["/district", "/contact/address/postcode"] {
+        let typed = whole.pointer(pointer).and_then(Value::as_str).map(str::to_uppercase);
+        if let Some(upper) = typed {
+            set(&mut whole, pointer, upper);
+        }
+    }
     let labels = subjects(&mut whole, sent);
     set(&mut whole, "/consent", said(sent, &labels, api, now));
     if whole.pointer("/plan").is_some() {
@@ -362,7 +387,7 @@ pub(super) fn referral(visit: &Visit, api: &Api) -> Value {
 }
 
 /// Gives everybody a label and a role, and the children who has authority; the labels, and which are of children.
-fn subjects(whole: &mut Value, sent: &Sent) -> Vec<(String, Option<String>)> {
+pub(super) fn subjects(whole: &mut Value, sent: &Sent) -> Vec<(String, Option<String>)> {
     let authority = sent.value("gezag");
     let holders: &[&str] = match authority {
         "GezamenlijkOuderlijkGezag" => &["parent1", "parent2"],
@@ -398,13 +423,10 @@ fn said(sent: &Sent, labels: &[(String, Option<String>)], api: &Api, now: Timest
     let shared = is_shared(sent);
     let mut signatures: Vec<Value> = signed("parent1", &first).into_iter().collect();
     signatures.extend(signed("parent2", &second).filter(|_| shared));
-    let twelve = |birth: &str| {
-        birth.parse::<jiff::civil::Date>().ok().is_some_and(|birth| {
-            let today = crate::domain::age::date_in_amsterdam(now);
-            birth.checked_add(jiff::Span::new().years(12)).is_ok_and(|day| day <= today)
-        })
-    };
-    let youths = labels.iter().filter(|(_, birth)| birth.as_deref().is_some_and(twelve));
+    let today = crate::domain::age::date_in_amsterdam(now);
+    let youths = labels
+        .iter()
+        .filter(|(_, birth)| birth.as_deref().is_some_and(|birth| is_twelve(birth, today)));
     signatures.extend(youths.filter_map(|(label, _)| signed(label, &children)));
     // From the first yes on: a signature of before would not count.
     let from = [&first, &second, &children].into_iter().flatten().min();
@@ -431,26 +453,10 @@ fn said(sent: &Sent, labels: &[(String, Option<String>)], api: &Api, now: Timest
     })
 }
 
-/// What was answered, to read over before it is sent: title of a step, and its answers.
-pub(super) fn summary(visit: &Visit, api: &Api) -> Vec<(usize, Vec<(String, String)>)> {
-    let of = |step: usize| {
-        let asked = form(visit, api, step);
-        let told = |field: &crate::portal::form::Field| {
-            let words = |value: &String| {
-                let option = field.options.iter().find(|(code, _)| code == value);
-                match (field.kind, option) {
-                    (Kind::Date, _) => day(visit.lang, value),
-                    (Kind::Flag, _) => visit.say("ja", "yes").to_owned(),
-                    (_, Some((_, words))) => words.clone(),
-                    _ => value.clone(),
-                }
-            };
-            let values: Vec<String> =
-                field.values.iter().filter(|v| !v.is_empty()).map(words).collect();
-            (!values.is_empty() && field.kind != Kind::Heading)
-                .then(|| (field.label.clone(), values.join(", ")))
-        };
-        (step, asked.fields.iter().filter_map(told).collect())
-    };
-    (1..LAST).map(of).collect()
+/// Whether somebody born on a day is twelve.
+pub(super) fn is_twelve(birth: &str, today: jiff::civil::Date) -> bool {
+    let twelfth = birth
+        .parse::<jiff::civil::Date>()
+        .and_then(|birth| birth.checked_add(jiff::Span::new().years(12)));
+    twelfth.is_ok_and(|day| day <= today)
 }

@@ -15,6 +15,7 @@ use crate::portal::form::{Field, Form, Kind};
 use crate::portal::page::{self, Frame, Sheet, short};
 use crate::portal::twin::{Told, body_of};
 use crate::portal::verwijzer::placed::placed;
+use crate::portal::verwijzer::review;
 use crate::portal::verwijzer::steps::{self, LAST, READ_OUT, title};
 use crate::portal::visit::Visit;
 use crate::portal::words::term;
@@ -29,7 +30,9 @@ use std::collections::BTreeSet;
 type Answered = (usize, String, Vec<(String, String)>);
 
 /// Fields of a form that are not answers.
-const OURS: [&str; 4] = ["csrf", "eenmalig", "stap", "naar"];
+const OURS: [&str; 5] = ["csrf", "eenmalig", "stap", "naar", READS];
+/// Says that somebody has read all of it over before: after a change they go on reading.
+const READS: &str = "lezen";
 
 #[derive(Template)]
 #[template(path = "wizard.html")]
@@ -88,10 +91,18 @@ pub async fn answer(
         return send(allowed, &visit, request, api).await;
     }
     let (errors, warnings) = judged(&visit, &api);
-    let form = marked(&visit, &api, step, errors);
+    let form = marked(&visit, &api, step, errors.clone());
     if form.errors.is_empty() {
-        let next = step + 1;
-        let warnings = if next == LAST { warnings } else { Vec::new() };
+        let lacks = |at: &usize| !marked(&visit, &api, *at, errors.clone()).errors.is_empty();
+        let next = match visit.sent.value(READS) {
+            "" => step + 1,
+            _ => (step + 1..LAST).find(lacks).unwrap_or(LAST),
+        };
+        let warnings = if next == LAST {
+            [review::lacking(&visit, &api), warnings].concat()
+        } else {
+            Vec::new()
+        };
         return draw(&visit, &api, next, steps::form(&visit, &api, next), warnings);
     }
     draw(&visit, &api, step, form, Vec::new())
@@ -124,6 +135,11 @@ fn marked(visit: &Visit, api: &Api, step: usize, errors: Vec<FieldError>) -> For
     if step == 2 && visit.sent.value("gezag") == "GezagNietTeBepalen" {
         let rule = "must be known: without it nobody can say yes";
         form = form.wrong_at(&Problem::invalid("gezag", "authority-unclear", rule));
+    }
+    let calls = visit.sent.value("/safetySignal:b") == "true";
+    if step == 4 && calls && visit.sent.value("/referrer/phone").is_empty() {
+        let rule = "needs your telephone at work, in step 1";
+        form = form.wrong_at(&Problem::invalid("/safetySignal", "no-telephone", rule));
     }
     form.wrong(&Problem::Invalid(own), place)
 }
@@ -189,8 +205,8 @@ fn sent(visit: &Visit, told: &Told) -> Result<HttpResponse, Problem> {
     };
     if visit.sent.value("/urgency") == Urgency::Urgent.as_str() {
         sheet = sheet.tell(
-            "U koos dringend: de coördinator ziet dat bij de aanmelding.",
-            "You chose urgent: the coordinator sees that with the referral.",
+            "U koos met voorrang: de coördinator ziet dat zodra iedereen ja heeft gezegd.",
+            "You chose with priority: the coordinator sees that once everybody has said yes.",
         );
     }
     let own = visit.say("Naar deze aanmelding", "To this referral").to_owned();
@@ -241,13 +257,18 @@ fn draw(
         .sent
         .pairs()
         .filter(|(name, text)| !OURS.contains(name) && !text.is_empty() && !asked(name));
-    let carried = carried.map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+    let mut carried: Vec<_> =
+        carried.map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+    let has_read = !visit.sent.value(READS).is_empty() || visit.sent.value("stap") == "6";
+    if has_read && step < LAST {
+        carried.push((READS.to_owned(), "ja".to_owned()));
+    }
     let named = |(at, answers): (usize, Vec<(String, String)>)| {
         let (dutch, english) = title(at);
         (at, visit.say(dutch, english).to_owned(), answers)
     };
     let summary = if step == LAST {
-        steps::summary(visit, api).into_iter().map(named).collect()
+        review::summary(visit, api).into_iter().map(named).collect()
     } else {
         Vec::new()
     };
@@ -258,5 +279,10 @@ fn draw(
     };
     let page =
         StepPage { frame, step, last: LAST, heading, told, form, carried, summary, warnings };
-    page::show(if wrong { StatusCode::BAD_REQUEST } else { StatusCode::OK }, &page)
+    let status = if wrong { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    // Who the family is stands on it, or travels with it: it does not stay on a screen that somebody left.
+    if step > 2 || page.carried.iter().any(|(name, _)| name.starts_with("/subjects")) {
+        return page::show_names(status, &page, "/verwijzer");
+    }
+    page::show(status, &page)
 }

@@ -109,7 +109,7 @@ const LISTS: &[(&str, &[Words])] = &[
     (
         "household",
         &[
-            ("one-parent", "Een ouder", "One parent"),
+            ("one-parent", "Eén ouder", "One parent"),
             ("two-parent", "Twee ouders", "Two parents"),
             ("blended", "Samengesteld gezin", "Blended family"),
             ("foster", "Pleeggezin", "Foster family"),
@@ -148,7 +148,7 @@ const LISTS: &[(&str, &[Words])] = &[
     (
         "frequency",
         &[
-            ("several-times-a-week", "Meer keren per week", "Several times a week"),
+            ("several-times-a-week", "Meerdere keren per week", "Several times a week"),
             ("weekly", "Elke week", "Weekly"),
             ("fortnightly", "Om de week", "Every two weeks"),
             ("monthly", "Elke maand", "Monthly"),
@@ -252,6 +252,14 @@ const LISTS: &[(&str, &[Words])] = &[
         ],
     ),
     (
+        "consent-method",
+        &[
+            ("signed-on-paper", "getekend op papier", "signed on paper"),
+            ("signed-digitally", "digitaal getekend", "signed digitally"),
+            ("oral-recorded", "mondeling, met een aantekening", "spoken, with a note of it"),
+        ],
+    ),
+    (
         "role",
         &[
             ("referrer", "Verwijzer", "Referrer"),
@@ -290,7 +298,7 @@ const LISTS: &[(&str, &[Words])] = &[
         "authority",
         &[
             ("GezamenlijkOuderlijkGezag", "Beide ouders samen", "Both parents"),
-            ("EenhoofdigOuderlijkGezag", "Een ouder alleen", "One parent alone"),
+            ("EenhoofdigOuderlijkGezag", "Eén ouder alleen", "One parent alone"),
             ("GezamenlijkGezag", "Ouder met een ander samen", "A parent with somebody else"),
             ("Voogdij", "Een voogd", "A guardian"),
             ("TijdelijkGeenGezag", "Tijdelijk niemand", "Nobody for now"),

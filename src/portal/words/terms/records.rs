@@ -14,6 +14,27 @@ pub(super) const LISTS: &[(&str, &[Words])] = &[
         ],
     ),
     (
+        "delivery-outcome",
+        &[
+            ("timeout", "Gaf geen antwoord", "Gave no answer"),
+            ("not-connected", "Niet te bereiken", "Cannot be reached"),
+            ("cut-off", "Brak de verbinding af", "Broke off the connection"),
+            ("url-refused", "Adres mag niet", "Address is not allowed"),
+            ("not-resolved", "Naam niet gevonden", "Name not found"),
+            ("address-refused", "Adres mag niet", "Address is not allowed"),
+            (
+                "authorities-refused",
+                "Certificaten van de ontvanger kloppen niet",
+                "Authorities of the receiver cannot be read",
+            ),
+            (
+                "own-certificate",
+                "Eigen certificaat is niet te lezen",
+                "Own certificate cannot be read",
+            ),
+        ],
+    ),
+    (
         "match",
         &[
             ("same-district", "Woont in dezelfde wijk", "Lives in the same district"),
@@ -233,6 +254,27 @@ pub(super) const LISTS: &[(&str, &[Words])] = &[
         ],
     ),
     (
+        "method",
+        &[
+            (
+                "measure-round-freeze",
+                "elk cijfer wijkt een beetje af en staat daarna vast",
+                "each figure differs a little and stays as it is",
+            ),
+            (
+                "suppress-and-round",
+                "kleine aantallen verborgen, de andere afgerond",
+                "small numbers hidden, the others rounded",
+            ),
+            ("cell-key", "elk cijfer wijkt een beetje af", "each figure differs a little"),
+            (
+                "differential-privacy",
+                "elk cijfer wijkt een beetje af, met een grens aan wat samen te leren is",
+                "each figure differs a little, with a limit to what can be learnt together",
+            ),
+        ],
+    ),
+    (
         "measure",
         &[
             (
@@ -242,12 +284,12 @@ pub(super) const LISTS: &[(&str, &[Words])] = &[
             ),
             (
                 "pairings-made",
-                "Gezinnen waarvan een koppeling na de proefperiode doorging; een keer per jaar.",
+                "Gezinnen waarvan een koppeling na de proefperiode doorging; één keer per jaar.",
                 "Families of which a pairing went on after its trial; once a year.",
             ),
             (
                 "pairings-ended",
-                "Gezinnen waarvan een koppeling eindigde nadat die was doorgegaan, naar de reden; een keer per jaar.",
+                "Gezinnen waarvan een koppeling eindigde nadat die was doorgegaan, naar de reden; één keer per jaar.",
                 "Families of which a pairing ended after it had gone on, by why; once a year.",
             ),
             (
@@ -415,6 +457,11 @@ pub(super) const LISTS: &[(&str, &[Words])] = &[
             ),
             ("retried", "Het bericht wordt opnieuw geprobeerd.", "The message is tried again."),
             ("hidden", "De namen zijn verborgen.", "The names are hidden."),
+            (
+                "spent",
+                "De namen blijven verborgen. Wilt u ze weer zien? Zeg dan opnieuw waarvoor en waarom.",
+                "The names stay hidden. Would you like to see them again? Then say again for what and why.",
+            ),
             (
                 "lost",
                 "Uw tijd was om. Wat u net verstuurde, is niet bewaard: log opnieuw in en vul het nog een keer in.",
