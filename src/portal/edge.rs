@@ -293,8 +293,7 @@ fn as_page(response: ServiceResponse<BoxBody>, visit: &Visit) -> ServiceResponse
             }
             let mut answer = see_other("/inloggen");
             // Not for who was led here by another site: it would choose where one goes after signing in.
-            let from = response.request().headers().get("sec-fetch-site");
-            if from.is_none_or(|from| from != "cross-site") {
+            if !is_led_by_another(response.request()) {
                 trail::remember(answer.headers_mut(), &visit.path);
             }
             answer
@@ -320,10 +319,12 @@ fn put_headers(
     let api = response.request().app_data::<Data<Api>>().filter(|_| visit.session.is_some());
     let head = api.map(|api| api.gateway.store.writer.latest());
     let policy = if visit.path == "/api" { READER } else { POLICY };
+    // A file is the same for everybody, and may be kept by anybody: nothing of a visitor goes with it.
+    let is_file = visit.path.starts_with("/assets/");
     // A page said so; an answer that leads on leaves it to the next one.
     let said = visit.done.is_some() && !response.status().is_redirection();
     let headers = response.headers_mut();
-    if said && !visit.path.starts_with("/assets/") {
+    if said && !is_file {
         trail::forget(headers);
     }
     for (name, value) in FIXED {
@@ -349,10 +350,10 @@ fn put_headers(
     put("request-id", marks.request.to_string());
     put("traceparent", format!("00-{}-{}-01", marks.trace, marks.span));
     put("cross-origin-opener-policy", "same-origin".to_owned());
-    if let Some(head) = head {
+    if let Some(head) = head.filter(|_| !is_file) {
         put("audit-checkpoint", to_header(&head.note));
     }
-    if let Some(lang) = chosen {
+    if let Some(lang) = chosen.filter(|_| !is_file) {
         let cookie = format!(
             "{LANGUAGE}={}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=31536000",
             lang.code()

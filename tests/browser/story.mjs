@@ -34,7 +34,7 @@ async function somebody(browser, partner, person, options = {}) {
 let scripts = false;
 const look = (page, name) => (scripts ? lookAt(page, name) : Promise.resolve());
 
-const press = (page, words) => page.getByRole('button', { name: words, exact: true }).click();
+const press = (page, words) => page.getByRole('button', { name: words, exact: true }).first().click();
 const choose = (page, words) => page.getByLabel(words, { exact: true }).check();
 const fill = (page, words, text) => page.getByLabel(words).first().fill(text);
 const heading = (page) => page.locator('h1').innerText();

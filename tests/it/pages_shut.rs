@@ -192,3 +192,16 @@ async fn por_links_are_for_demos_only() {
     assert_eq!((sent.status().as_u16(), sent.headers().get("set-cookie")), (404, None));
     running.terminate();
 }
+
+on_both! {
+    /// A file is the same for everybody and kept by anybody: it carries nothing of a visitor.
+    async fn por_files_carry_nothing_of_a_visitor(world: World) {
+        let own = Browser::of(world, WIJKTEAM).await;
+        let page = own.get("/hulp?taal=en").await;
+        assert!(!page.header("audit-checkpoint").is_empty() && page.header("set-cookie").contains("__Host-taal"), "control");
+        let font = buurtpoort::portal::assets::path("noto-sans-latin.woff2");
+        let file = own.get(&format!("{font}?taal=nl")).await;
+        assert!(file.status == 200 && file.header("cache-control").contains("public"), "{font}: {}", file.status);
+        assert_eq!((file.header("set-cookie"), file.header("audit-checkpoint")), ("", ""));
+    }
+}

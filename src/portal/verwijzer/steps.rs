@@ -255,6 +255,14 @@ fn request(visit: &Visit, form: Form) -> Form {
             ("Een kind wil graag blijven slapen", "A child would like to stay the night"),
         );
     let form = mind(visit, form);
+    let form = if visit.sent.value("/source") == Source::PohJ.as_str() {
+        let asked = ("Hoe vaak had u zelf al contact?", "How often were you in contact before?");
+        let form = form.ask(Kind::Number, "/contactsBefore:n", asked);
+        form.hint("Uw eigen gesprekken met dit gezin.", "Your own talks with this family.")
+            .optional()
+    } else {
+        form
+    };
     if Source::parse(visit.sent.value("/source")).is_ok_and(Source::has_plan) {
         plan(form)
     } else {
