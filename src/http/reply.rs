@@ -80,7 +80,7 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<i32>, Problem> {
 
 /// An id in a path. What does not read as one becomes the nil id, which names nothing: the answer is
 /// the 404 of every other absent id, on record like any other.
-pub(super) fn id_or_nil(text: &str) -> Uuid {
+pub(crate) fn id_or_nil(text: &str) -> Uuid {
     let canonical = text.len() == 36;
     Uuid::try_parse(text).ok().filter(|_| canonical).unwrap_or_default()
 }

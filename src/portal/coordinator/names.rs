@@ -9,6 +9,7 @@ use crate::http::cases::release;
 use crate::http::problem::Problem;
 use crate::http::reply;
 use crate::http::support_families::work;
+use crate::ids::{CaseId, SupportFamilyId};
 use crate::policy::action::{
     ListPairings, ReadCase, ReadSupportFamily, ReleaseIdentity, ReleaseSupportIdentity,
 };
@@ -112,7 +113,8 @@ pub async fn open(
         return case::draw(Seeing { case, pairings }, &visit, &id, &api, None).await;
     }
     let named = Path::from(id.clone());
-    let route = format!("/v1/cases/{}/identity-releases", id.as_str());
+    let asked = CaseId::from_uuid(reply::id_or_nil(&id));
+    let route = format!("/v1/cases/{asked}/identity-releases");
     if is_spent(allowed.subject(), &route, &request, &api).await? {
         return Ok(done(&format!("/coordinator/zaak/{id}"), Done::Spent));
     }
@@ -150,7 +152,8 @@ pub async fn open_support(
         return Ok(see_other(&format!("/coordinator/{back}")));
     }
     let named = Path::from(id.clone());
-    let route = format!("/v1/support-families/{}/identity-releases", id.as_str());
+    let family = SupportFamilyId::from_uuid(reply::id_or_nil(&id));
+    let route = format!("/v1/support-families/{family}/identity-releases");
     if is_spent(allowed.subject(), &route, &request, &api).await? {
         return Ok(done(&format!("/coordinator/{back}"), Done::Spent));
     }
