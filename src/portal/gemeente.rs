@@ -15,8 +15,8 @@ use crate::portal::page::{self, Frame, Row, Sheet};
 use crate::portal::twin::Told;
 use crate::portal::visit::Visit;
 use crate::portal::words::{Lang, moment_of_ms, term};
+use crate::statistics::formats::Format;
 use crate::statistics::formats::csv::Separator;
-use crate::statistics::formats::{Format, labels};
 use crate::statistics::release::Published;
 use crate::store::figures::FiguresRow;
 use actix_web::HttpResponse;
@@ -24,7 +24,10 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{Data, Path};
 use askama::Template;
+use told::{code_in, column_in, exactness, period, table_in};
 use uuid::Uuid;
+
+pub(super) mod told;
 
 /// One figure of a table.
 #[derive(Clone, Debug)]
@@ -110,29 +113,6 @@ struct MunicipalityPage {
     heads: Vec<String>,
     rows: Vec<Row>,
     empty: String,
-}
-
-fn code_in(lang: Lang, code: &str) -> String {
-    let (dutch, english) = labels::code_words(code);
-    let is_quarter = |rest: (&str, &str)| rest.0.len() == 4 && rest.1.len() == 1;
-    if code.split_once('Q').is_some_and(is_quarter) {
-        return period(lang, code);
-    }
-    lang.say(dutch, english).to_owned()
-}
-
-fn column_in(lang: Lang, name: &str) -> &str {
-    let (dutch, english) = labels::column_words(name);
-    lang.say(dutch, english)
-}
-
-/// A table in words.
-pub(super) fn table_in(lang: Lang, id: &str) -> String {
-    let (dutch, english) = labels::table_words(id);
-    match lang {
-        Lang::Nl => dutch,
-        Lang::En => english,
-    }
 }
 
 /// The cells of a release, table by table, in order.
@@ -278,17 +258,6 @@ fn kind(id: &str) -> &str {
     id.get(..end).unwrap_or(id)
 }
 
-/// A year, or a quarter as people say it.
-fn period(lang: Lang, text: &str) -> String {
-    match text.split_once('Q') {
-        Some((year, quarter)) => match lang {
-            Lang::Nl => format!("{quarter}e kwartaal {year}"),
-            Lang::En => format!("quarter {quarter} of {year}"),
-        },
-        None => text.to_owned(),
-    }
-}
-
 /// A release in words: where and when.
 fn named(lang: Lang, row: &FiguresRow) -> String {
     format!("{}, {}", area(lang, row), period(lang, &row.key.period.to_string()))
@@ -352,51 +321,6 @@ pub async fn read(
         files,
     };
     page::show(StatusCode::OK, &page)
-}
-
-/// How exact the figures of a release are, in a sentence.
-fn exactness(lang: Lang, body: &Published) -> String {
-    let said = |pointer: &str| {
-        let number = body.method.pointer(pointer).and_then(serde_json::Value::as_i64);
-        number.map_or_else(|| "?".to_owned(), |number| number.to_string())
-    };
-    let method = body.method.get("name").and_then(serde_json::Value::as_str);
-    let (dutch, english) = match method.unwrap_or_default() {
-        "measure-round-freeze" => (
-            format!(
-                "Elk cijfer wijkt een beetje af van de telling: een jaarcijfer meestal niet meer dan {0}, een kwartaalcijfer niet meer dan {1}. Zo kan niemand een gezin herkennen. De cijfers tellen op en veranderen nooit meer.",
-                said("/error95/year"),
-                said("/error95/quarter")
-            ),
-            format!(
-                "Each figure differs a little from the count: a yearly one mostly by no more than {0}, a quarterly one by no more than {1}. So nobody can recognise a family. The figures add up and never change.",
-                said("/error95/year"),
-                said("/error95/quarter")
-            ),
-        ),
-        "suppress-and-round" => (
-            format!(
-                "Aantallen onder {0} zijn verborgen en de andere zijn afgerond op {1}. Zo kan niemand een gezin herkennen.",
-                said("/threshold"),
-                said("/rounding")
-            ),
-            format!(
-                "Numbers below {0} are hidden and the others are rounded to {1}. So nobody can recognise a family.",
-                said("/threshold"),
-                said("/rounding")
-            ),
-        ),
-        _ => (
-            "Elk cijfer wijkt een beetje af van de telling. Zo kan niemand een gezin herkennen."
-                .to_owned(),
-            "Each figure differs a little from the count. So nobody can recognise a family."
-                .to_owned(),
-        ),
-    };
-    match lang {
-        Lang::Nl => dutch,
-        Lang::En => english,
-    }
 }
 
 fn release(id: &str) -> StatisticsReleaseId {

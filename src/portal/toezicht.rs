@@ -14,7 +14,7 @@ use crate::policy::action::{ListAuditEntries, ListReleases, ReadAuditProof};
 use crate::policy::engine::Saying;
 use crate::portal::edge::see_other;
 use crate::portal::form::{Form, Kind};
-use crate::portal::gemeente::table_in;
+use crate::portal::gemeente::told::table_in;
 use crate::portal::page::{self, Frame, Row, Sheet};
 use crate::portal::visit::Visit;
 use crate::portal::words::{Lang, moment_of, moment_of_ms, term, terms_of};
