@@ -59,7 +59,7 @@ pub fn leaves(lang: Lang, name: &str, value: &Value) -> Vec<(String, String)> {
         Value::Array(all) if all.iter().any(|one| one.is_object() || one.is_array()) => {
             all.iter().flat_map(|one| leaves(lang, name, one)).collect()
         }
-        Value::Array(all) if all.is_empty() => Vec::new(),
+        Value::Array(all) if all.iter().all(Value::is_null) => Vec::new(),
         Value::Array(all) => {
             let words: Vec<String> = all.iter().map(|one| text(lang, name, one)).collect();
             vec![(label(lang, name), words.join(", "))]

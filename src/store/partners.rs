@@ -321,6 +321,8 @@ async fn write_all(
     const TERRITORY: &str = "INSERT INTO territory (municipality, district, organisation_id, \
         coordinator, automatic) VALUES ($1, $2, $3, $4, $5)";
     let mut ids = HashMap::new();
+    // Before as well: what a gateway began by the register of a second ago must not come to life again with this one.
+    people::end_sessions(conn).await?;
     for partner in partners {
         // All of them first: a key may go from one partner to another.
         people::clear_pins(conn, &partner.name).await?;

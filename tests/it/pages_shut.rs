@@ -30,6 +30,7 @@ on_both! {
             for words in ["the first time", "a second tap"] {
                 let shown = anna.post(&path, &with("een-formulier")).await;
                 assert!(shown.status == 200 && shown.text.contains("Nu verbergen"), "{words}: {}", shown.text);
+                assert!(!shown.text.contains(">null<"), "what is not there is not told");
             }
             world.later(4);
             let before = size(world).await;
@@ -203,5 +204,77 @@ on_both! {
         let file = own.get(&format!("{font}?taal=nl")).await;
         assert!(file.status == 200 && file.header("cache-control").contains("public"), "{font}: {}", file.status);
         assert_eq!((file.header("set-cookie"), file.header("audit-checkpoint")), ("", ""));
+    }
+}
+
+on_both! {
+    /// The answer to who asked to see is shown once by a form, as names are; a page can be taken off the screen.
+    async fn por_an_answer_is_shown_once(world: World) {
+        let (_, case) = world.assigned_case().await;
+        let anna = Browser::of(world, ANNA).await;
+        let path = format!("/coordinator/zaak/{case}/rechten");
+        assert_eq!(anna.post(&format!("{path}/inzage"), &[("/subject", "parent1")]).await.status, 303);
+        let page = anna.get(&path).await;
+        let request = page.between("name=\"/request\" value=\"", "\"").to_owned();
+        let asked = [
+            ("/request", request.as_str()),
+            ("/identityVerified:b", "true"),
+            ("/rightsOfOthersChecked:b", "true"),
+            ("eenmalig", "een-antwoord"),
+        ];
+        let shown = anna.post(&format!("{path}/antwoord"), &asked).await;
+        assert!(shown.status == 200 && shown.text.contains("Proefpersoon") && shown.text.contains("Nu verbergen"), "{}", shown.text);
+        let hidden = anna.post("/coordinator/verbergen", &[("naar", &format!("zaak/{case}/rechten"))]).await;
+        assert_eq!((hidden.leads_to(), hidden.header("clear-site-data")), (path.as_str(), "\"cache\""));
+        world.later(4);
+        let again = anna.post(&format!("{path}/antwoord"), &asked).await;
+        assert_eq!((again.status, again.leads_to()), (303, path.as_str()));
+        assert!(anna.get(&path).await.text.contains("De namen blijven verborgen."));
+    }
+}
+
+on_both! {
+    /// A gateway that has not read the register yet may let somebody in for a second: not beyond, whatever the register
+    /// says next.
+    async fn por_who_came_in_by_an_old_register_is_out(world: World) {
+        let gateway = &world.booted.api.gateway;
+        let account = Slug::parse(LEA.1).expect("an account");
+        let partner = gateway.register.load().named(LEA.0).expect("known").id;
+        let people = |there: bool| {
+            move |register: &mut RegisterFile| {
+                let own = register.partner.iter_mut().find(|one| one.name == LEA.0).expect("known");
+                own.people.retain(|one| one.account != LEA.1);
+                if there {
+                    own.people.push(buurtpoort::cli::partners::PersonFile {
+                        account: LEA.1.to_owned(),
+                        roles: vec!["assigner".to_owned()],
+                        pins: Vec::new(),
+                    });
+                }
+            }
+        };
+        let begun = async || {
+            let secret = session::begin(gateway, partner, &account, Way::Link).await.expect("a session");
+            let own = Browser::new(world);
+            own.cookies.borrow_mut().insert("__Host-sessie".to_owned(), secret.as_str().to_owned());
+            own
+        };
+        assert!(!is_out(&begun().await, "/coordinator/toewijzen").await, "control");
+        world.apply(people(false)).await;
+        let own = begun().await;
+        world.amend(people(true)).await;
+        assert!(is_out(&own, "/coordinator/toewijzen").await);
+        assert!(!is_out(&begun().await, "/coordinator/toewijzen").await, "control");
+    }
+}
+
+on_both! {
+    /// Of a family that says no, what was answered before leaves the screen as well.
+    async fn por_advice_with_answers_does_not_stay(world: World) {
+        let own = Browser::of(world, WIJKTEAM).await;
+        let answers = [("stap", "2"), ("ja", "nee"), ("/subjects/0/name/surname", "Testgezin")];
+        let shown = own.post("/verwijzer/aanmelden", &answers).await;
+        assert!(shown.status == 200 && shown.text.contains("Nog geen toestemming"), "{}", shown.text);
+        assert!(shown.header("refresh").starts_with("900;url=/verwijzer"));
     }
 }

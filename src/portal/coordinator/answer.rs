@@ -34,6 +34,8 @@ impl Part {
 struct AnswerPage {
     frame: Frame,
     back: String,
+    /// The same, for the form that hides it.
+    hide_to: String,
     made: String,
     parts: Vec<Part>,
 }
@@ -56,6 +58,7 @@ pub(super) fn show(
     let page = AnswerPage {
         frame: Frame::of(visit, title),
         back: format!("/coordinator/zaak/{id}/rechten"),
+        hide_to: format!("zaak/{id}/rechten"),
         made: format!(
             "{}, {}",
             moment(lang, &told.text("/madeAt")),

@@ -39,7 +39,7 @@ use uuid::Uuid;
 const TAPS: SignedDuration = SignedDuration::from_secs(3);
 
 /// Whether the form that was sent opened names before.
-async fn is_spent(
+pub(super) async fn is_spent(
     subject: &Subject,
     route: &str,
     request: &HttpRequest,

@@ -4,9 +4,12 @@ use crate::flow::erase::EraseReason;
 use crate::http::Api;
 use crate::http::cases::{access, rights};
 use crate::http::problem::Problem;
+use crate::http::reply;
+use crate::ids::CaseId;
 use crate::policy::Allowed;
 use crate::policy::action::{EraseCase, ObjectToStatistics, SeeToAccess};
 use crate::portal::coordinator::answer;
+use crate::portal::coordinator::names::is_spent;
 use crate::portal::form::{Form, Kind};
 use crate::portal::page::{Row, Sheet, aside, shown};
 use crate::portal::sign_in::is_fresh;
@@ -205,6 +208,11 @@ pub async fn answer(
     let (seeing, named) = (allowed.clone(), Path::from(id.clone()));
     if !is_fresh(&visit) {
         return draw(seeing, &visit, &id, &api, None).await;
+    }
+    let case = CaseId::from_uuid(reply::id_or_nil(&id));
+    let route = format!("/v1/cases/{case}/access-exports");
+    if is_spent(allowed.subject(), &route, &request, &api).await? {
+        return Ok(done(&format!("/coordinator/zaak/{id}/rechten"), Done::Spent));
     }
     match access::export_for_access(allowed, named, body(&visit.sent), request, api.clone()).await {
         Ok(told) => answer::show(&visit, &api, &id, &Told::of(told)?),

@@ -34,6 +34,9 @@ const OURS: [&str; 5] = ["csrf", "eenmalig", "stap", "naar", READS];
 /// Says that somebody has read all of it over before: after a change they go on reading.
 const READS: &str = "lezen";
 
+/// Answers that are about a family.
+const ABOUT: [&str; 3] = ["/subjects", "/contact/", "/supportText"];
+
 #[derive(Template)]
 #[template(path = "wizard.html")]
 struct StepPage {
@@ -231,7 +234,8 @@ fn advice(visit: &Visit) -> Result<HttpResponse, Problem> {
         back = back.with(name, text);
     }
     sheet.forms.push(back);
-    sheet.show()
+    // What was answered of the family travels along, should it say yes after all.
+    page::show_names(StatusCode::OK, &sheet, "/verwijzer")
 }
 
 fn draw(
@@ -281,7 +285,8 @@ fn draw(
         StepPage { frame, step, last: LAST, heading, told, form, carried, summary, warnings };
     let status = if wrong { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     // Who the family is stands on it, or travels with it: it does not stay on a screen that somebody left.
-    if step > 2 || page.carried.iter().any(|(name, _)| name.starts_with("/subjects")) {
+    if step > 2 || page.carried.iter().any(|(name, _)| ABOUT.iter().any(|of| name.starts_with(of)))
+    {
         return page::show_names(status, &page, "/verwijzer");
     }
     page::show(status, &page)
